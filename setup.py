@@ -1,0 +1,16 @@
+"Reads settings.ini, so that version, requirements and extras are written once."
+from configparser import ConfigParser
+from pathlib import Path
+import setuptools
+
+cfg = ConfigParser(delimiters=['=']); cfg.read('settings.ini', encoding='utf-8'); cfg = cfg['DEFAULT']
+extras = {k: cfg[f'{k}_requirements'].split() for k in ('notebooks','dev')}
+
+setuptools.setup(
+    name=cfg['lib_name'], version=cfg['version'], license='MIT', description=cfg['description'], keywords=cfg['keywords'],
+    author=cfg['author'], long_description=Path('README.md').read_text(encoding='utf-8'), long_description_content_type='text/markdown',
+    packages=setuptools.find_packages(include=['gac','gac.*']), include_package_data=True, package_data={'gac': ['paper/*.csv']},
+    install_requires=cfg['requirements'].split(), extras_require=extras, python_requires=f">={cfg['min_python']}",
+    entry_points={'console_scripts': cfg['console_scripts'].split('\n')}, zip_safe=False,
+    classifiers=['Development Status :: 3 - Alpha', 'Intended Audience :: Science/Research', 'Programming Language :: Python :: 3.11',
+                 'Topic :: Scientific/Engineering :: Artificial Intelligence'])
