@@ -58,23 +58,19 @@ gym.registry.pop('gac/PointMass-v0', None)
 gym.register('gac/PointMass-v0', entry_point=f'{PointMass.__module__}:PointMass',
              max_episode_steps=PointMass.T)
 
-# %% ../nbs/02_envs.ipynb #0cb3bd18
-def best_return(
-    s0, # (...,3) initial states of `PointMass`
-):      # (...) the highest return possible from each
+# %% ../nbs/02_envs.ipynb #eb89bad6
+def best_return(s0): # (...,3) initial states of `PointMass` → (...) the highest return possible from each
     "h·T·v0 + h²·T(T+1)/2: full throttle, never off the lane."
     h, T = PointMass.h, PointMass.T
     return h*T*s0[...,2]+h*h*T*(T+1)/2
 
-def best_action(
-    s,      # (B,3) states of `PointMass`
-    rows=None, # not used
-):          # (B,2) an optimal action in each
+# %% ../nbs/02_envs.ipynb #3f2749d3
+def best_action(s, rows=None): # (B,3) states of `PointMass` → (B,2) an optimal action in each
     "Full throttle, and steer the offset to zero as fast as allowed."
     s = torch.as_tensor(s)
     return torch.stack([torch.ones_like(s[:,0]), (-PointMass.slope/PointMass.h*s[:,1]).clamp(-1,1)], 1)
 
-# %% ../nbs/02_envs.ipynb #132b9669
+# %% ../nbs/02_envs.ipynb #4a500138
 def make_env(
     env,  # an id, an EnvSpec, or a function without arguments
     **kw, # for gymnasium.make, e.g. render_mode
@@ -95,7 +91,7 @@ def _no_env(env, e)->str: # the message
     why = str(e).splitlines()[0]
     return f"cannot make environment {name!r}: {why} Nearest registered ids: {', '.join(near) or 'none'}"
 
-# %% ../nbs/02_envs.ipynb #175dd068
+# %% ../nbs/02_envs.ipynb #8afea083
 def _dim(space, what, name)->int: # length of the vector
     "Dimension of a flat Box, or one clear error."
     if isinstance(space, gym.spaces.Box) and len(space.shape)==1: return space.shape[0]
@@ -103,6 +99,7 @@ def _dim(space, what, name)->int: # length of the vector
     raise ValueError(f'{name} has {what} space {space}; a Box of shape (dim,) is needed: '
                      f'wrap it in gymnasium.wrappers.{cure}')
 
+# %% ../nbs/02_envs.ipynb #11295a21
 def check_spaces(
     env,         # id, spec, function, environment or VectorEnv
     S:int=None,  # state dimension it should have; None: any
@@ -119,7 +116,7 @@ def check_spaces(
                          f'A={A or "any"}: choose the environment the data came from')
     return got
 
-# %% ../nbs/02_envs.ipynb #1dad99f6
+# %% ../nbs/02_envs.ipynb #6b288382
 class _List:
     "Single environments, each stepped only while its episode runs."
     def __init__(self, env, size):
@@ -132,7 +129,7 @@ class _List:
     def close(self):
         for e in self.envs: e.close()
 
-# %% ../nbs/02_envs.ipynb #95a8a498
+# %% ../nbs/02_envs.ipynb #4a56a480
 def _act(act, s, rows, t, pool, device)->np.ndarray: # (B,A) float32, clipped
     "Ask the policy once for all live episodes, and check its answer."
     a = act(torch.as_tensor(s, dtype=torch.float32, device=device), torch.as_tensor(rows, device=device))
@@ -145,7 +142,7 @@ def _act(act, s, rows, t, pool, device)->np.ndarray: # (B,A) float32, clipped
                          f'({len(bad)} of {len(rows)} live episodes); its state was {s[rows==bad[0]][0]}')
     return np.clip(a, pool.space.low, pool.space.high).astype(np.float32)
 
-# %% ../nbs/02_envs.ipynb #29c43047
+# %% ../nbs/02_envs.ipynb #8e5dfdbe
 class _Log:
     "Rows as they come; `Trajectories` when asked."
     def __init__(self, n): self.y, self.s, self.a = np.zeros(n), [], [] # float64 returns; [(rows, values)]
@@ -159,7 +156,7 @@ class _Log:
         y, last = torch.from_numpy(self.y).float(), torch.ones(len(n), dtype=torch.bool)
         return Trajectories(s, a, y, n, last, make_keys(s, a, n))
 
-# %% ../nbs/02_envs.ipynb #5b2bbb3c
+# %% ../nbs/02_envs.ipynb #a425ffff
 def _run(pool, act, rows, seed, device, log, limit=100_000):
     "Play episodes `rows`, one per lane; yields how many ended after each step."
     s, live, t = pool.reset(seed+rows), np.arange(len(rows)), 0
@@ -173,7 +170,7 @@ def _run(pool, act, rows, seed, device, log, limit=100_000):
         s, live, t = s[~over], live[~over], t+1
         yield int(over.sum())
 
-# %% ../nbs/02_envs.ipynb #09596afd
+# %% ../nbs/02_envs.ipynb #902bf956
 def _plan(pool, act, chunks, seed, device):
     "Show a policy that has `reset` all initial states at once."
     if not hasattr(act, 'reset'): return
@@ -185,6 +182,7 @@ def _pool(env, n):
     if n<1: raise ValueError(f'n={n}: roll out at least one episode')
     return _Vector(env) if isinstance(env, VectorEnv) else _List(env, min(n,100))
 
+# %% ../nbs/02_envs.ipynb #128a437d
 def rollout(
     env,            # id, EnvSpec, function that makes one, or a gymnasium VectorEnv
     act,            # act(s (B,S), rows (B,)) -> (B,A); if it has reset(s0 (n,S)), that is called first
@@ -205,7 +203,7 @@ def rollout(
     finally: pool.close()
     return log.tau()
 
-# %% ../nbs/02_envs.ipynb #f8519164
+# %% ../nbs/02_envs.ipynb #f79eb24b
 class _Vector:
     "A user's VectorEnv, one episode per lane; lanes that are over idle along."
     def __init__(self, vec):
@@ -228,14 +226,11 @@ class _Vector:
         return s[lanes], np.asarray(r)[lanes], self.over[lanes]
     def close(self): pass # it is the user's
 
-# %% ../nbs/02_envs.ipynb #cc6272c8
+# %% ../nbs/02_envs.ipynb #a0c02268
 class Skilled:
     "Noisy `PointMass` policies, one skill per episode."
-    def __init__(self,
-        skill,      # (n,) in [0,1]
-        seed:int=0, # of the action noise
-    ): self.skill, self.seed = torch.as_tensor(skill, dtype=torch.float32), seed
-
+    def __init__(self, skill, seed=0): # (n,) skills in [0,1]; seed of the action noise
+        self.skill, self.seed = torch.as_tensor(skill, dtype=torch.float32), seed
     def reset(self, s0):
         self.t = torch.zeros(len(s0), dtype=torch.long)
         e = torch.randn(len(s0), PointMass.T, 2, generator=generator(self.seed))
@@ -245,6 +240,7 @@ class Skilled:
         self.t[rows] += 1
         return torch.stack([k, -4*k*s[:,1]], 1)+e
 
+# %% ../nbs/02_envs.ipynb #efe9cf4a
 def point_mass_data(
     n:int=300,       # episodes
     seed:int=0,      # of skills, action noise and initial states
@@ -256,7 +252,7 @@ def point_mass_data(
     skill = low+(high-low)*torch.rand(n, generator=generator(seed))
     return rollout('gac/PointMass-v0', Skilled(skill, seed), n, seed=1_000_000*(seed+1))
 
-# %% ../nbs/02_envs.ipynb #5b309c12
+# %% ../nbs/02_envs.ipynb #2106255d
 class _Random:
     "Uniform actions, one random stream per episode."
     def __init__(self, space, seed):
@@ -276,7 +272,7 @@ def random_policy(
     check_spaces(made := make_env(env)); made.close()
     return _Random(made.action_space, seed)
 
-# %% ../nbs/02_envs.ipynb #d62469d7
+# %% ../nbs/02_envs.ipynb #cb677106
 class ReturnOnly(gym.Wrapper):
     "Pays 0 until the episode ends, then its whole return."
     def reset(self, **kw):
@@ -287,7 +283,7 @@ class ReturnOnly(gym.Wrapper):
         self.total += float(r)
         return s, self.total if fell or out else 0., fell, out, info
 
-# %% ../nbs/02_envs.ipynb #ba694f37
+# %% ../nbs/02_envs.ipynb #b6fdd0ac
 @functools.cache
 def _gl_works(gl)->bool:
     "Does MuJoCo draw with this `MUJOCO_GL`? Tried in a fresh process."
@@ -305,7 +301,7 @@ def pick_gl()->str: # the value of MUJOCO_GL from now on
     raise RuntimeError(f'MuJoCo cannot draw here (MUJOCO_GL={given or "unset; tried egl, osmesa, glfw"}): '
                        'on Debian, apt install libegl1 libgl1-mesa-dri, or libosmesa6')
 
-# %% ../nbs/02_envs.ipynb #e6e706f4
+# %% ../nbs/02_envs.ipynb #9dd75ad2
 def _drawable(env)->gym.Env:
     "The environment, ready to give RGB arrays."
     named = isinstance(env, (str, gym.envs.registration.EnvSpec))
@@ -316,6 +312,7 @@ def _drawable(env)->gym.Env:
     if hasattr(made.unwrapped, 'mujoco_renderer'): pick_gl()
     return made
 
+# %% ../nbs/02_envs.ipynb #6315343f
 def video(
     env,            # id, spec, or a function that makes it with render_mode='rgb_array'
     act,            # policy as for `rollout`
