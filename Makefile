@@ -1,0 +1,115 @@
+# One command each; `make` alone lists them. Every target makes .venv by itself and reuses it.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.PHONY: help install demo test lab notebooks readme readme-to clean
+
+# The first of these that is Python 3.11 or later and can make a venv.
+PYTHON ?= $(firstword $(foreach p,python3.11 python3,$(shell $p -c 'import sys, venv, ensurepip; sys.version_info>=(3,11) and print("$p")' 2>/dev/null)))
+BIN    ?= .venv/bin
+STAMP  := .venv/.installed
+OUT    ?= runs/demo
+DIR    ?= .
+FLAGS  ?=
+NB     ?= $(sort $(wildcard nbs/[0-9]*.ipynb)) $(wildcard nbs/index.ipynb)
+
+# On Linux the default index serves torch with CUDA, several GB. Without an NVIDIA card we look for the CPU build first.
+# Another build or version: make demo TORCH=torch==2.12.0, or TORCH_FLAGS='--index-url https://...'.
+TORCH       ?= torch==2.13.0
+TORCH_FLAGS ?= $(shell [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null && echo --extra-index-url https://download.pytorch.org/whl/cpu)
+
+# One thread: two threads make small networks slower.
+export OMP_NUM_THREADS ?= 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYDEVD_DISABLE_FILE_VALIDATION := 1
+
+# Notebooks that run by themselves must not depend on anyone's own Jupyter and IPython settings.
+test notebooks readme-to: export JUPYTER_CONFIG_DIR := $(CURDIR)/.venv/etc/jupyter-test
+test notebooks readme-to: export IPYTHONDIR := $(CURDIR)/.venv/etc/ipython-test
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+$(STAMP): settings.ini setup.py constraints.txt
+	@if [ -z "$(PYTHON)" ]; then \
+	  echo "Python 3.11 or later, with venv, is needed; found: $$(python3 -V 2>&1)."; \
+	  echo "Install it (Debian, Ubuntu: apt install python3 python3-venv), or name one: make PYTHON=/path/to/python3.11"; exit 1; fi
+	@echo "install: $$($(PYTHON) -V) packages into .venv, once; 2 to 5 minutes, by network"
+	@$(PYTHON) -m venv .venv
+	@grep -v '^torch==' constraints.txt > .venv/constraints.txt
+	@echo "install: $(TORCH)"
+	@$(BIN)/pip install -qq --retries 1 --no-deps $(TORCH_FLAGS) '$(TORCH)'
+	@echo "install: the package, notebooks and developer tools, versions from constraints.txt"
+	@$(BIN)/pip install -q -c .venv/constraints.txt -e '.[notebooks,dev]'
+	@$(BIN)/pip check
+	@mkdir -p .venv/etc/jupyter-test .venv/etc/ipython-test
+	@touch $@
+
+install: $(STAMP) ## .venv with everything in it (2 to 5 minutes the first time, then nothing to do)
+
+demo: $(STAMP) ## offline model, four questions, one online stage, pictures in runs/demo (about 5 minutes)
+	@echo "demo: trains a small model and asks it four questions; about 5 minutes on one CPU thread"
+	@$(BIN)/gac demo --out '$(OUT)'
+
+test: export MPLBACKEND := agg
+test: $(STAMP) ## notebooks clean, exported, executed; then pytest (5 to 10 minutes on two cores)
+	@echo "test 1/4: the notebooks are clean (a second)"
+	@$(BIN)/python -m pytest -q tests/test_notebooks.py -k clean
+	@echo "test 2/4: gac/ is what the notebooks export (a second)"
+	@$(BIN)/python -m pytest -q tests/test_notebooks.py -k modules_match
+	@echo "test 3/4: every notebook runs (some minutes)"
+	@$(BIN)/nbdev_test --n_workers 2 --timing --do_print
+	@echo "test 4/4: pytest (under 3 minutes)"
+	@$(BIN)/python -m pytest -q --durations=5
+	@echo "test: all passed"
+
+lab: $(STAMP) ## the notebooks in JupyterLab (starts in seconds, runs until Ctrl-C)
+	@echo "lab: JupyterLab in nbs/, start with index.ipynb or 00_core.ipynb; Ctrl-C twice ends it"
+	@$(BIN)/jupyter lab --notebook-dir=. $(firstword $(wildcard nbs/index.ipynb) nbs/00_core.ipynb)
+
+# Cells that carry a test flag keep the outputs they have, unless named in FLAGS.
+define EXECUTE
+import re, sys, time
+import nbformat
+from nbclient import NotebookClient
+skip = set('slow d4rl gpu'.split())-set(sys.argv[1].split())
+class Client(NotebookClient):
+    async def async_execute_cell(self, cell, *args, **kwargs):
+        if any(re.match(rf'#\|\s*{f}\b', l) for f in skip for l in cell.source.splitlines()): return cell
+        return await super().async_execute_cell(cell, *args, **kwargs)
+for f in sys.argv[2:]:
+    nb, start = nbformat.read(f, 4), time.time()
+    Client(nb, timeout=900, resources=dict(metadata=dict(path='nbs'))).execute()
+    nbformat.write(nb, f)
+    print(f'notebooks: {f} {time.time()-start:.0f} s', flush=True)
+endef
+export EXECUTE
+
+notebooks: $(STAMP) ## execute all notebooks in place, in order, then export and clean (about 5 minutes; FLAGS=slow, NB=nbs/x.ipynb)
+	@echo "notebooks: executing in place, in order; about 5 minutes"
+	@$(BIN)/python -c "$$EXECUTE" '$(FLAGS)' $(NB)
+	@$(BIN)/nbdev_export
+	@$(BIN)/nbdev_clean
+	@echo "notebooks: executed, exported and clean; look at git diff"
+
+readme: $(STAMP) ## README.md and its pictures from nbs/index.ipynb (seconds)
+	@echo "readme: README.md and README_files/ from nbs/index.ipynb; a few seconds"
+	@$(MAKE) -s --no-print-directory readme-to DIR=.
+
+# Links are relative to nbs/ in the notebook and to the root in README.md.
+readme-to:
+ifeq ($(wildcard nbs/index.ipynb),)
+	@echo "readme: there is no nbs/index.ipynb, README.md stays as it is"
+else
+	@rm -rf '$(DIR)/README_files'
+	@$(BIN)/jupyter nbconvert --log-level=ERROR --to markdown nbs/index.ipynb --output-dir '$(DIR)' --output README \
+	  --RegexRemovePreprocessor.patterns='^#\|\s*hide'
+	@sed -E -e 's#(\]\(|(src|href)=")\.\./#\1#g' -e 's#(\]\(|href=")([0-9a-z_]+\.ipynb)#\1nbs/\2#g' '$(DIR)/README.md' > '$(DIR)/README.md.tmp'
+	@mv '$(DIR)/README.md.tmp' '$(DIR)/README.md'
+endif
+
+clean: ## remove .venv, caches and builds; runs/ and data/ stay (seconds)
+	@echo "clean: removing .venv, caches and builds; runs/ and data/ stay"
+	@rm -rf .venv build dist _proc _docs *.egg-info .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find . -name .ipynb_checkpoints -type d -prune -exec rm -rf {} +

@@ -1,0 +1,35 @@
+"Settings of every test: one thread, no screen, no settings from outside, and nothing written into the working tree."
+import os
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+os.environ.setdefault('MPLBACKEND', 'agg')
+
+import shutil
+from pathlib import Path
+import pytest
+import torch
+
+torch.set_num_threads(1)
+
+@pytest.fixture(scope='session')
+def root(): return Path(__file__).resolve().parents[1]
+
+@pytest.fixture(scope='session', autouse=True)
+def _private_folders(tmp_path_factory):
+    "Jupyter and Minari write into folders of the session; `GAC_DATA` from outside does not count."
+    keep = {k: os.environ.get(k) for k in ('GAC_DATA','MINARI_DATASETS_PATH','JUPYTER_CONFIG_DIR','IPYTHONDIR')}
+    os.environ.pop('GAC_DATA', None)
+    for k in ('MINARI_DATASETS_PATH','JUPYTER_CONFIG_DIR','IPYTHONDIR'): os.environ[k] = str(tmp_path_factory.mktemp(k.lower()))
+    yield
+    for k,v in keep.items():
+        if v is None: os.environ.pop(k, None)
+        else: os.environ[k] = v
+
+@pytest.fixture
+def project_copy(root, tmp_path):
+    "What export, clean and the wheel need, copied: they write beside what they read."
+    to = tmp_path/'project'; to.mkdir()
+    for name in ('settings.ini','setup.py','MANIFEST.in','README.md','LICENSE'):
+        if (root/name).exists(): shutil.copy(root/name, to)
+    for name in ('nbs','gac'):
+        shutil.copytree(root/name, to/name, ignore=shutil.ignore_patterns('__pycache__','.ipynb_checkpoints','.*'))
+    return to
