@@ -37,7 +37,7 @@ $(STAMP): settings.ini setup.py constraints.txt
 	@echo "install: $$($(PYTHON) -V) packages into .venv, once; 2 to 5 minutes, by network"
 	@$(PYTHON) -m venv .venv
 	@grep -v '^torch==' constraints.txt > .venv/constraints.txt
-	@echo "install: $(TORCH)"
+	@echo "install: $(TORCH)$(if $(findstring extra-index,$(TORCH_FLAGS)),; where download.pytorch.org cannot be reached the default index serves it)"
 	@$(BIN)/pip install -qq --retries 1 --no-deps $(TORCH_FLAGS) '$(TORCH)'
 	@echo "install: the package, notebooks and developer tools, versions from constraints.txt"
 	@$(BIN)/pip install -q -c .venv/constraints.txt -e '.[notebooks,dev]'
