@@ -96,7 +96,7 @@ readme: $(STAMP) ## README.md and its pictures from nbs/index.ipynb (seconds)
 	@echo "readme: README.md and README_files/ from nbs/index.ipynb; a few seconds"
 	@$(MAKE) -s --no-print-directory readme-to DIR=.
 
-# Links are relative to nbs/ in the notebook and to the root in README.md.
+# Links are relative to nbs/ in the notebook and to the root in README.md; code is python, directives are for nbdev.
 readme-to:
 ifeq ($(wildcard nbs/index.ipynb),)
 	@echo "readme: there is no nbs/index.ipynb, README.md stays as it is"
@@ -104,7 +104,8 @@ else
 	@rm -rf '$(DIR)/README_files'
 	@$(BIN)/jupyter nbconvert --log-level=ERROR --to markdown nbs/index.ipynb --output-dir '$(DIR)' --output README \
 	  --RegexRemovePreprocessor.patterns='^#\|\s*hide'
-	@sed -E -e 's#(\]\(|(src|href)=")\.\./#\1#g' -e 's#(\]\(|href=")([0-9a-z_]+\.ipynb)#\1nbs/\2#g' '$(DIR)/README.md' > '$(DIR)/README.md.tmp'
+	@sed -E -e 's#(\]\(|(src|href)=")\.\./#\1#g' -e 's#(\]\(|href=")([0-9a-z_]+\.ipynb)#\1nbs/\2#g' '$(DIR)/README.md' \
+	  | awk '/^```/ {inside=!inside; if (inside && $$0=="```") $$0="```python"} !/^#\|/' > '$(DIR)/README.md.tmp'
 	@mv '$(DIR)/README.md.tmp' '$(DIR)/README.md'
 endif
 
