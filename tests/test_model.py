@@ -3,7 +3,7 @@ import itertools, math
 from dataclasses import replace
 import pytest
 import torch
-from gac.core import Trajectories, Windows, draw_steps, generator, make_keys, set_seed, step_blocks, windows
+from gac.core import Trajectories, Windows, draw_steps, generator, make_keys, set_seed, windows
 from gac.data import Standardizer
 from gac.elbo import log_prob_all
 from gac.model import GAC, Arch, Block, log_normal, n_params, published, sequence_mask

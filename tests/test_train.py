@@ -1,0 +1,266 @@
+"Training: the same seed is the same run, interrupted or not; a checkpoint is whole or it is the older one; what is easy is learnt."
+import json, math
+import pandas as pd
+import pytest
+import torch
+from gac import train
+from gac.core import Trajectories, generator, make_keys, windows
+from gac.elbo import elbo, infer
+from gac.model import Arch
+from gac.train import Fit, check_data, curves, draw_weights, fingerprint, fit, load_run, lr_at, new_run, resumable, save_run
+
+def data(seed=0, N=12, S=2, A=2, longest=7):
+    g = generator(seed); n = torch.randint(2, longest+1, (N,), generator=g)
+    s,a = torch.randn(int(n.sum())+N,S,generator=g), torch.randn(int(n.sum()),A,generator=g)
+    return Trajectories(s, a, torch.randn(N,generator=g), n, torch.rand(N,generator=g)>.3, make_keys(s,a,n))
+
+def small(seed=0, **kw): return Fit(**(dict(iterations=8, batch=6, k=3, inner_steps=2, outer_steps=2, seed=seed)|kw))
+def arch(**kw): return Arch.tiny(2, 2, **(dict(D=8)|kw))
+def go(tau, a=None, cfg=None, **kw):
+    run = new_run(tau, a or arch(), cfg or small(), dataset='made up', env='none'); fit(run, tau, progress=False, **kw); return run
+def history(run): return [{k:v for k,v in r.items() if k!='seconds'} for r in run.history]
+def numbers(run):
+    o = run.opt.state_dict()['state']
+    return dict(run.model.state_dict())|run.store.state()|{f'opt{i}.{k}':v for i,s in o.items() for k,v in s.items()}|dict(gen=run.gen.get_state())
+def same(a, b):
+    x,y = numbers(a), numbers(b)
+    return x.keys()==y.keys() and all(torch.equal(x[k],y[k]) for k in x) and history(a)==history(b) and a.i==b.i
+def finite(run): return all(v.isfinite().all() for v in (*run.model.state_dict().values(), run.store.phi, run.store.v))
+
+KINDS = [dict(), dict(M=2,transition=True), dict(learn_sigma_y=True,tokens=1)]
+kinds = pytest.mark.parametrize('kw', KINDS, ids=['M1','M2ds','learnt'])
+
+# ---- the same seed
+
+@kinds
+def test_same_seed_same_numbers(kw):
+    tau = data(); a = go(tau, arch(**kw)); torch.manual_seed(99); torch.rand(7) # global state does not matter
+    assert same(a, go(tau, arch(**kw))) and finite(a)
+    b = go(tau, arch(**kw), small(seed=1))
+    assert not torch.equal(a.model.prior.index, b.model.prior.index) and history(a)!=history(b)
+
+@pytest.mark.parametrize('change', [dict(warm=False), dict(inner_stop=1e-3), dict(draw='uniform'), dict(draw='sqrt'), dict(return_weight=8.), dict(outer_lr=3e-3)])
+def test_every_setting_matters_and_repeats(change):
+    tau = data(); cfg = small(**change|dict(inner_steps=11))
+    a = go(tau, cfg=cfg)
+    assert same(a, go(tau, cfg=cfg)) and history(a)!=history(go(tau, cfg=small(inner_steps=11)))
+
+def test_history_has_every_iteration():
+    tau = data(); run = go(tau); h = pd.DataFrame(run.history); said = []
+    assert h.i.tolist()==list(range(1,9)) and (h.seconds>0).all() and (h.kl>=0).all() and (h.inner==2).all() and (h.grad>0).all()
+    assert torch.allclose(torch.tensor((h.actions+h.states+h.ret-h.kl).values), torch.tensor(h.elbo.values), atol=1e-3)
+    go(tau, log=said.append); assert [r['i'] for r in said]==list(range(1,9))
+    import matplotlib.pyplot as plt
+    assert len(curves(h))==5; plt.close('all')
+
+def test_batch_larger_than_the_data():
+    assert finite(go(data(N=2), cfg=small(batch=50)))
+
+# ---- interrupted and resumed
+
+@kinds
+@pytest.mark.parametrize('cfg', [dict(), dict(warm=False), dict(inner_stop=1e-3,inner_steps=11)], ids=['warm','cold','stop'])
+def test_resumed_is_straight_through(kw, cfg, tmp_path):
+    tau = data(1); straight = go(tau, arch(**kw), small(**cfg))
+    run = new_run(tau, arch(**kw), small(**cfg), dataset='made up', env='none')
+    for until in (1,2,5,8):
+        fit(run, tau, out=tmp_path/'run', until=until, every=3, progress=False)
+        run = load_run(tmp_path/'run'); assert run.i==until
+    assert same(run, straight) and torch.equal(run.y,tau.y) and torch.equal(run.key,tau.key) and run.cfg==straight.cfg and run.meta==straight.meta
+
+def test_interrupted_before_it_began(tmp_path):
+    tau = data(2); run = new_run(tau, arch(), small(), dataset='made up', env='none'); save_run(run, tmp_path/'run')
+    run = load_run(tmp_path/'run'); assert run.i==0 and len(run.store)==0
+    fit(run, tau, progress=False); assert same(run, go(tau))
+
+def test_killed_between_checkpoints(tmp_path):
+    "What is done after the last checkpoint is done again, the same."
+    tau = data(3)
+    def kill(row):
+        if row['i']==7: raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt): go(tau, out=tmp_path/'run', every=3, log=kill)
+    run = load_run(tmp_path/'run'); assert run.i==6
+    fit(run, tau, progress=False); assert same(run, go(tau))
+
+def test_saving_changes_nothing(tmp_path):
+    tau = data(4); assert same(go(tau, out=tmp_path/'run', every=1), go(tau))
+    assert {p.name for p in (tmp_path/'run').iterdir()}=={'checkpoint'}
+    assert load_run(tmp_path/'run').i==load_run(tmp_path/'run'/'checkpoint').i==8
+
+def test_finished_run_stays_finished(tmp_path):
+    tau = data(5); run = go(tau, out=tmp_path/'run'); before = numbers(load_run(tmp_path/'run'))
+    again = load_run(tmp_path/'run'); assert len(fit(again, tau, progress=False))==8
+    assert all(torch.equal(v,before[k]) for k,v in numbers(again).items()) and again.i==run.i
+
+def test_until_zero_does_nothing():
+    tau = data(5); run = new_run(tau, arch(), small()); fit(run, tau, until=0, progress=False); assert run.i==0
+
+def test_order_of_the_data_does_not_matter_for_identity():
+    tau = data(6); run = go(tau); check_data(run, tau[torch.randperm(12, generator=generator(0))])
+    assert fingerprint(tau)==fingerprint(tau[list(range(11,-1,-1))])!=fingerprint(tau[1:])
+
+# ---- slim
+
+@pytest.mark.parametrize('keep', [1,5,50])
+def test_slim(keep, tmp_path):
+    tau = data(7); run = go(tau, cfg=small(iterations=12)); save_run(run, tmp_path/'s', slim=True, keep=keep); slim = load_run(tmp_path/'s')
+    assert len(slim.store)==min(keep,len(run.store)) and set(slim.store.row)<=set(run.store.row)
+    best = [k for k in run.key[run.y.argsort(descending=True)].tolist() if k in run.store.row]
+    assert set(best[:keep//2])<=set(slim.store.row)
+    k = torch.tensor(list(slim.store.row)); assert torch.allclose(slim.store.get(k).mu, run.store.get(k).mu, atol=1e-2)
+    assert all(torch.equal(v,slim.model.state_dict()[n]) for n,v in run.model.state_dict().items())
+    assert torch.equal(slim.y,tau.y) and len(slim.history)==12 and not (tmp_path/'s'/'checkpoint'/'optimizer.safetensors').exists()
+    assert slim.model.expected_return(slim.model.plan(tau.s0, torch.zeros(12,3,8))).isfinite().all() # it can be asked
+
+def test_slim_cannot_be_resumed(tmp_path):
+    tau = data(7); save_run(go(tau), tmp_path/'s', slim=True); slim = load_run(tmp_path/'s')
+    with pytest.raises(ValueError, match='saved for sharing'): resumable(slim)
+    with pytest.raises(ValueError, match='saved for sharing'): save_run(slim, tmp_path/'whole')
+    assert not (tmp_path/'whole'/'checkpoint').exists()
+    assert resumable(run:=go(tau)) is run
+
+def test_fit_refuses_slim(tmp_path):
+    tau = data(7); save_run(go(tau, until=4), tmp_path/'s', slim=True)
+    with pytest.raises(ValueError, match='saved for sharing'): fit(load_run(tmp_path/'s'), tau, progress=False)
+
+def test_slim_of_slim_and_of_nothing(tmp_path):
+    tau = data(7); save_run(go(tau), tmp_path/'s', slim=True); slim = load_run(tmp_path/'s')
+    save_run(slim, tmp_path/'t', slim=True, keep=3); assert len(load_run(tmp_path/'t').store)==3
+    save_run(new_run(tau, arch(), small()), tmp_path/'n', slim=True); assert len(load_run(tmp_path/'n').store)==0
+
+# ---- writes that fail
+
+@pytest.mark.parametrize('call', [1,2,3,4])
+def test_failed_write_leaves_the_older_checkpoint(call, tmp_path, monkeypatch):
+    tau = data(8); run = go(tau, until=4, out=tmp_path/'run'); want = numbers(load_run(tmp_path/'run')); calls = []
+    real = train.save_file
+    def full(d, path):
+        calls.append(path)
+        if len(calls)==call: real(d, path); path.write_bytes(path.read_bytes()[:20]); raise OSError('disk full')
+        real(d, path)
+    monkeypatch.setattr(train, 'save_file', full)
+    with pytest.raises(OSError, match='disk full'): fit(run, tau, out=tmp_path/'run', progress=False)
+    monkeypatch.undo(); old = load_run(tmp_path/'run')
+    assert old.i==4 and all(torch.equal(v,want[k]) for k,v in numbers(old).items()) and {p.name for p in (tmp_path/'run').iterdir()}=={'checkpoint'}
+    fit(old, tau, progress=False); assert same(old, go(tau))
+
+def test_failed_first_write_leaves_nothing(tmp_path, monkeypatch):
+    def full(*a): raise OSError('disk full')
+    monkeypatch.setattr(train, 'save_file', full)
+    with pytest.raises(OSError): go(data(8), out=tmp_path/'run')
+    assert not list((tmp_path/'run').iterdir())
+    with pytest.raises(FileNotFoundError, match='no checkpoint'): load_run(tmp_path/'run')
+
+# ---- errors
+
+def test_other_data():
+    tau = data(9); run = go(tau, until=1)
+    for other in (data(10), tau[:11]):
+        with pytest.raises(ValueError, match=f'made from other data .made up, fingerprint {fingerprint(tau)}'): fit(run, other, progress=False)
+    with pytest.raises(ValueError, match='data have S=3, A=2; the model was made for S=2, A=2'): fit(run, data(S=3), progress=False)
+    assert run.i==1
+
+def test_other_architecture(tmp_path):
+    tau = data(9); go(tau, out=tmp_path/'run')
+    with pytest.raises(ValueError, match=r"another architecture.*'D': \(8, 16\)"): load_run(tmp_path/'run', arch(D=16))
+    with pytest.raises(ValueError, match=r"'transition': \(False, True\)"): load_run(tmp_path/'run', arch(transition=True))
+    assert load_run(tmp_path/'run', arch()).i==8
+
+def test_missing_checkpoint(tmp_path):
+    for p in (tmp_path/'nothing', tmp_path):
+        with pytest.raises(FileNotFoundError, match='no checkpoint in .*gac train'): load_run(p)
+
+@pytest.mark.parametrize('name', ['model','posteriors','optimizer','rng'])
+@pytest.mark.parametrize('how', ['cut','text','empty','gone'])
+def test_corrupt_checkpoint(name, how, tmp_path):
+    go(data(9), out=tmp_path/'run', until=1); p = tmp_path/'run'/'checkpoint'/f'{name}.safetensors'
+    if how=='gone': p.unlink()
+    else: p.write_bytes(dict(cut=p.read_bytes()[:-30], text=b'not tensors at all', empty=b'')[how])
+    with pytest.raises((ValueError,FileNotFoundError), match=f'{name}.safetensors'): load_run(tmp_path/'run')
+
+def test_corrupt_config(tmp_path):
+    go(data(9), out=tmp_path/'run', until=1); p = tmp_path/'run'/'checkpoint'/'config.json'; p.write_text(p.read_text()[:40])
+    with pytest.raises(ValueError, match='config.json'): load_run(tmp_path/'run')
+
+def test_weights_of_another_size(tmp_path):
+    go(data(9), out=tmp_path/'run', until=1); p = tmp_path/'run'/'checkpoint'/'config.json'; c = json.loads(p.read_text())
+    c['arch']['D'] = 16; p.write_text(json.dumps(c))
+    with pytest.raises(ValueError, match='model.safetensors cannot be read into Arch'): load_run(tmp_path/'run')
+
+@pytest.mark.parametrize('N', [0,1])
+def test_too_few_trajectories(N):
+    with pytest.raises(ValueError, match=f'at least 2 trajectories; got {N}'): new_run(data()[list(range(N))] if N else data()[:0], arch(), small())
+
+@pytest.mark.parametrize('kw,says', [*((dict([(k,0)]), f'Fit.{k}=0: must be at least 1') for k in ('iterations','batch','k','inner_steps','outer_steps')),
+    *((dict([(k,v)]), f'Fit.{k}={v}: must be positive') for k in ('inner_lr','outer_lr','clip') for v in (0.,-1.,float('nan'))),
+    (dict(draw='best'), "Fit.draw='best': choose 'uniform', 'sqrt' or 'good'")])
+def test_bad_fit(kw, says):
+    with pytest.raises(ValueError, match=says): Fit(**kw)
+
+# ---- not a number
+
+def test_nan_stops_and_keeps_the_last_checkpoint(tmp_path):
+    tau = data(11); run = new_run(tau, arch(), small(), dataset='made up', env='none')
+    def poison(row):
+        if row['i']==3:
+            with torch.no_grad(): run.model.head.mlp[0].weight[0,0] = float('nan')
+    with pytest.raises(FloatingPointError, match='nan at iteration 4; halve outer_lr'): fit(run, tau, out=tmp_path/'run', every=2, log=poison, progress=False)
+    old = load_run(tmp_path/'run'); assert old.i==2 and finite(old)
+    fit(old, tau, progress=False); assert same(old, go(tau))
+
+def test_nan_gradient_of_the_last_step_is_not_saved(tmp_path):
+    "The bound is measured before the step: a step that goes wrong must not reach the checkpoint."
+    tau = data(11); run = new_run(tau, arch(), small(), dataset='made up', env='none'); calls = []
+    def hook(g): calls.append(1); return g*float('nan') if len(calls)==6 else g # second step of iteration 3
+    run.model.head.mlp[0].weight.register_hook(hook)
+    with pytest.raises(FloatingPointError): fit(run, tau, out=tmp_path/'run', every=1, progress=False)
+    old = load_run(tmp_path/'run'); assert finite(old) and old.i==2
+
+# ---- what is easy is learnt
+
+def easy(kind, N=48):
+    g = generator(0); n = torch.randint(2, 6, (N,), generator=g)
+    c = 4*torch.rand(N,1,generator=g)-1 # one number per trajectory is its action, all along
+    s = torch.randn(int(n.sum())+N,2,generator=g); a = c.repeat_interleave(n,0)
+    if kind=='from s0': # the number is written into the state; only there
+        s = torch.cat([c.repeat_interleave(n+1,0), s[:,1:]],1)
+    return Trajectories(s, a, c[:,0], n, torch.ones(N,dtype=torch.bool), make_keys(s,a,n)) # return = last action
+
+@pytest.mark.parametrize('kind,M,transition,iterations', [('in the plan',1,False,80), ('from s0',1,False,40), ('from s0',2,True,40)])
+def test_learns_the_trivially_learnable(kind, M, transition, iterations):
+    tau = easy(kind)
+    run = new_run(tau, Arch.tiny(2, 1, D=16, M=M, transition=transition, sigma_y=.3),
+        Fit(iterations=iterations, batch=48, k=4, inner_steps=4, outer_steps=8, outer_lr=3e-3, draw='uniform'))
+    h = fit(run, tau, progress=False)
+    q,_ = infer(run.model, tau, run.store.get(tau.key), steps=30, lr=.05, k=6, gen=generator(1))
+    with torch.no_grad():
+        v,parts = elbo(run.model, tau, q, draws=4, gen=generator(2))
+        z = run.model.plan(tau.s0, q.mu)
+        act = run.model.action(windows(tau, tau.n[:,None]-1, torch.ones(48,1), M), z)[:,0]
+    marginal = -.5*(1+math.log(2*math.pi)) # log p(y) of a plan that says nothing, standardised
+    sd = tau.y.std()
+    assert parts['ret'].mean()>marginal+.7 and h.elbo.tail(10).mean()>h.elbo.head(10).mean()+3
+    with torch.no_grad(): off = [((x-tau.y).abs().median()/sd).item() for x in (act, run.model.expected_return(z))]
+    assert max(off)<.2, off
+
+# ---- small parts
+
+@pytest.mark.parametrize('seed', range(4))
+@pytest.mark.parametrize('how', ['uniform','sqrt','good'])
+def test_draw_weights(how, seed):
+    g = generator(seed); y, n = torch.randn(30,generator=g), torch.randint(1,50,(30,),generator=g); w = draw_weights(y, n, how)
+    assert w.sum()==pytest.approx(1) and (w>0).all() and w.shape==(30,)
+    p = torch.randperm(30,generator=g); assert torch.allclose(draw_weights(y[p],n[p],how), w[p])
+    flat_ = draw_weights(y, torch.full((30,),9), how)[y.argsort()]
+    if how=='good': assert (flat_.diff()>0).all() and flat_[-1]/flat_[0]==pytest.approx(16)
+    else: assert torch.allclose(flat_, torch.full((30,),1/30).double())
+    even = draw_weights(torch.arange(30.), n, 'sqrt'); assert torch.allclose(even/even[0], (n/n[0]).double().sqrt())
+
+def test_draw_weights_of_few():
+    assert draw_weights(torch.zeros(1),torch.ones(1).long()).tolist()==[1.] and draw_weights(torch.zeros(5),torch.ones(5).long()).sum()==pytest.approx(1)
+
+@pytest.mark.parametrize('total', [1,10,1000])
+def test_one_cycle(total):
+    r = [lr_at(i,total,.5) for i in range(total)]
+    assert max(r)<=.5+1e-12 and min(r)>0 and max(r)>.45 and (total<20 or (r[0]<.02 and r[-1]<.01))
+    top = r.index(max(r)); assert all(a<=b for a,b in zip(r[:top],r[1:top+1])) and all(a>=b for a,b in zip(r[top:],r[top+1:]))
