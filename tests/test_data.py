@@ -135,13 +135,13 @@ BAD_FLAT = dict(
     one_missing=(ValueError, 'lacks rewards; a D4RL file has', lambda p,e: flat(p, e, lack=('rewards',))),
     two_missing=(ValueError, 'lacks terminals, timeouts', lambda p,e: flat(p, e, lack=('terminals','timeouts'))),
     lengths=(ValueError, 'different lengths: observations 25, actions 24', lambda p,e: flat(p, e, actions=np.zeros((24,1)))),
-    nan_state=(ValueError, 'observations has NaN or inf in 1 rows, first in row 7', lambda p,e: edit(flat(p,e), 7, 'observations', np.nan)),
-    inf_action=(ValueError, 'actions has NaN or inf in 1 rows, first in row 11', lambda p,e: edit(flat(p,e), 11, 'actions', np.inf)),
-    nan_reward=(ValueError, 'rewards has NaN or inf in 1 rows, first in row 0', lambda p,e: edit(flat(p,e), 0, 'rewards', np.nan)),
-    nan_next=(ValueError, 'next_observations has NaN or inf in 1 rows, first in row 24', lambda p,e: edit(flat(p,e), 24, 'next_observations', -np.inf)),
+    nan_state=(ValueError, 'observations have NaN or inf in 1 of .* rows, first in row 7', lambda p,e: edit(flat(p,e), 7, 'observations', np.nan)),
+    inf_action=(ValueError, 'actions have NaN or inf in 1 of .* rows, first in row 11', lambda p,e: edit(flat(p,e), 11, 'actions', np.inf)),
+    nan_reward=(ValueError, 'rewards have NaN or inf in 1 of .* rows, first in row 0', lambda p,e: edit(flat(p,e), 0, 'rewards', np.nan)),
+    nan_next=(ValueError, 'next_observations have NaN or inf in 1 of .* rows, first in row 24', lambda p,e: edit(flat(p,e), 24, 'next_observations', -np.inf)),
     huge=(ValueError, 'row 3', lambda p,e: flat(p, e, rewards=np.where(np.arange(25)==3, 1e300, 0.))), # finite in double, not in float32
-    no_episode=(ValueError, 'holds 0 complete episodes', lambda p,e: flat(p, e, terminals=np.zeros(25))),
-    one_episode=(ValueError, 'holds 1 complete episodes', lambda p,e: flat(p, e, terminals=np.arange(25)==9)),
+    no_episode=(ValueError, '0 complete episodes; ', lambda p,e: flat(p, e, terminals=np.zeros(25))),
+    one_episode=(ValueError, '1 complete episode; ', lambda p,e: flat(p, e, terminals=np.arange(25)==9)),
 )
 
 @pytest.mark.parametrize('what', BAD_FLAT)
@@ -157,16 +157,16 @@ def at(x, row, v): x = np.array(x); x[row] = v; return x
 BAD_EPISODE = dict(
     no_states=({k:v for k,v in GOOD.items() if k!='states'}, 'episode 1 lacks states'),
     no_actions=({k:v for k,v in GOOD.items() if k!='actions'}, 'episode 1 lacks actions'),
-    no_return=({k:v for k,v in GOOD.items() if k!='rewards'}, 'episode 1 lacks rewards or return'),
+    no_return=({k:v for k,v in GOOD.items() if k!='rewards'}, 'episode 1 needs either rewards or a return'),
     many_states=(GOOD|dict(states=np.zeros((6,3))), 'episode 1 has 4 actions and 6 states'),
     few_states=(GOOD|dict(states=np.zeros((3,3))), 'episode 1 has 4 actions and 3 states'),
     empty=(dict(states=np.zeros((1,3)), actions=np.zeros((0,1)), rewards=np.zeros(0)), 'episode 1 has 0 actions'),
-    rewards=(GOOD|dict(rewards=np.zeros(5)), '4 actions and 5 rewards'),
+    rewards=(GOOD|dict(rewards=np.zeros(5)), 'episode 1 has 4 actions and rewards of shape .5,.'),
     flat_actions=(GOOD|dict(actions=np.zeros(4)), 'must be .steps, dim.'),
     images=(GOOD|dict(states=np.zeros((5,3,3))), 'must be .steps, dim.'),
-    nan_state=(GOOD|dict(states=at(GOOD['states'],(2,1),np.nan)), 'states of episode 1 has NaN or inf in 1 rows, first in row 2'),
-    inf_action=(GOOD|dict(actions=at(GOOD['actions'],3,np.inf)), 'actions of episode 1 has NaN or inf in 1 rows, first in row 3'),
-    nan_reward=(GOOD|dict(rewards=at(GOOD['rewards'],0,np.nan)), 'rewards of episode 1 has NaN or inf in 1 rows, first in row 0'),
+    nan_state=(GOOD|dict(states=at(GOOD['states'],(2,1),np.nan)), 'states of episode 1 have NaN or inf in 1 of .* rows, first in row 2'),
+    inf_action=(GOOD|dict(actions=at(GOOD['actions'],3,np.inf)), 'actions of episode 1 have NaN or inf in 1 of .* rows, first in row 3'),
+    nan_reward=(GOOD|dict(rewards=at(GOOD['rewards'],0,np.nan)), 'rewards of episode 1 have NaN or inf in 1 of .* rows, first in row 0'),
     nan_return=(dict(states=GOOD['states'], actions=GOOD['actions'])|{'return':float('nan')}, 'return of episode 1 is nan'),
     huge=(GOOD|dict(states=at(GOOD['states'],2,1e300)), 'states of episode 1.*row 2'),
     other_S=(GOOD|dict(states=np.zeros((5,4))), 'episode 1'),
@@ -181,12 +181,12 @@ def test_bad_episode(what):
 
 @pytest.mark.parametrize('eps', [[], [GOOD]], ids=['none','one'])
 def test_too_few_episodes(eps):
-    with pytest.raises(ValueError, match=f'{len(eps)} complete episodes.*at least 2'): from_arrays(eps)
+    with pytest.raises(ValueError, match=f'{len(eps)} complete episodes?;.*at least 2'): from_arrays(eps)
     with pytest.raises(ValueError, match='at least 2'): from_arrays(lambda: iter(eps))
 
 def test_too_few_episodes_in_minari(tmp_path):
     store(episodes(0, N=1), 'me/one-v0')
-    with pytest.raises(ValueError, match='1 complete episodes'): load('me/one-v0')
+    with pytest.raises(ValueError, match='1 complete episode;'): load('me/one-v0')
 
 @pytest.mark.parametrize('name,says', [
     ('gac/hoper/medium-replay-mini-v0', 'did you mean gac/hopper/medium-replay-mini-v0'), ('me/pendulum/thre-v0', 'did you mean me/pendulum/three-v0'),
@@ -199,7 +199,7 @@ def test_no_such_id(name, says):
 def test_no_such_file(tmp_path):
     flat(tmp_path/'hopper.hdf5', episodes(0))
     with pytest.raises(FileNotFoundError, match='no data set .*hoper.hdf5.*did you mean .*hopper.hdf5'): load(tmp_path/'hoper.hdf5')
-    with pytest.raises(FileNotFoundError, match='none'): load(tmp_path/'no'/'folder.hdf5')
+    with pytest.raises(FileNotFoundError, match='there is: '): load(tmp_path/'no'/'folder.hdf5')
     for ask in (describe, env_of):
         with pytest.raises(FileNotFoundError): ask(tmp_path/'hoper.hdf5')
 
@@ -233,17 +233,19 @@ def test_dictionary_observations_are_refused():
 
 def test_environment(tmp_path):
     eps = episodes(0); p = flat(tmp_path/'a.hdf5', eps); store(eps, 'me/x-v0')
-    assert env_of(p)==env_of('me/x-v0')=='Pendulum-v1' and env_of(p, 'Other-v1')=='Other-v1'
+    assert env_of(p)==env_of('me/x-v0')=='Pendulum-v1'
+    with pytest.warns(UserWarning, match='recorded in Pendulum-v1'): assert env_of(p, 'Other-v1')=='Pendulum-v1'
     with h5py.File(p,'r+') as f: f.attrs['env_id'] = np.bytes_('Bytes-v1')
     assert env_of(p)=='Bytes-v1'
     with h5py.File(p,'r+') as f: del f.attrs['env_id']
     with pytest.raises(ValueError, match='does not say its environment.*--env'): env_of(p)
-    assert describe(p)['env']=='unknown' and describe(p,'Pendulum-v1')['env']=='Pendulum-v1'
+    with pytest.raises(ValueError, match='does not say its environment'): describe(p)
+    assert env_of(p,'Other-v1')=='Other-v1' and describe(p,'Pendulum-v1')['env']=='Pendulum-v1'
     assert env_of(SHIPPED[0])=='Hopper-v5' and env_of(SHIPPED[1])=='Walker2d-v5'
 
 def test_environment_of_a_broken_file(tmp_path):
     p = tmp_path/'bad.hdf5'; p.write_text('not data')
-    with pytest.raises(ValueError, match='not a readable HDF5'): env_of(p)
+    with pytest.raises(ValueError, match='not a readable'): env_of(p)
 
 def test_minari_set_without_environment():
     import gymnasium as gym
@@ -358,7 +360,7 @@ def test_damaged_cache_falls_back(hurt, tmp_path):
 # ---- Standardizer
 
 @seeds
-@pytest.mark.parametrize('kind', Standardizer.kinds)
+@pytest.mark.parametrize('kind', ('s','a','ds','y'))
 def test_standardizer_and_back(seed, kind):
     tau = from_arrays(episodes(seed)); std = Standardizer.fit(tau)
     x = dict(s=tau.s, a=tau.a, ds=tau.s[1:]-tau.s[:-1], y=tau.y)[kind]
@@ -404,7 +406,7 @@ def test_scores_by_spec_or_set_name():
     import gymnasium as gym
     assert reference(gym.spec('Hopper-v5'))==reference('hopper')==reference(SHIPPED[0])
     assert not has_reference('Ant-v5')
-    with pytest.raises(ValueError, match="no reference scores for 'ant-v5'.*hopper, walker2d, halfcheetah"): normalised(1., 'Ant-v5')
+    with pytest.raises(ValueError, match="no reference scores for 'Ant-v5'.*hopper, walker2d, halfcheetah"): normalised(1., 'Ant-v5')
 
 # ---- what is shipped
 
@@ -413,8 +415,8 @@ def test_shipped_sets_are_small(root):
     assert len(sizes)>=4 and sum(sizes)<=16e6
 
 @pytest.mark.parametrize('name,want', [
-    (SHIPPED[0], dict(env='Hopper-v5', episodes=605, steps=100156, S=11, A=3, mean_length=165.547, return_mean=466.561, return_std=419.400, return_min=3.598, return_max=3171.483)),
-    (SHIPPED[1], dict(env='Walker2d-v5', episodes=283, steps=83548, S=17, A=6, mean_length=295.223, return_mean=694.967, return_std=1002.096, return_min=-33.727, return_max=3614.689))])
+    (SHIPPED[0], dict(env='Hopper-v5', N=605, steps=100156, S=11, A=3, length_mean=165.547, return_mean=466.561, return_std=419.400, return_min=3.598, return_max=3171.483)),
+    (SHIPPED[1], dict(env='Walker2d-v5', N=283, steps=83548, S=17, A=6, length_mean=295.223, return_mean=694.967, return_std=1002.096, return_min=-33.727, return_max=3614.689))])
 def test_shipped_sets_are_these(shipped, name, want):
     tau, about = shipped[name]
     assert about['kind']=='minari' and about['name']==name and 'Not a D4RL file' in about['source']
