@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['Trajectories', 'take', 'cat', 'make_keys', 'Windows', 'windows', 'draw_steps', 'step_blocks', 'Posterior', 'set_seed',
-           'generator', 'set_threads', 'pick_device', 'data_root', 'writing']
+           'generator', 'set_threads', 'pick_device', 'versions', 'data_root', 'writing']
 
-# %% ../nbs/00_core.ipynb #8446fa79
-import hashlib, math, os, random, shutil, tempfile
+# %% ../nbs/00_core.ipynb #e6fc6613
+import hashlib, os, platform, random, shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 import numpy as np
 import torch
@@ -197,7 +198,12 @@ def pick_device(
         raise ValueError(f"device {name!r} is not available: torch sees {torch.cuda.device_count()} CUDA devices; use 'cpu'")
     return dev
 
-# %% ../nbs/00_core.ipynb #8f83e736
+# %% ../nbs/00_core.ipynb #6f0a2f89
+def versions()->str: # of what moves the numbers
+    "The libraries behind a result row."
+    return f'python {platform.python_version()}; '+'; '.join(f'{k} {version(k)}' for k in ('torch','numpy','gymnasium','mujoco'))
+
+# %% ../nbs/00_core.ipynb #baaf5fc7
 def data_root()->Path: # the folder that holds minari/, checkpoints/, paper/ and results/
     "`$GAC_DATA`, else the repository's `data/`, else one clear error."
     if os.environ.get('GAC_DATA'):
@@ -208,7 +214,7 @@ def data_root()->Path: # the folder that holds minari/, checkpoints/, paper/ and
         if (top/'data'/'paper').is_dir() and (top/'settings.ini').exists(): return top/'data'
     raise FileNotFoundError('no data/ folder found: run inside the repository, or set GAC_DATA to its data folder')
 
-# %% ../nbs/00_core.ipynb #fe64369a
+# %% ../nbs/00_core.ipynb #f180a77d
 @contextmanager
 def writing(
     path,          # final file or folder

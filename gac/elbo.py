@@ -64,7 +64,7 @@ def elbo(
         total = total+v/draws; parts = {n:parts.get(n,0.)+x/draws for n,x in p.items()}
     return total, parts
 
-# %% ../nbs/04_elbo.ipynb #46274293
+# %% ../nbs/04_elbo.ipynb #13b1bebd
 def ascend(
     objective,       # (q, noise, rows) -> (R,) value for each row, to be raised
     q:Posterior,     # N start values
@@ -81,7 +81,8 @@ def ascend(
     phi = torch.stack([q.mu,q.lsd],1).detach().clone()
     if fixed is not None: phi[:,1] = fixed
     m, (v,t) = torch.zeros_like(phi), warm or (torch.zeros_like(phi), torch.zeros(len(phi), device=phi.device))
-    v,t,live,used = v.clone(), t.clone(), torch.arange(len(phi), device=phi.device), torch.zeros(len(phi), device=phi.device)
+    v,t,live = v.clone(), t.clone(), torch.arange(len(phi), device=phi.device)
+    used = torch.zeros(len(phi), device=phi.device)
     best = _Best(test, phi)
     for i in range(steps):
         x = phi[live].requires_grad_()
@@ -97,7 +98,7 @@ def ascend(
     out = best.phi if test else phi
     return Posterior(out[:,0],out[:,1]), dict(steps=used, value=best.value, start=best.start, warm=(v,t))
 
-# %% ../nbs/04_elbo.ipynb #8568d7b3
+# %% ../nbs/04_elbo.ipynb #784b2ad9
 def _adam(g, m, v, t, live, i, b1=.9, b2=.99):
     "Adam direction for rows `live`; updates moments m, v in place; t counts all steps v has seen, i this climb's."
     m[live] = b1*m[live]+(1-b1)*g
@@ -105,6 +106,7 @@ def _adam(g, m, v, t, live, i, b1=.9, b2=.99):
     vh = v[live]/(1-b2**t[live])[:,None,None,None]
     return m[live]/(1-b1**i)/(vh.sqrt()+1e-8)
 
+# %% ../nbs/04_elbo.ipynb #db875ae4
 class _Best:
     "The best tested φ of every row, starting from the one given."
     @torch.no_grad()
@@ -122,7 +124,7 @@ class _Best:
         gain, self.last = now-self.last[live], self.last.index_copy(0, live, now)
         return gain>=stop*now.abs().clamp(min=1)
 
-# %% ../nbs/04_elbo.ipynb #9cea2a15
+# %% ../nbs/04_elbo.ipynb #e48647a1
 def infer(
     model,             # GAC
     tau:Trajectories,  # N trajectories
@@ -149,13 +151,14 @@ def infer(
     test = _infer_test(model, tau, value, k, gen) if stop else None
     return ascend(objective, q, steps, lr, gen, test, stop, warm=warm)
 
+# %% ../nbs/04_elbo.ipynb #8cb1b46c
 def _infer_test(model, tau, value, k, gen):
     "The bound on windows and noise drawn once: common random numbers."
     t,w = draw_steps(tau.n, k, gen)
     noise = torch.randn(len(tau), model.arch.K, model.arch.D, generator=gen, device=tau.s.device)
     return lambda q,rows: value(q, noise[rows], rows, windows(tau[rows],t[rows],w[rows],model.arch.M))
 
-# %% ../nbs/04_elbo.ipynb #edd2c669
+# %% ../nbs/04_elbo.ipynb #409cedee
 class PosteriorStore:
     "φ of every trajectory met so far, by key; new ones start at μ=0, log σ=`lsd0`."
     def __init__(self,
@@ -179,8 +182,9 @@ class PosteriorStore:
             n, shape = len(self.row)-len(self.key), self.phi.shape[1:]
             fresh = self.phi.new_zeros(n,*shape); fresh[:,1] = self.lsd0
             self.key = torch.tensor(list(self.row), dtype=torch.int64)
-            self.phi,self.v,self.t = torch.cat([self.phi,fresh]),torch.cat([self.v,torch.zeros_like(fresh)]),torch.cat([self.t,self.t.new_zeros(n)])
-        return torch.tensor([self.row[k] for k in key.tolist()], device=self.phi.device)
+            self.phi,self.v = torch.cat([self.phi,fresh]),torch.cat([self.v,torch.zeros_like(fresh)])
+            self.t = torch.cat([self.t,self.t.new_zeros(n)])
+        return torch.tensor([self.row[k] for k in key.tolist()], dtype=torch.int64, device=self.phi.device)
 
     def get(self, key): # (n,) -> Posterior
         r = self.rows(key); return Posterior(self.phi[r,0],self.phi[r,1])

@@ -16,13 +16,13 @@ from torch import Tensor, nn
 from .core import Windows
 from .data import Standardizer
 
-# %% ../nbs/03_model.ipynb #3c4a0054
+# %% ../nbs/03_model.ipynb #6c4f31fa
 @dataclass(frozen=True)
 class Arch:
     "Architecture: the upper half of Table 4, and what the paper leaves open."
     S:int                      # state dimension
     A:int                      # action dimension
-    D:int=128                  # embedding dimension, also the width of each ε token
+    D:int=64                   # embedding dimension, also the width of each ε token
     tokens:int=4               # plan tokens z_\y; z_y is one more, so K = tokens+1
     heads:int=4                # attention heads
     enc:int=2                  # encoder layers, prior f_α
@@ -104,13 +104,13 @@ class Block(nn.Module):
         if z is not None: x = x+self.cross(self.lnc(x), z)
         return x+self.mlp(self.ln2(x))
 
-# %% ../nbs/03_model.ipynb #1594e3e8
+# %% ../nbs/03_model.ipynb #80d9bd05
 class Prior(nn.Module):
     "f_α: plan noise and initial state to plan, eq. (4)."
     def __init__(self, arch):
         super().__init__()
         self.s0 = nn.Linear(arch.S, arch.D)
-        self.index = nn.Parameter(.02*torch.randn(arch.K+1, arch.D))
+        self.index = nn.Parameter(torch.randn(arch.K+1, arch.D))
         self.blocks = nn.ModuleList(Block(arch.D, arch.heads) for _ in range(arch.enc))
         self.ln = nn.LayerNorm(arch.D)
 
