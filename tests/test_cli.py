@@ -1,0 +1,239 @@
+"The command line: whatever is wrong is said in one line, and nothing is left behind."
+import json, os, shutil, signal, subprocess, sys, time
+from pathlib import Path
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+from gac import cli, data, train
+from gac.cli import settings
+from gac.envs import point_mass_data
+
+MINI = 'gac/hopper/medium-replay-mini-v0'
+SMALL = [x for k in ('D=16','heads=2','tokens=1','enc=1','dec=1','batch=4','k=4','inner_steps=1','outer_steps=1') for x in ('--set',k)]
+
+def flat(path, tau, env=None):
+    "Trajectories as a flat file; returns are paid at the end."
+    r = np.zeros(len(tau.a), np.float32); end = np.zeros(len(r), bool)
+    at = (tau.a_at+tau.n-1).numpy(); r[at] = tau.y; end[at] = True
+    rows = np.arange(len(r))+np.repeat(np.arange(len(tau)), tau.n)
+    with h5py.File(path,'w') as f:
+        for k,v in dict(observations=tau.s[rows], next_observations=tau.s[rows+1], actions=tau.a, rewards=r, terminals=end, timeouts=~end&False).items(): f[k] = np.asarray(v)
+        if env: f.attrs['env_id'] = env
+    return path
+
+@pytest.fixture(scope='module')
+def shelf(tmp_path_factory):
+    "A flat file, the same without its environment, the same cut short, a run, and a slim checkpoint of it."
+    d = tmp_path_factory.mktemp('shelf'); old = os.environ.get('GAC_CACHE'); os.environ['GAC_CACHE'] = str(tmp_path_factory.mktemp('cache'))
+    tau = point_mass_data(16, seed=0)
+    whole = flat(d/'whole.hdf5', tau, 'gac/PointMass-v0'); flat(d/'noenv.hdf5', tau)
+    (d/'cut.hdf5').write_bytes(whole.read_bytes()[:3000])
+    quiet('train', whole, '--out', d/'run', '--iterations', 5, *SMALL); quiet('slim', d/'run', d/'slim')
+    yield d
+    os.environ.pop('GAC_CACHE') if old is None else os.environ.update(GAC_CACHE=old)
+
+@pytest.fixture(autouse=True)
+def _calm(monkeypatch):
+    "No network, and no hook of the command line left in this process."
+    monkeypatch.setattr(data, '_download', lambda name: None); monkeypatch.setattr(sys, 'excepthook', sys.excepthook)
+
+def call(*args): # exit code
+    try: cli.main([*map(str,args)])
+    except SystemExit as e: return e.code or 0
+    return 0
+
+def quiet(*args): assert call(*args)==0
+
+def shell(*args, **kw): return subprocess.run([sys.executable,'-m','gac',*map(str,args)], capture_output=True, text=True, **kw)
+
+def tree(folder): return {str(p.relative_to(folder)):(p.stat().st_mtime_ns, p.stat().st_size) for p in sorted(folder.rglob('*')) if p.is_file()}
+
+def one_line(text): return text.startswith('gac: ') and text.count('\n')==1 and 'Traceback' not in text and len(text)>12
+
+def weights(run): return load_file(run/'checkpoint'/'model.safetensors')|{f'q.{k}':v for k,v in load_file(run/'checkpoint'/'posteriors.safetensors').items()}
+
+def refused(capsys, shelf, args, says):
+    "Exit code 2, one line, nothing written."
+    before, capsys_before = tree(shelf), capsys.readouterr()
+    code = call(*args); err = capsys.readouterr().err
+    assert code==2 and one_line(err), err
+    for s in says: assert s in err, err
+    assert tree(shelf)==before
+
+# --- bad input
+
+BAD_DATA = dict(
+    unknown=('gac/hoper/medium-replay-mini-v0', ['no data set','did you mean gac/hopper/medium-replay-mini-v0']),
+    nofile=('{}/whale.hdf5', ['no data set','did you mean','whole.hdf5']), cut=('{}/cut.hdf5', ['cut.hdf5','not a readable']))
+
+@pytest.mark.parametrize('command', [['info'],['train','--out','{}/new'],['demo','--out','{}/new','--dataset'],['compare','--runs','{}/new']])
+@pytest.mark.parametrize('bad', BAD_DATA)
+def test_bad_data(capsys, shelf, command, bad):
+    name, says = BAD_DATA[bad]
+    refused(capsys, shelf, [a.format(shelf) for a in [*command,name]], says)
+
+BAD_TRAIN = dict(
+    taken=(['{}/whole.hdf5','--out','{}/run'], ['already holds a run','--resume','--out']),
+    nothing_to_resume=(['{}/whole.hdf5','--out','{}/new','--resume'], ['no run to resume']),
+    slim=(['{}/whole.hdf5','--out','{}/slim','--resume'], ['saved for sharing','not resumed']),
+    other_data=([MINI,'--out','{}/run','--resume'], ['S=11, A=3','S=3, A=2']),
+    unknown_setting=(['--set','bach=3'], ['--set bach=3','name=value','batch']), no_value=(['--set','batch'], ['--set batch','name=value']),
+    empty=(['--set','batch='], ['--set batch=']), dimension=(['--set','S=3'], ['--set S=3']),
+    not_int=(['--set','batch=many'], ["'many' is not a int"]), fraction=(['--set','batch=2.5'], ["'2.5' is not a int"]),
+    not_float=(['--set','clip=wide'], ["'wide' is not a float"]), not_bool=(['--set','warm=maybe'], ["'maybe' is not a bool"]),
+    low=(['--set','batch=-3'], ['Fit.batch=-3','at least 1']), zero=(['--set','clip=0'], ['Fit.clip=0','positive']), draw=(['--set','draw=best'], ["Fit.draw='best'"]),
+    heads=(['--set','heads=5'], ['not divisible']), sigma=(['--set','sigma_y=-1'], ['sigma_y','positive']), layers=(['--set','dec=0'], ['Arch.dec=0']),
+    negative=(['--iterations','-5'], ['Fit.iterations=-5']), none=(['--iterations','0'], ['Fit.iterations=0','at least 1']),
+    device=(['--device','tpu'], ["unknown device 'tpu'"]), absent=(['--device','cuda:99'], ['not available']), threads=(['--threads','0'], ['threads must be at least 1']),
+    no_env=(['{}/noenv.hdf5','--out','{}/new'], ['does not say its environment','--env']),
+    wrong_env=(['--env','Hopper-v5'], ['Hopper-v5 has S=11, A=3','S=3, A=2']), unknown_env=(['--env','gac/PointMas-v0'], ['cannot make environment']))
+
+@pytest.mark.parametrize('bad', BAD_TRAIN)
+def test_bad_train(capsys, shelf, monkeypatch, bad):
+    def trained(*args): raise AssertionError('trained in spite of bad input')
+    monkeypatch.setattr(train, 'iterate', trained)
+    args, says = BAD_TRAIN[bad]
+    if args[0].startswith('--'): args = ['{}/whole.hdf5','--out','{}/new','--iterations','1',*args]
+    try: refused(capsys, shelf, ['train',*(a.format(shelf) for a in args)], says)
+    finally: shutil.rmtree(shelf/'new', ignore_errors=True)
+
+BAD_EVALUATE = dict(
+    question=(['--question','worst'], ["unknown question 'worst'",'prior, target, improve, best']), acting=(['--acting','mean'], ["acting='mean'"]),
+    quantile=(['--question','improve','--quantile','1.5'], ['quantile=1.5']), lam=(['--lam','-1'], ['lam=-1']), steps=(['--steps','0'], ['steps=0']),
+    episodes=(['--episodes','0'], ['at least one episode']), other_env=(['--env','Hopper-v5'], ['S=11, A=3','S=3, A=2']),
+    unknown_env=(['--env','gac/PointMas-v0'], ['cannot make environment','gac/PointMass-v0']), threads=(['--threads','0'], ['threads']))
+
+@pytest.mark.parametrize('bad', BAD_EVALUATE)
+def test_bad_evaluate(capsys, shelf, bad):
+    args, says = BAD_EVALUATE[bad]
+    refused(capsys, shelf, ['evaluate',shelf/'run','--episodes',1,*args], says)
+
+def test_evaluate_where_nothing_is(capsys, shelf):
+    refused(capsys, shelf, ['evaluate',shelf/'nothing'], ['no checkpoint in','nothing']); refused(capsys, shelf, ['slim',shelf/'nothing',shelf/'new'], ['no checkpoint in'])
+
+def test_slim_over_a_run(capsys, shelf): refused(capsys, shelf, ['slim',shelf/'run',shelf/'run'], ['already holds a run'])
+
+@pytest.mark.parametrize('how', ['gone','cut','empty'])
+@pytest.mark.parametrize('file', ['config.json','model.safetensors','posteriors.safetensors','history.json','optimizer.safetensors','rng.safetensors'])
+def test_incomplete_checkpoint(capsys, shelf, file, how):
+    d = shelf/'broken'; shutil.copytree(shelf/'run', d); f = d/'checkpoint'/file
+    f.unlink() if how=='gone' else f.write_bytes(f.read_bytes()[:40] if how=='cut' else b'')
+    try: refused(capsys, shelf, ['evaluate',d,'--episodes',1], [str(d)])
+    finally: shutil.rmtree(d)
+
+def test_config_without_its_fields(capsys, shelf):
+    d = shelf/'broken'; shutil.copytree(shelf/'run', d); (d/'checkpoint'/'config.json').write_text('{"format":1}')
+    try: refused(capsys, shelf, ['evaluate',d,'--episodes',1], [str(d)])
+    finally: shutil.rmtree(d)
+
+def test_a_run_without_environment(capsys, shelf):
+    d = shelf/'noenv'; shutil.copytree(shelf/'run', d); f = d/'checkpoint'/'config.json'
+    c = json.loads(f.read_text()); c['meta']['env'] = None; f.write_text(json.dumps(c))
+    refused(capsys, shelf, ['evaluate',d], ['does not say its environment','--env'])
+    quiet('evaluate', d, '--env','gac/PointMass-v0','--question','prior','--episodes',2); shutil.rmtree(d)
+
+@pytest.mark.parametrize('args', [['tran'],['train'],['train','x'],['train','x','--out','{}/new','--iterations','many'],['evaluate','{}/run','--colour','red']])
+def test_bad_usage(capsys, shelf, args):
+    before = tree(shelf); code = call(*(a.format(shelf) for a in args)); err = capsys.readouterr().err
+    assert code==2 and 'Traceback' not in err and err.strip() and tree(shelf)==before
+
+def test_demo_refuses_before_it_trains(capsys, shelf, monkeypatch):
+    def trained(*args): raise AssertionError('trained in spite of bad input')
+    monkeypatch.setattr(train, 'iterate', trained)
+    refused(capsys, shelf, ['demo','--out',shelf/'run','--dataset',shelf/'whole.hdf5'], ['already holds a run'])
+    try: refused(capsys, shelf, ['demo','--out',shelf/'new','--dataset',shelf/'whole.hdf5','--iterations',1,'--episodes',0], ['at least one episode'])
+    finally: shutil.rmtree(shelf/'new', ignore_errors=True)
+
+def test_errors_in_a_real_shell(shelf):
+    before = tree(shelf); r = shell('train', shelf/'cut.hdf5', '--out', shelf/'new')
+    assert r.returncode==2 and one_line(r.stderr) and not r.stdout and tree(shelf)==before
+
+# --- good input
+
+def test_help_is_quick_and_without_torch(tmp_path):
+    code = 'import sys\ntry:\n from gac.cli import main; main(["--help"])\nexcept SystemExit: pass\nbad={"torch","numpy","pandas","gymnasium","matplotlib"}&set(sys.modules)\nassert not bad, bad'
+    best = 9.
+    for _ in range(3):
+        start = time.perf_counter(); r = subprocess.run([sys.executable,'-c',code], capture_output=True, text=True, cwd=tmp_path); best = min(best, time.perf_counter()-start)
+    assert r.returncode==0, r.stderr
+    assert all(c in r.stdout for c in ('info','train','evaluate','slim','demo','compare'))
+    assert best<1, best
+
+def test_settings():
+    fit, arch = settings(['batch=8','clip=.5','warm=false','D=16','heads=2','transition=True','draw=sqrt'], 3, 2, seed=4, iterations=9)
+    assert (fit.batch,fit.clip,fit.warm,fit.draw,fit.seed,fit.iterations)==(8,.5,False,'sqrt',4,9)
+    assert (arch.S,arch.A,arch.D,arch.heads,arch.transition)==(3,2,16,2,True)
+
+def test_info(capsys, shelf):
+    quiet('info', shelf/'whole.hdf5'); out = capsys.readouterr().out
+    assert 'gac/PointMass-v0' in out and '16' in out
+    quiet('info', shelf/'noenv.hdf5', '--env', 'me/Mine-v0'); assert 'me/Mine-v0' in capsys.readouterr().out
+
+def test_train_writes_a_run(capsys, shelf, tmp_path):
+    quiet('train', shelf/'noenv.hdf5', '--out', tmp_path/'r', '--env', 'gac/PointMass-v0', '--iterations', 5, '--tensorboard', tmp_path/'tb', *SMALL)
+    run = train.load_run(tmp_path/'r')
+    assert run.i==5 and run.model.arch.D==16 and run.meta['env']=='gac/PointMass-v0' and run.meta['dataset']=='noenv'
+    assert (tmp_path/'r'/'curves.png').stat().st_size>5000 and any((tmp_path/'tb').iterdir()) and 'nats' in capsys.readouterr().out
+    assert all(torch.equal(v, weights(shelf/'run')[k]) for k,v in weights(tmp_path/'r').items()) # the same data, the same seed
+
+@pytest.mark.parametrize('where', ['run','run/checkpoint','slim'])
+def test_evaluate_writes_rows_and_a_picture(capsys, shelf, tmp_path, where):
+    quiet('evaluate', shelf/where, '--question','improve','--delta-y',.5,'--episodes',3,'--steps',5,'--seed',70,'--out',tmp_path/'e')
+    rows = pd.read_csv(tmp_path/'e'/'improve.csv')
+    assert sorted(p.name for p in (tmp_path/'e').iterdir())==['improve.csv','improve.png'] and rows.env_seed.tolist()==[70,71,72]
+    assert (rows.acting=='sample').all() and rows.target.notna().all() and 'predicted' in capsys.readouterr().out
+
+def test_slim_is_small(shelf):
+    size = lambda d: sum(f.stat().st_size for f in d.rglob('*'))
+    assert size(shelf/'slim')<size(shelf/'run')/2 and train.load_run(shelf/'slim').opt is None
+
+# --- interruption
+
+SOME = ['--iterations', 230, *SMALL]
+
+@pytest.fixture(scope='module')
+def straight(shelf):
+    quiet('train', shelf/'whole.hdf5', '--out', shelf/'straight', *SOME)
+    return weights(shelf/'straight')
+
+def test_interrupted_and_resumed(capsys, shelf, straight, tmp_path, monkeypatch):
+    "Ctrl-C in iteration 215, 15 after the checkpoint."
+    real, out = train.iterate, tmp_path/'r'
+    def stop(run, *args):
+        if run.i==214: raise KeyboardInterrupt
+        return real(run, *args)
+    monkeypatch.setattr(train, 'iterate', stop); capsys.readouterr()
+    code = call('train', shelf/'whole.hdf5', '--out', out, *SOME); err = capsys.readouterr().err
+    assert train.load_run(out).i==200 and code
+    monkeypatch.undo(); quiet('train', shelf/'whole.hdf5', '--out', out, '--resume')
+    assert train.load_run(out).i==230 and all(torch.equal(v, straight[k]) for k,v in weights(out).items())
+    assert 'gac: interrupted; the last checkpoint is kept, continue with --resume' in err, err
+
+def test_ctrl_c_in_a_shell(shelf, straight, tmp_path):
+    out, log = tmp_path/'r', open(tmp_path/'log','w')
+    p = subprocess.Popen([sys.executable,'-m','gac','train',str(shelf/'whole.hdf5'),'--out',str(out),*map(str,SOME[2:]),'--iterations','100000'], stdout=log, stderr=log)
+    try:
+        end = time.time()+60
+        while not (out/'checkpoint'/'config.json').exists() and p.poll() is None and time.time()<end: time.sleep(.05)
+        p.send_signal(signal.SIGINT); code = p.wait(20)
+    finally: p.kill()
+    said = (tmp_path/'log').read_text()
+    assert train.load_run(out).i%200==0 and not list(out.glob('.*')) and code
+    assert 'Traceback' not in said and 'interrupted; the last checkpoint is kept' in said, said[-300:]
+
+# --- the main job
+
+def test_demo(tmp_path):
+    r = shell('demo', '--iterations', 12, '--episodes', 2, '--threads', 1, '--out', tmp_path/'d', cwd=tmp_path)
+    assert r.returncode==0, r.stderr[-500:]
+    assert {'table.csv','rows.csv','returns.png','curves.png','checkpoint'}<={p.name for p in (tmp_path/'d').iterdir()}
+    rows, table = pd.read_csv(tmp_path/'d'/'rows.csv', keep_default_na=False, na_values=['']), pd.read_csv(tmp_path/'d'/'table.csv')
+    assert len(rows)==16 and len(table)==8 and set(rows.method)=={'GAC','clone-10%'} and rows.env_seed.isin([10_000,10_001]).all()
+    assert np.isfinite(rows[['achieved','normalised']]).all().all() and {'predicted','achieved','g','normalised','std'}<=set(table)
+    assert (tmp_path/'d'/'returns.png').stat().st_size>10_000 and 'best' in r.stdout and str(tmp_path/'d') in r.stdout
+    assert {p.name for p in tmp_path.iterdir()}=={'d'}
+    again = shell('demo', '--out', tmp_path/'d')
+    assert again.returncode==2 and one_line(again.stderr) and '--resume' in again.stderr

@@ -1,0 +1,373 @@
+"Questions: closed forms, independence of episodes, and what the policy feeds while acting."
+import math
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from gac import query
+from gac.cloning import COLUMNS
+from gac.compare import compare, gain, overlap, paired_interval, picture, study, summary, table, with_clone
+from gac.core import Posterior, generator, windows
+from gac.data import denormalised
+from gac.envs import PointMass, make_env, point_mass_data, random_policy, rollout
+from gac.model import Arch, log_normal
+from gac.query import ACTING, QUESTIONS, Ask, PlanPolicy, ask, asker, evaluate, seen_by, start, targets
+from gac.train import Fit, fit, load_run, new_run, save_run
+
+ID = 'gac/PointMass-v0'
+
+class Linear:
+    "y = w·z + σ·noise, z ~ N(0,I): every question has a closed answer."
+    sd = .5
+    def __init__(self, w):
+        self.w = torch.tensor(w); K,D = self.w.shape
+        self.arch = type('Arch', (), dict(K=K, D=D))
+        self.head = type('Head', (), dict(lsd=torch.tensor(self.sd).log(), __call__=lambda _,z: (self.w*z).sum((1,2))))()
+    def plan(self, s0, eps): return eps
+    def log_prob_y(self, y, z): return log_normal(y, self.head(z), self.head.lsd)
+    def posterior(self, y): # (N,) -> mean (N,K,D), sd (K,D) of the best diagonal Gaussian
+        return self.w*y[:,None,None]/(self.w.square().sum()+self.sd**2), (1+self.w.square()/self.sd**2).rsqrt()
+
+class Hills:
+    "Return 2 around z=3, return 1 around z=-3."
+    arch = type('Arch', (), dict(K=1, D=1))
+    class Head:
+        lsd = torch.tensor(0.)
+        def __call__(self, z): return 2*torch.exp(-(z[:,0,0]-3)**2)+torch.exp(-(z[:,0,0]+3)**2)
+    head = Head()
+    def plan(self, s0, eps): return eps
+    def log_prob_y(self, y, z): return log_normal(y, self.head(z), self.head.lsd)
+
+ONE, FOUR = Linear([[2.]]), Linear([[2.,-1.],[.5,0.]])
+
+@pytest.mark.parametrize('model', [ONE,FOUR])
+@pytest.mark.parametrize('goal', [-2.,0.,1.3])
+def test_target_is_the_posterior_given_the_return(model, goal):
+    q,info = ask(model, torch.zeros(48,1), 'target', cfg=Ask(target=goal, steps=800))
+    mu,sd = model.posterior(torch.full((48,), goal))
+    assert (q.mu-mu).mean(0).abs().max()<.02 and (q.mu-mu).abs().max()<.15
+    assert (q.lsd.exp()-sd).mean(0).abs().max()<.03
+    assert (info['target']==goal).all() and (info['steps']==800).all()
+
+def test_improve_gives_every_episode_its_own_posterior():
+    y = torch.linspace(-3,3,301)
+    q,info = ask(FOUR, torch.zeros(48,1), 'improve', y, Ask(quantile=.5, delta_y=.7, steps=800), generator(3))
+    mu,sd = FOUR.posterior(info['target'])
+    assert info['target'].std()>.5 and info['target'].min()>.7
+    assert (q.mu-mu).abs().max()<.15 and (q.lsd.exp()-sd).mean(0).abs().max()<.03
+
+@pytest.mark.parametrize('model', [ONE,FOUR])
+@pytest.mark.parametrize('lam', [2.,4.,16.])
+def test_best_goes_as_far_as_lam_lets_it(model, lam):
+    q,info = ask(model, torch.zeros(48,1), 'best', cfg=Ask(lam=lam, steps=1200))
+    assert info['target'] is None
+    assert (q.mu.mean(0)-model.w/(lam*model.sd)).abs().max()<.03
+    assert (q.lsd.exp().mean(0)-1).abs().max()<.05
+
+def test_best_without_lam_is_the_bare_return():
+    near, far = (ask(ONE, torch.zeros(4,1), 'best', cfg=Ask(lam=lam, steps=400))[0].mu for lam in (4.,0.))
+    assert far.min()>5*near.max()
+
+@pytest.mark.parametrize('width', [.1,.5])
+def test_best_may_hold_the_width(width):
+    q,_ = ask(ONE, torch.zeros(8,1), 'best', cfg=Ask(lam=4., width=width, steps=600))
+    assert torch.allclose(q.lsd, torch.tensor(width).log()) and (q.mu-1).abs().max()<.05
+    q,_ = ask(ONE, torch.zeros(8,1), 'target', cfg=Ask(target=1., width=width, steps=20))
+    assert not torch.allclose(q.lsd, torch.tensor(width).log()) # targets learn theirs
+
+def test_early_stop_saves_steps_and_keeps_the_answer():
+    q,info = ask(ONE, torch.zeros(16,1), 'target', cfg=Ask(target=1.3, steps=2000, stop=1e-3))
+    mu,_ = ONE.posterior(torch.tensor([1.3]))
+    assert info['steps'].max()<2000 and (q.mu.mean(0)-mu).abs().max()<.15
+
+def test_prior_is_standard_normal():
+    q,info = ask(FOUR, torch.zeros(5,1), 'prior')
+    assert q.mu.shape==(5,2,2) and not q.mu.any() and not q.lsd.any() and not q.kl().any() and info['target'] is None
+
+# --- one optimisation, many episodes
+
+@pytest.fixture(scope='module')
+def data(): return point_mass_data(48, seed=0)
+
+@pytest.fixture(scope='module')
+def run(data):
+    r = new_run(data, Arch.tiny(3, 2, M=2), Fit.tiny(iterations=40, seed=7), dataset='point mass', env=ID)
+    fit(r, data, progress=False)
+    return r
+
+def close(a, b): return torch.allclose(a.mu, b.mu, atol=1e-5) and torch.allclose(a.lsd, b.lsd, atol=1e-5)
+
+@pytest.mark.parametrize('question', ['target','best'])
+def test_an_answer_ignores_the_other_states(run, question):
+    s0 = run.model.std.s_mean+torch.randn(6, 3, generator=generator(1))
+    other = s0.clone(); other[[0,2,3,5]] += 1
+    a,b = (ask(run.model, s, question, run.y, Ask(steps=15))[0] for s in (s0,other))
+    assert close(a[[1,4]], b[[1,4]]) and not close(a[[0]], b[[0]])
+
+@pytest.mark.parametrize('stop', [0.,1e-9])
+def test_an_answer_ignores_the_other_goals(run, monkeypatch, stop):
+    s0, goals = run.model.std.s_mean.expand(6,3), torch.linspace(0,5,6)
+    def answer(g):
+        monkeypatch.setattr(query, 'targets', lambda *args: g)
+        return ask(run.model, s0, 'improve', run.y, Ask(steps=9, stop=stop))[0]
+    other = goals.clone(); other[[0,2,3,5]] += 2
+    a,b = answer(goals), answer(other)
+    assert close(a[[1,4]], b[[1,4]]) and not close(a[[0]], b[[0]])
+
+def test_one_episode_alone_gets_the_answer_it_gets_in_company(run, monkeypatch):
+    "With the noise repeated over rows, duplicates agree with each other and with N=1."
+    real = torch.randn
+    def same(*size, **kw):
+        n,*rest = size[0] if len(size)==1 and not isinstance(size[0],int) else size
+        return real(1, *rest, **kw).expand(n, *rest).clone()
+    monkeypatch.setattr(torch, 'randn', same)
+    one = run.model.std.s_mean[None]+.3
+    for question in ('target','best'):
+        a,b = (ask(run.model, one.expand(n,-1), question, run.y, Ask(steps=25))[0] for n in (1,5))
+        assert all(close(a, b[[i]]) for i in range(5))
+
+def test_same_seed_same_answer(run, data):
+    a,b,c = (ask(run.model, data.s0[:4], 'improve', run.y, Ask(steps=8), generator(s)) for s in (0,0,1))
+    assert torch.equal(a[0].mu, b[0].mu) and torch.equal(a[1]['target'], b[1]['target']) and not torch.equal(a[0].mu, c[0].mu)
+
+# --- targets
+
+@pytest.mark.parametrize('quantile,delta', [(.5,0.),(.8,10.),(.95,-3.)])
+def test_targets_of_improve(quantile, delta):
+    y = torch.arange(100.)[torch.randperm(100, generator=generator(0))]
+    t = targets('improve', 4000, y, Ask(quantile=quantile, delta_y=delta), generator(0))-delta
+    want = [v for v in range(100) if v>np.quantile(np.arange(100), quantile)]
+    assert sorted(t.unique().tolist())==want and abs(t.mean()-np.mean(want))<1
+
+def test_target_is_the_best_of_the_data_or_what_we_say():
+    y = torch.tensor([1.,7.,3.])
+    assert targets('target', 3, y, Ask()).tolist()==[7,7,7] and targets('target', 2, y, Ask(target=-4.)).tolist()==[-4,-4]
+
+@pytest.mark.parametrize('y', [[3.,3.,3.],[1.,2.,2.,2.]])
+def test_no_return_above_the_quantile(y):
+    with pytest.raises(ValueError, match='no return lies above the 0.8 quantile'): targets('improve', 2, torch.tensor(y), Ask())
+
+@pytest.mark.parametrize('kw,says', [(dict(quantile=0.),'between 0 and 1'),(dict(quantile=1.),'between 0 and 1'),(dict(quantile=float('nan')),'between 0 and 1'),
+                                     (dict(lam=-1.),'negative'),(dict(steps=0),'at least 1')])
+def test_bad_settings(kw, says):
+    with pytest.raises(ValueError, match=says): Ask(**kw)
+
+def test_bad_questions():
+    with pytest.raises(ValueError, match="unknown question 'worst'; choose one of prior, target, improve, best"): ask(ONE, torch.zeros(1,1), 'worst')
+    for question in ('target','improve'):
+        with pytest.raises(ValueError, match='needs the returns of the data'): ask(ONE, torch.zeros(1,1), question)
+
+def test_improve_needs_the_returns_whatever_the_target():
+    with pytest.raises(ValueError, match='needs the returns of the data'): ask(ONE, torch.zeros(1,1), 'improve', cfg=Ask(target=1.))
+
+# --- starts
+
+def test_a_target_starts_from_the_nearest_return():
+    seen = torch.tensor([5.,-1.,2.]), Posterior(torch.tensor([50.,-10.,20.]).view(3,1,1), torch.tensor([-.5,-.1,-.2]).view(3,1,1))
+    q = start(ONE, torch.zeros(4,1), 'improve', torch.tensor([1.,9.,-7.,4.]), Ask(), generator(0), seen)
+    assert q.mu.flatten().tolist()==[20,50,-10,50] and torch.allclose(q.lsd.flatten(), torch.tensor([-.2,-.5,-.1,-.5]))
+
+def test_starts_of_a_run_belong_to_its_returns(run, data):
+    y,q = seen_by(run)
+    have = [i for i,k in enumerate(run.key.tolist()) if k in run.store.row]
+    assert torch.equal(y, data.y[have]) and torch.equal(q.mu, run.store.get(data.key[have]).mu)
+
+def test_best_starts_from_the_highest_objective_not_the_highest_return():
+    seen = torch.tensor([9.,8.,1.]), Posterior(torch.tensor([-3.,2.8,0.]).view(3,1,1), torch.full((3,1,1),-2.))
+    at = lambda n: ask(Hills(), torch.zeros(3,1), 'best', cfg=Ask(lam=.01, starts=n, steps=150), seen=seen)[0].mu
+    assert (at(2)-3).abs().max()<.3 and (at(1)+3).abs().max()<.3
+
+def test_without_starts_every_question_begins_at_zero(run, data):
+    a = asker(run, 'best', Ask(steps=3, starts=0))(data.s0[:2])[0]
+    b = ask(run.model, data.s0[:2], 'best', run.y, Ask(steps=3))[0]
+    assert close(a,b) and not close(asker(run, 'best', Ask(steps=3))(data.s0[:2])[0], b)
+
+# --- acting
+
+def untrained(env, M, transition=False):
+    "A tiny model whose actions often leave the bounds."
+    tau = rollout(env, random_policy(env), 5, seed=50)
+    r = new_run(tau, Arch.tiny(tau.s.shape[1], tau.a.shape[1], M=M, transition=transition), Fit.tiny(), dataset='random', env=env)
+    r.model.std.a_std.mul_(8)
+    return r
+
+@pytest.mark.parametrize('env,M,transition', [(e,m,False) for e in (ID,'Hopper-v5') for m in (1,2,4)]+[(ID,3,True)])
+def test_acting_feeds_what_training_fed(env, M, transition):
+    r, seen, n = untrained(env, M, transition), {}, 5
+    class Spy(PlanPolicy):
+        def __call__(self, s, rows):
+            inner = self.model.action
+            def spied(win, z): # what the generator gets
+                for j,i in enumerate(rows.tolist()): seen.setdefault(i,[]).append((win.s[j,0], win.a[j,0], win.real[j,0]))
+                return inner(win, z)
+            self.model.action = spied
+            try: return super().__call__(s, rows)
+            finally: del self.model.action
+    space = make_env(env).action_space
+    low, high = torch.as_tensor(space.low), torch.as_tensor(space.high)
+    pol = Spy(r.model, lambda s0: ask(r.model, s0, 'prior'), 'sample', 4, low, high)
+    made = rollout(env, pol, n, seed=3)
+    assert ((made.a==low)|(made.a==high)).any() and ((made.a>low)&(made.a<high)).any() # some were clipped, some not
+    for i in range(n):
+        T = int(made.n[i]); win = windows(made[[i]], torch.arange(T)[None], torch.ones(1,T), M)
+        s,a,real = (torch.stack(x) for x in zip(*seen[i]))
+        assert torch.equal(s, win.s[0]) and torch.equal(real, win.real[0]) and torch.equal(a[:,:-1], win.a[0,:,:-1])
+        assert not a[:,-1].any() # the action to come is not known, and not looked at:
+        each = windows(made[[i]*T], torch.arange(T)[:,None], torch.ones(T,1), M)
+        with torch.no_grad(): again = r.model.action(each, pol.z[[i]*T]).clamp(low, high)
+        assert torch.allclose(again, made[i].a, atol=1e-4)
+
+def test_policy_plans_once_for_all_episodes(run):
+    calls = []
+    def planner(s0): calls.append(s0); return ask(run.model, s0, 'prior')
+    tau = rollout(ID, PlanPolicy(run.model, planner, 'sample'), 130, seed=0) # more episodes than lanes
+    assert len(calls)==1 and torch.equal(calls[0], tau.s0)
+
+def test_sample_and_mean(run, data):
+    q = Posterior(torch.randn(4,3,32, generator=generator(0)), torch.full((4,3,32),-1.))
+    def eps(acting, seed=0):
+        p = PlanPolicy(run.model, lambda s0: (q,{}), acting, seed); p.reset(data.s0[:4])
+        with torch.no_grad(): assert torch.allclose(p.predicted, run.model.expected_return(run.model.plan(data.s0[:4], p.eps)))
+        return p.eps
+    assert torch.equal(eps('mu'), q.mu) and torch.equal(eps('sample'), eps('sample')) and not torch.equal(eps('sample'), eps('sample',1))
+    d = (eps('sample')-q.mu)/q.lsd.exp()
+    assert abs(d.mean())<.2 and abs(d.std()-1)<.15
+
+def test_acting_has_two_names(run):
+    for how in ('mean','',None):
+        with pytest.raises(ValueError, match="choose 'mu' or 'sample'"): PlanPolicy(run.model, None, how)
+
+# --- evaluate
+
+FAST = Ask(steps=6, starts=4)
+
+@pytest.mark.parametrize('question', QUESTIONS)
+def test_rows_of_evaluate(run, question):
+    r = evaluate(run, ID, question, 4, seed=10_020, cfg=FAST)
+    assert list(r)==COLUMNS and r.env_seed.tolist()==[10_020,10_021,10_022,10_023]
+    assert (r.question==question).all() and (r.acting==ACTING[question]).all() and (r.train_seed==7).all() and (r.env==ID).all()
+    assert (r.method=='GAC').all() and (r.dataset=='point mass').all() and (r.stage==0).all() and r.normalised.isna().all()
+    assert np.isfinite(r[['predicted','achieved','length','kl']].astype(float)).all().all()
+    assert r.target.isna().all()==(question in ('prior','best'))
+    if question=='target': assert np.allclose(r.target, run.y.max())
+    if question=='prior': assert (r.kl==0).all()
+    assert {'plan_seconds','rollout_seconds'}<=set(r.attrs) and min(r.attrs.values())>0
+
+def test_evaluate_twice(run):
+    torch.manual_seed(3); before = torch.get_rng_state()
+    a,b = (evaluate(run, ID, 'improve', 3, cfg=FAST) for _ in range(2))
+    pd.testing.assert_frame_equal(a, b); assert torch.equal(before, torch.get_rng_state())
+    c = evaluate(run, ID, 'improve', 3, seed=500, cfg=FAST)
+    assert c.achieved.tolist()!=a.achieved.tolist()
+
+def test_evaluate_rolls_out_what_its_seeds_say(run):
+    a = evaluate(run, ID, 'prior', 3, seed=40)
+    low = -torch.ones(2)
+    pol = PlanPolicy(run.model, lambda s0: ask(run.model, s0, 'prior'), 'sample', 40, low, -low)
+    tau = rollout(ID, pol, 3, seed=40)
+    assert np.allclose(a.achieved, tau.y, atol=.006) and a.length.tolist()==tau.n.tolist()
+
+def test_prior_is_always_sampled(run): assert (evaluate(run, ID, 'prior', 2, acting='mu').acting=='sample').all()
+
+def test_evaluate_after_a_checkpoint(run, tmp_path):
+    want = evaluate(run, ID, 'target', 3, cfg=FAST)
+    save_run(run, tmp_path/'whole'); got = evaluate(load_run(tmp_path/'whole'), ID, 'target', 3, cfg=FAST)
+    pd.testing.assert_frame_equal(want, got)
+    save_run(run, tmp_path/'slim', slim=True, keep=6)
+    assert len(evaluate(load_run(tmp_path/'slim'), ID, 'best', 2, cfg=FAST))==2
+
+def test_evaluate_takes_a_function_and_another_planner(run):
+    r = evaluate(run, PointMass, 'mine', 2, acting='sample', planner=lambda s0: ask(run.model, s0, 'prior'), stage=2)
+    assert (r.question=='mine').all() and (r.stage==2).all() and np.isfinite(r.achieved).all()
+
+def test_evaluate_on_hopper_has_scores():
+    r = evaluate(untrained('Hopper-v5', 2), 'Hopper-v5', 'prior', 3)
+    assert np.allclose(r.achieved, denormalised(r.normalised, 'Hopper-v5'), atol=.5) and (r.length>0).all()
+
+def test_errors_of_evaluate(run):
+    with pytest.raises(ValueError, match="unknown question 'worst'"): evaluate(run, ID, 'worst', 2)
+    with pytest.raises(ValueError, match='S=11, A=3.*S=3, A=2'): evaluate(run, 'Hopper-v5', 'best', 2)
+    with pytest.raises(ValueError, match="cannot make environment 'Nowhere-v0'"): evaluate(run, 'Nowhere-v0', 'best', 2)
+    with pytest.raises(ValueError, match="choose 'mu' or 'sample'"): evaluate(run, ID, 'best', 2, acting='mean')
+    with pytest.raises(ValueError, match='at least one episode'): evaluate(run, ID, 'best', 0)
+
+# --- tables
+
+def made(values, train=(0,), first=10_000, **cols): # values (seeds, episodes)
+    v = np.asarray(values, float)
+    rows = [dict(dataset='d', method='GAC', question='best', acting='mu', train_seed=t, env_seed=first+j, target=np.nan, predicted=x+1, achieved=x, normalised=x/10, length=5, kl=2.)
+            for t,line in zip(train,v) for j,x in enumerate(line)]
+    return pd.DataFrame(rows).assign(**cols)
+
+def test_gain_by_hand():
+    assert gain([2.,4.,6.], [0.,2.,4.]).tolist()==[0,1,2] and gain(3., [0.,2.,4.])==.5
+
+def test_table_by_hand():
+    rows = pd.concat([made([[1,2,3]]), made([[5,7,9]], acting='sample')], ignore_index=True)
+    t = table(rows, y=[0.,2.,4.])
+    assert list(t.index)==[('GAC','best','mu'),('GAC','best','sample')] and list(t)==['predicted','achieved','g','length','kl','normalised','std']
+    assert t.achieved.tolist()==[2,7] and t.predicted.tolist()==[3,8] and t.g.tolist()==[0,2.5]
+    assert np.allclose(t.normalised, [.2,.7]) and np.allclose(t['std'], [.1,.2])
+    assert 'g' not in table(rows) and len(table(rows, by=('method',)))==1
+
+def test_paired_interval_by_hand():
+    rng = np.random.default_rng(1)
+    a,b = rng.normal(3, 1, (3,40)), rng.normal(1, 1, (3,40))
+    got = paired_interval(made(a, (0,1,2)), made(b, (0,1,2)), draws=4000)
+    d, boot = a-b, []
+    for _ in range(4000): # seeds with replacement, then episodes of each
+        boot.append(np.mean([d[i][rng.integers(40, size=40)].mean() for i in rng.integers(3, size=3)]))
+    assert np.isclose(got['mean'], d.mean()) and np.allclose(got['seeds'], d.mean(1), atol=.006) and got['holds']
+    assert np.allclose([got['low'],got['high']], np.percentile(boot, [2.5,97.5]), atol=.04)
+
+def test_pairs_belong_together():
+    a = np.arange(12.).reshape(2,6)**2
+    got = paired_interval(made(a, (0,1)).sample(frac=1, random_state=0), made(a-.5, (0,1)))
+    assert np.allclose([got['mean'],got['low'],got['high']], .5) and got['seeds']==[.5,.5] and got['holds']
+    flip = paired_interval(made(a-.5, (0,1)), made(a, (0,1)))
+    assert np.allclose(flip['mean'], -.5) and not flip['holds']
+
+def test_one_bad_seed_breaks_the_claim():
+    got = paired_interval(made([[9.]*5,[9.]*5,[-.1]*5], (0,1,2)), made(np.zeros((3,5)), (0,1,2)), draws=50)
+    assert got['seeds']==[9,9,-.1] and not got['holds']
+
+def test_no_pairs():
+    for other in (made([[1,2]], (5,)), made([[1,2]], first=3)):
+        with pytest.raises(ValueError, match='share no'): paired_interval(made([[1,2]]), other)
+
+def test_only_shared_episodes_and_seeds_count():
+    got = paired_interval(made([[1,2,3],[1,2,3]], (0,1)), made([[1,2,3]], (1,), first=10_001), draws=50)
+    assert got['mean']==1 and got['seeds']==[1] and got['low']==got['high']==1
+
+def test_overlap_by_hand():
+    a = np.linspace(0,1,1000)
+    assert overlap(a,a)==1 and overlap(a,a+5)==0 and math.isclose(overlap(a,a+.5), .5, abs_tol=.03)
+    assert math.isclose(overlap([0,0,1],[0,1,1],2), 2/3) and overlap([1.,1.],[1.])==1
+
+def test_compare_asks_everything(run, data, tmp_path):
+    r = compare(run, ID, 2, seed=60, cfg=FAST)
+    assert r.groupby(['question','acting'], sort=False).size().index.tolist()==[('prior','sample')]+[(q,a) for q in QUESTIONS[1:] for a in ('sample','mu')]
+    assert (r.groupby(['question','acting']).env_seed.apply(list).map(lambda x: x==[60,61])).all()
+    ax = picture(r, run.y); assert len(ax.get_legend_handles_labels()[1])==5
+
+def test_summary_of_a_run(run, data):
+    s = summary(run, data, 'mine', some=10)
+    assert len(s)==1 and s.method[0]=='mine' and s.train_seed[0]==7 and s.iterations[0]==40
+    assert math.isclose(s.elbo[0], s.actions[0]+s.states[0]+s.ret[0]-s.kl[0], rel_tol=1e-4) and s.sigma_y[0]>0 and s.seconds[0]>0
+
+def test_study_keeps_its_rows(run, data, tmp_path, monkeypatch):
+    from gac import compare as module
+    monkeypatch.setattr(module, 'compare', lambda run,env,n,seed: evaluate(run, env, 'prior', n, seed))
+    for label in ('a','b','a'): rows = study(run, data, label, 't', 3, root=tmp_path)
+    kept = pd.read_csv(tmp_path/'results'/'t.csv')
+    assert len(kept)==6 and list(kept)==COLUMNS and np.allclose(kept[kept.method=='a'].achieved, rows.achieved)
+    assert sorted(pd.read_csv(tmp_path/'results'/'t-runs.csv').method)==['a','b']
+
+def test_clone_rows_join_the_table(run, data, monkeypatch):
+    from gac import compare as module
+    real = module.clone
+    monkeypatch.setattr(module, 'clone', lambda tau,frac,seed: real(tau, frac, steps=20, width=8, seed=seed))
+    rows = with_clone(evaluate(run, ID, 'prior', 3), data, ID, 3)
+    c = rows[rows.method=='clone-10%']
+    assert len(c)==3 and c.env_seed.tolist()==[10_000,10_001,10_002] and (c.train_seed==7).all() and c.predicted.isna().all()
+    assert len(table(rows, data.y))==2
