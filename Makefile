@@ -47,8 +47,8 @@ $(STAMP): settings.ini setup.py constraints.txt
 
 install: $(STAMP) ## .venv with everything in it (2 to 5 minutes the first time, then nothing to do)
 
-demo: $(STAMP) ## offline model, four questions, one online stage, pictures in runs/demo (about 5 minutes)
-	@echo "demo: trains a small model and asks it four questions; about 5 minutes on one CPU thread"
+demo: $(STAMP) ## train on a shipped set, ask four questions, act on the answers: runs/demo (about 10 minutes)
+	@echo "demo: trains on the shipped Hopper set, asks four questions, acts on the answers; about 10 minutes on 2 cores"
 	@$(BIN)/gac demo --out '$(OUT)'
 
 test: export MPLBACKEND := agg
