@@ -89,7 +89,7 @@ BAD_TRAIN = dict(
     negative=(['--iterations','-5'], ['Fit.iterations=-5']), none=(['--iterations','0'], ['Fit.iterations=0','at least 1']),
     device=(['--device','tpu'], ["unknown device 'tpu'"]), absent=(['--device','cuda:99'], ['not available']), threads=(['--threads','0'], ['threads must be at least 1']),
     no_env=(['{}/noenv.hdf5','--out','{}/new'], ['does not say its environment','--env']),
-    wrong_env=(['--env','Hopper-v5'], ['Hopper-v5 has S=11, A=3','S=3, A=2']), unknown_env=(['--env','gac/PointMas-v0'], ['cannot make environment']))
+    wrong_env=(['{}/noenv.hdf5','--out','{}/new','--env','Hopper-v5'], ['Hopper-v5 has S=11, A=3','S=3, A=2']), unknown_env=(['{}/noenv.hdf5','--out','{}/new','--env','gac/PointMas-v0'], ['cannot make environment']))
 
 @pytest.mark.parametrize('bad', BAD_TRAIN)
 def test_bad_train(capsys, shelf, monkeypatch, bad):
@@ -210,7 +210,7 @@ def test_interrupted_and_resumed(capsys, shelf, straight, tmp_path, monkeypatch)
     assert train.load_run(out).i==200 and code
     monkeypatch.undo(); quiet('train', shelf/'whole.hdf5', '--out', out, '--resume')
     assert train.load_run(out).i==230 and all(torch.equal(v, straight[k]) for k,v in weights(out).items())
-    assert 'gac: interrupted; the last checkpoint is kept, continue with --resume' in err, err
+    assert 'gac: interrupted; the last checkpoint is kept' in err, err
 
 def test_ctrl_c_in_a_shell(shelf, straight, tmp_path):
     out, log = tmp_path/'r', open(tmp_path/'log','w')
