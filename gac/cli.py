@@ -5,24 +5,26 @@
 # %% auto #0
 __all__ = ['app', 'Env', 'main', 'info', 'prepare', 'train', 'settings', 'evaluate', 'slim', 'demo', 'compare']
 
-# %% ../nbs/13_cli.ipynb #1354be30
+# %% ../nbs/13_cli.ipynb #7bfad9e4
 import sys
 from pathlib import Path
 from typing import Annotated, Optional
-import click, typer
+import typer
 
-# %% ../nbs/13_cli.ipynb #355e7139
+# %% ../nbs/13_cli.ipynb #797ae398
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
     help='Generative Actor-Critic: learn p(trajectory, return), then decide by asking it questions.')
 
 def main(args=None): # what the shell calls
     "Run a command; turn errors a user can cause into one line."
     args = (sys.argv[1:] if args is None else list(args)) or ['--help']
-    stopped = 'interrupted; if a checkpoint was written it is kept: continue with --resume'
+    stopped = 'interrupted; the last checkpoint is kept, if one was written: continue with --resume'
     try: code = app(args, standalone_mode=False)
     except (ValueError, TypeError, OSError, FloatingPointError, ImportError) as e: _fail(e)
-    except (KeyboardInterrupt, click.Abort): _fail(stopped)
-    except click.ClickException as e: _fail(e.format_message())
+    except (KeyboardInterrupt, typer.Abort): _fail(stopped)
+    except Exception as e:
+        if not hasattr(e, 'format_message'): raise # a usage error of typer has one
+        _fail(e.format_message())
     if code==130: _fail(stopped)
     raise SystemExit(code if isinstance(code, int) else 0)
 
@@ -39,13 +41,14 @@ def info(dataset:Annotated[str, typer.Argument(help='shipped set, Minari id, Min
     from gac.data import describe
     for k,v in describe(dataset, env).items(): print(f'{k:>12}  {v:.2f}' if isinstance(v,float) else f'{k:>12}  {v}')
 
-# %% ../nbs/13_cli.ipynb #ba2bdf5e
+# %% ../nbs/13_cli.ipynb #051893ef
 def prepare(out, resume): # folder, bool
     "Refuse to write over a run, or to resume where there is none."
     has = (Path(out)/'checkpoint').is_dir()
     if has and not resume: raise FileExistsError(f'{out} already holds a run: continue it with --resume, or choose another --out')
     if resume and not has: raise FileNotFoundError(f'{out} holds no run to resume: leave out --resume to start one')
 
+# %% ../nbs/13_cli.ipynb #d664bfb7
 @app.command()
 def train(
     dataset:Annotated[str, typer.Argument(help='shipped set, Minari id, Minari folder or D4RL .hdf5 file')],
@@ -73,7 +76,7 @@ def train(
     t.curves(history)[0].figure.savefig(Path(out)/'curves.png', dpi=100)
     print(f'{out}: ELBO {history.elbo.tail(20).mean():.1f} nats per trajectory, {history.seconds.sum():.0f} s')
 
-# %% ../nbs/13_cli.ipynb #0c725b93
+# %% ../nbs/13_cli.ipynb #a711a0f9
 def _fresh(dataset, tau, env, pairs, dev, fit): # -> Run
     from gac import train as t
     from gac.data import env_of
@@ -82,7 +85,7 @@ def _fresh(dataset, tau, env, pairs, dev, fit): # -> Run
     world = env_of(dataset, env); check_spaces(world, arch.S, arch.A)
     return t.new_run(tau, arch, cfg, dev, dataset=Path(dataset).stem if Path(dataset).suffix else dataset, env=world)
 
-# %% ../nbs/13_cli.ipynb #9af0ce3d
+# %% ../nbs/13_cli.ipynb #b7f12a3b
 def settings(
     pairs,         # ['name=value', …]
     S, A,          # state and action dimension of the data
@@ -102,7 +105,7 @@ def _as(kind, v, p): # text to the type of a field
     try: return {'True':True,'true':True,'1':True,'False':False,'false':False,'0':False}[v] if kind is bool else kind(v)
     except (ValueError, KeyError): raise ValueError(f'--set {p}: {v!r} is not a {kind.__name__}') from None
 
-# %% ../nbs/13_cli.ipynb #0fa18624
+# %% ../nbs/13_cli.ipynb #827c9188
 @app.command()
 def evaluate(
     run:Annotated[Path, typer.Argument(help='run folder or shipped checkpoint')],
@@ -133,7 +136,7 @@ def evaluate(
     for k in ('predicted','achieved','normalised'): print(f'{k:>11}  {rows[k].mean():8.1f} ± {rows[k].std():.1f}')
     print(f"written: {folder/question}.csv, .png")
 
-# %% ../nbs/13_cli.ipynb #f099102d
+# %% ../nbs/13_cli.ipynb #f355e313
 def _env(run, env): # the environment asked for, or the run's own
     if not (env or run.meta.get('env')): raise ValueError('the run does not say its environment; name it with --env')
     return env or run.meta['env']
@@ -147,7 +150,7 @@ def _histogram(rows, y, path): # predicted and achieved returns beside the data'
     ax.set(xlabel='return', ylabel='density', title=f'{rows.dataset[0]}: {rows.question[0]}'); ax.legend(frameon=False)
     fig.savefig(path, dpi=110); plt.close(fig)
 
-# %% ../nbs/13_cli.ipynb #6de6695a
+# %% ../nbs/13_cli.ipynb #ce1c6265
 @app.command()
 def slim(
     run:Annotated[Path, typer.Argument(help='run folder')],
@@ -160,12 +163,12 @@ def slim(
     d = t.save_run(t.load_run(run), out, slim=True, keep=keep)
     print(f'{d}: {sum(f.stat().st_size for f in d.iterdir())/1e6:.1f} MB')
 
-# %% ../nbs/13_cli.ipynb #b0cf82b7
+# %% ../nbs/13_cli.ipynb #a904fe04
 @app.command()
 def demo(
     out:Annotated[Path, typer.Option(help='run folder')]=Path('runs/demo'),
     dataset:Annotated[str, typer.Option(help='a shipped set')]='gac/hopper/medium-replay-mini-v0',
-    iterations:Annotated[Optional[int], typer.Option(help='batches; default: that of Fit')]=None,
+    iterations:Annotated[Optional[int], typer.Option(help='batches')]=1500,
     episodes:Annotated[int, typer.Option(help='episodes per question')]=100,
     seed:Annotated[int, typer.Option(help='training seed')]=0,
     threads:Annotated[int, typer.Option(help='CPU threads')]=2,
@@ -174,7 +177,7 @@ def demo(
 ):
     "Train on a shipped set, ask four questions, act on the answers: the main job, a quarter of an hour on 2 cores."
     if episodes<1: raise ValueError(f'--episodes {episodes}: must be at least 1')
-    train(dataset, out, iterations=iterations, seed=seed, threads=threads, resume=resume)
+    train(dataset, out, iterations=None if resume else iterations, seed=seed, threads=threads, resume=resume)
     from gac import compare as c, train as t
     from gac.data import load
     run = t.load_run(out); tau = load(dataset)
@@ -182,6 +185,7 @@ def demo(
     rows = c.with_clone(rows, tau, run.meta['env'], episodes, steps=clone_steps)
     _report(rows, run, out)
 
+# %% ../nbs/13_cli.ipynb #d6ae75d0
 def _report(rows, run, out): # rows.csv, table.csv, returns.png, and the table on the terminal
     import matplotlib; matplotlib.use('agg')
     from gac import compare as c
@@ -192,7 +196,7 @@ def _report(rows, run, out): # rows.csv, table.csv, returns.png, and the table o
     with writing(out/'returns.png') as f: c.picture(rows, run.y.numpy()).figure.savefig(f, dpi=110)
     print(f"{tab.to_string()}\ndata: mean {run.y.mean():.0f}, best {run.y.max():.0f}\nwritten: {out}/returns.png, table.csv, rows.csv")
 
-# %% ../nbs/13_cli.ipynb #bbbf10b0
+# %% ../nbs/13_cli.ipynb #70fe3ba7
 @app.command()
 def compare(
     dataset:Annotated[str, typer.Argument(help='shipped set, Minari id, Minari folder or D4RL .hdf5 file')],
@@ -203,15 +207,13 @@ def compare(
     set_:Annotated[Optional[list[str]], typer.Option('--set', help='any field of Fit or Arch, as name=value; repeatable')]=None,
     episodes:Annotated[int, typer.Option(help='episodes per question')]=100,
     env_seed:Annotated[int, typer.Option(help='first environment seed; from 10000 on for tables')]=10_000,
-    runs:Annotated[Path, typer.Option(help='folder of runs')]=Path('runs'),
-    env:Env=None,
-    threads:Annotated[int, typer.Option(help='CPU threads')]=1,
+    runs:Annotated[Path, typer.Option(help='folder of runs')]=Path('runs'), env:Env=None,
 ):
-    "Train a run and keep the rows of all its questions."
+    "Train a run, one thread, and keep the rows of all its questions."
     from gac import compare as c, train as t
     from gac.data import load
-    out = runs/f"{Path(dataset).stem if Path(dataset).suffix else dataset.replace('/','-')}-{label.replace(' ','-')}-{seed}"
-    done = (out/'checkpoint').is_dir()
-    train(dataset, out, env, None if done else iterations, seed, None if done else set_, resume=done, device='cpu', threads=threads)
+    out = runs/'-'.join([Path(dataset).stem if Path(dataset).suffix else dataset, label, str(seed)]).replace('/','-').replace(' ','-')
+    if not (out/'checkpoint').is_dir(): train(dataset, out, env, iterations, seed, set_, device='cpu')
+    elif t.load_run(out).i<t.load_run(out).cfg.iterations: train(dataset, out, env, resume=True, device='cpu')
     rows = c.study(t.load_run(out), load(dataset), label, table, episodes, env_seed)
     print(c.table(rows).round(1).to_string())

@@ -6,10 +6,10 @@
 __all__ = ['Trajectories', 'take', 'cat', 'make_keys', 'Windows', 'windows', 'draw_steps', 'step_blocks', 'Posterior', 'set_seed',
            'generator', 'set_threads', 'pick_device', 'versions', 'data_root', 'writing']
 
-# %% ../nbs/00_core.ipynb #e6fc6613
+# %% ../nbs/00_core.ipynb #85e41cab
 import hashlib, os, platform, random, shutil
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path

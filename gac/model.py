@@ -6,14 +6,13 @@
 __all__ = ['Arch', 'published', 'Attention', 'Block', 'Prior', 'sequence_mask', 'Generator', 'ReturnHead', 'log_normal', 'GAC',
            'n_params']
 
-# %% ../nbs/03_model.ipynb #c0af5f46
+# %% ../nbs/03_model.ipynb #d0a21b5e
 import csv, math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from importlib.resources import files
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from .core import Windows
 from .data import Standardizer
 
 # %% ../nbs/03_model.ipynb #6c4f31fa
