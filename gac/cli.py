@@ -163,7 +163,7 @@ def slim(
     d = t.save_run(t.load_run(run), out, slim=True, keep=keep)
     print(f'{d}: {sum(f.stat().st_size for f in d.iterdir())/1e6:.1f} MB')
 
-# %% ../nbs/13_cli.ipynb #a904fe04
+# %% ../nbs/13_cli.ipynb #29126261
 @app.command()
 def demo(
     out:Annotated[Path, typer.Option(help='run folder')]=Path('runs/demo'),
@@ -171,12 +171,12 @@ def demo(
     iterations:Annotated[Optional[int], typer.Option(help='batches')]=1500,
     episodes:Annotated[int, typer.Option(help='episodes per question')]=100,
     seed:Annotated[int, typer.Option(help='training seed')]=0,
-    threads:Annotated[int, typer.Option(help='CPU threads')]=2,
+    threads:Annotated[int, typer.Option(help='CPU threads; one is as fast for networks this small')]=1,
     resume:Annotated[bool, typer.Option('--resume', help='continue an interrupted demo')]=False,
     clone_steps:Annotated[int, typer.Option(help='gradient steps of the cloned reference')]=8000,
 ):
-    "Train on a shipped set, ask four questions, act on the answers: the main job, a quarter of an hour on 2 cores."
-    if episodes<1: raise ValueError(f'--episodes {episodes}: must be at least 1')
+    "Train on a shipped set, ask four questions, act on the answers: the main job, about ten minutes."
+    if episodes<1: raise ValueError(f'--episodes {episodes}: ask for at least one episode')
     train(dataset, out, iterations=None if resume else iterations, seed=seed, threads=threads, resume=resume)
     from gac import compare as c, train as t
     from gac.data import load
