@@ -227,7 +227,7 @@ def test_ctrl_c_in_a_shell(shelf, straight, tmp_path):
 # --- the main job
 
 def test_demo(tmp_path):
-    r = shell('demo', '--iterations', 12, '--episodes', 2, '--threads', 1, '--out', tmp_path/'d', cwd=tmp_path)
+    r = shell('demo', '--iterations', 12, '--episodes', 2, '--clone-steps', 300, '--out', tmp_path/'d', cwd=tmp_path)
     assert r.returncode==0, r.stderr[-500:]
     assert {'table.csv','rows.csv','returns.png','curves.png','checkpoint'}<={p.name for p in (tmp_path/'d').iterdir()}
     rows, table = pd.read_csv(tmp_path/'d'/'rows.csv', keep_default_na=False, na_values=['']), pd.read_csv(tmp_path/'d'/'table.csv')
