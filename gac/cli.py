@@ -163,7 +163,7 @@ def slim(
     d = t.save_run(t.load_run(run), out, slim=True, keep=keep)
     print(f'{d}: {sum(f.stat().st_size for f in d.iterdir())/1e6:.1f} MB')
 
-# %% ../nbs/13_cli.ipynb #29126261
+# %% ../nbs/13_cli.ipynb #72a119e4
 @app.command()
 def demo(
     out:Annotated[Path, typer.Option(help='run folder')]=Path('runs/demo'),
@@ -178,9 +178,8 @@ def demo(
     "Train on a shipped set, ask four questions, act on the answers: the main job, about ten minutes."
     if episodes<1: raise ValueError(f'--episodes {episodes}: ask for at least one episode')
     train(dataset, out, iterations=None if resume else iterations, seed=seed, threads=threads, resume=resume)
-    from gac import compare as c, train as t
-    from gac.data import load
-    run = t.load_run(out); tau = load(dataset)
+    from gac import compare as c, data, train as t
+    run = t.load_run(out); tau = data.load(dataset)
     rows = c.compare(run, run.meta['env'], episodes)
     rows = c.with_clone(rows, tau, run.meta['env'], episodes, steps=clone_steps)
     _report(rows, run, out)
@@ -196,7 +195,7 @@ def _report(rows, run, out): # rows.csv, table.csv, returns.png, and the table o
     with writing(out/'returns.png') as f: c.picture(rows, run.y.numpy()).figure.savefig(f, dpi=110)
     print(f"{tab.to_string()}\ndata: mean {run.y.mean():.0f}, best {run.y.max():.0f}\nwritten: {out}/returns.png, table.csv, rows.csv")
 
-# %% ../nbs/13_cli.ipynb #70fe3ba7
+# %% ../nbs/13_cli.ipynb #408c0fd3
 @app.command()
 def compare(
     dataset:Annotated[str, typer.Argument(help='shipped set, Minari id, Minari folder or D4RL .hdf5 file')],
@@ -210,10 +209,9 @@ def compare(
     runs:Annotated[Path, typer.Option(help='folder of runs')]=Path('runs'), env:Env=None,
 ):
     "Train a run, one thread, and keep the rows of all its questions."
-    from gac import compare as c, train as t
-    from gac.data import load
+    from gac import compare as c, data, train as t
     out = runs/'-'.join([Path(dataset).stem if Path(dataset).suffix else dataset, label, str(seed)]).replace('/','-').replace(' ','-')
     if not (out/'checkpoint').is_dir(): train(dataset, out, env, iterations, seed, set_, device='cpu')
     elif t.load_run(out).i<t.load_run(out).cfg.iterations: train(dataset, out, env, resume=True, device='cpu')
-    rows = c.study(t.load_run(out), load(dataset), label, table, episodes, env_seed)
+    rows = c.study(t.load_run(out), data.load(dataset), label, table, episodes, env_seed)
     print(c.table(rows).round(1).to_string())
