@@ -105,7 +105,8 @@ else
 	@$(BIN)/jupyter nbconvert --log-level=ERROR --to markdown nbs/index.ipynb --output-dir '$(DIR)' --output README \
 	  --RegexRemovePreprocessor.patterns='^#\|\s*hide'
 	@sed -E -e 's#(\]\(|(src|href)=")\.\./#\1#g' -e 's#(\]\(|href=")([0-9a-z_]+\.ipynb)#\1nbs/\2#g' '$(DIR)/README.md' \
-	  | awk '/^```/ {inside=!inside; if (inside && $$0=="```") $$0="```python"} !/^#\|/' > '$(DIR)/README.md.tmp'
+	  | awk '/^<style/ {style=1} /^```/ {inside=!inside; if (inside && $$0=="```") $$0="```python"} !/^#\|/ && !style; /^<\/style>/ {style=0}' \
+	  > '$(DIR)/README.md.tmp'
 	@mv '$(DIR)/README.md.tmp' '$(DIR)/README.md'
 endif
 
