@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = []
 
-# %% ../nbs/main.ipynb #b9ff7ed4
+# %% ../nbs/main.ipynb #0eaf87df
 from .cli import main
 
-if __name__=='__main__': main()
+if __name__=='__main__' and '__file__' in globals(): main() # a notebook has no file
