@@ -49,7 +49,7 @@ install: $(STAMP) ## .venv with everything in it (2 to 5 minutes the first time,
 
 demo: $(STAMP) ## train on a shipped set, ask four questions, act on the answers: runs/demo (about 10 minutes)
 	@echo "demo: trains on the shipped Hopper set, asks four questions, acts on the answers; about 10 minutes on 2 cores"
-	@$(BIN)/gac demo --out '$(OUT)'
+	@$(BIN)/gac demo --out '$(OUT)' $(if $(wildcard $(OUT)/checkpoint),--resume)
 
 test: export MPLBACKEND := agg
 test: $(STAMP) ## notebooks clean, exported, executed; then pytest (5 to 10 minutes on two cores)

@@ -195,7 +195,7 @@ def _report(rows, run, out): # rows.csv, table.csv, returns.png, and the table o
     with writing(out/'returns.png') as f: c.picture(rows, run.y.numpy()).figure.savefig(f, dpi=110)
     print(f"{tab.to_string()}\ndata: mean {run.y.mean():.0f}, best {run.y.max():.0f}\nwritten: {out}/returns.png, table.csv, rows.csv")
 
-# %% ../nbs/13_cli.ipynb #408c0fd3
+# %% ../nbs/13_cli.ipynb #fe45de66
 @app.command()
 def compare(
     dataset:Annotated[str, typer.Argument(help='shipped set, Minari id, Minari folder or D4RL .hdf5 file')],
@@ -212,6 +212,13 @@ def compare(
     from gac import compare as c, data, train as t
     out = runs/'-'.join([Path(dataset).stem if Path(dataset).suffix else dataset, label, str(seed)]).replace('/','-').replace(' ','-')
     if not (out/'checkpoint').is_dir(): train(dataset, out, env, iterations, seed, set_, device='cpu')
-    elif t.load_run(out).i<t.load_run(out).cfg.iterations: train(dataset, out, env, resume=True, device='cpu')
+    elif _unfinished(t.load_run(out), out, iterations, set_ or [], seed): train(dataset, out, env, resume=True, device='cpu')
     rows = c.study(t.load_run(out), data.load(dataset), label, table, episodes, env_seed)
     print(c.table(rows).round(1).to_string())
+
+# %% ../nbs/13_cli.ipynb #2f28a78f
+def _unfinished(run, out, iterations, pairs, seed): # Run, its folder, what was asked for -> bool
+    "Is there training left to do? Refuse a run of other settings."
+    asked = settings(pairs, run.model.arch.S, run.model.arch.A, seed=seed, iterations=iterations or run.cfg.iterations)
+    if asked!=(run.cfg, run.model.arch): raise ValueError(f'{out} was trained with other settings: choose another --label, or remove it')
+    return run.i<run.cfg.iterations

@@ -112,14 +112,14 @@ def with_clone(
     ref = as_rows(made, env, seed, dataset=rows.dataset[0], method='clone-10%', question='', acting='mean', train_seed=int(rows.train_seed[0]))
     return pd.concat([rows, ref], ignore_index=True)
 
-# %% ../nbs/07a_compare.ipynb #07dc30ee
+# %% ../nbs/07a_compare.ipynb #4fa1a63d
 def summary(
     run,            # a trained run
     tau,            # its data
     label='GAC',    # name of the setting
     some:int=100,   # trajectories to measure, evenly spread
 )->pd.DataFrame:    # one row
-    "Exact ELBO per trajectory and its parts, nats; learned widths; seconds."
+    "Exact ELBO per trajectory and its parts, nats; learned widths, standardised; seconds."
     rows = torch.linspace(0, len(tau)-1, min(some,len(tau))).long()
     part = tau[rows]
     with torch.no_grad(): v,p = elbo(run.model, part, run.store.get(part.key), draws=4, gen=generator(0))

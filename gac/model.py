@@ -176,13 +176,13 @@ class ReturnHead(nn.Module):
 
     def forward(self, z): return self.mlp(z[:,0])[:,0] # (N,K,D) -> (N,) mean return
 
-# %% ../nbs/03_model.ipynb #2f972263
+# %% ../nbs/03_model.ipynb #3c0f2148
 def log_normal(x, mu, lsd): # log N(x; mu, exp(lsd)²), elementwise
     "Log density of a Gaussian."
     return -.5*((x-mu)*(-lsd).exp())**2-lsd-.5*math.log(2*math.pi)
 
 class GAC(nn.Module):
-    "Generative Actor-Critic, eq. (4): prior, generator and return head, in environment units."
+    "Eq. (4) whole: environment units in and out, log densities of standardised values."
     floor = -3. # least log sd of actions and next states, standardised
     def __init__(self,
         arch:Arch,         # sizes

@@ -164,7 +164,7 @@ def bounds(env): # environment id or factory -> low, high (A,): what it executes
     made = make_env(env); box = made.action_space; made.close()
     return torch.as_tensor(box.low), torch.as_tensor(box.high)
 
-# %% ../nbs/07_query.ipynb #9859a190
+# %% ../nbs/07_query.ipynb #daebe31f
 def evaluate(
     run:Run,            # a trained run
     env,                # environment id or factory
@@ -179,12 +179,13 @@ def evaluate(
     "Ask, act, and compare: what the model predicts of its plan, and what the world pays for it."
     acting = 'sample' if question=='prior' else acting or ACTING.get(question,'mu')
     check_spaces(env, run.model.arch.S, run.model.arch.A)
-    pol = PlanPolicy(run.model, planner or asker(run,question,cfg,seed), acting, seed, *bounds(env))
+    dev = run.model.head.lsd.device
+    pol = PlanPolicy(run.model, planner or asker(run,question,cfg,seed), acting, seed, *(x.to(dev) for x in bounds(env)))
     start = time.perf_counter()
-    tau = rollout(env, pol, n, seed)
+    tau = rollout(env, pol, n, seed, dev)
     took = time.perf_counter()-start-pol.plan_seconds
     goal = pol.info['target']
     rows = as_rows(tau, env, seed, dataset=run.meta['dataset'], method='GAC', question=question, acting=acting, stage=stage, train_seed=run.cfg.seed,
-        target=goal if goal is not None else float('nan'), predicted=pol.predicted.cpu().numpy(), kl=pol.q.kl().cpu().numpy(), device=str(run.model.head.lsd.device))
+        target=float('nan') if goal is None else goal.cpu().numpy(), predicted=pol.predicted.cpu().numpy(), kl=pol.q.kl().cpu().numpy(), device=str(dev))
     rows.attrs.update(plan_seconds=pol.plan_seconds, rollout_seconds=took)
     return rows

@@ -81,11 +81,15 @@ class Run:
     history:list=field(default_factory=list) # one dict per iteration
     def __repr__(self): return f"Run({self.meta.get('dataset')}, {self.i}/{self.cfg.iterations} iterations, {len(self.store)} posteriors)"
 
-# %% ../nbs/05_train.ipynb #a09d5323
-def enough(N, batch): return min(4000, max(100, round(30*N/batch/50)*50)) # batches: 30 draws of each of N trajectories
+# %% ../nbs/05_train.ipynb #354fef08
+def enough(N, batch): # trajectories, batch size -> batches
+    "30 draws of each of N trajectories, between 100 and 4000 batches."
+    return min(4000, max(100, round(30*N/batch/50)*50))
+
 def _optimiser(model, cfg):
     return torch.optim.AdamW(model.parameters(), lr=cfg.outer_lr, weight_decay=cfg.weight_decay, betas=(.9,.99))
-def fingerprint(tau): return hashlib.blake2b(tau.key.sort().values.cpu().numpy().tobytes(), digest_size=8).hexdigest()
+def fingerprint(tau): # hash of the trajectories' keys, whatever their order
+    return hashlib.blake2b(tau.key.sort().values.cpu().numpy().tobytes(), digest_size=8).hexdigest()
 
 # %% ../nbs/05_train.ipynb #2317bb2e
 def new_run(

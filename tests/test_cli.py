@@ -214,7 +214,8 @@ def test_interrupted_and_resumed(capsys, shelf, straight, tmp_path, monkeypatch)
 
 def test_ctrl_c_in_a_shell(shelf, straight, tmp_path):
     out, log = tmp_path/'r', open(tmp_path/'log','w')
-    p = subprocess.Popen([sys.executable,'-m','gac','train',str(shelf/'whole.hdf5'),'--out',str(out),*map(str,SOME[2:]),'--iterations','100000'], stdout=log, stderr=log)
+    p = subprocess.Popen([sys.executable,'-m','gac','train',str(shelf/'whole.hdf5'),'--out',str(out),*map(str,SOME[2:]),'--iterations','100000'], stdout=log, stderr=log,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) # a parent in the background may have it ignored
     try:
         end = time.time()+60
         while not (out/'checkpoint'/'config.json').exists() and p.poll() is None and time.time()<end: time.sleep(.05)
