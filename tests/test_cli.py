@@ -238,3 +238,8 @@ def test_demo(tmp_path):
     assert {p.name for p in tmp_path.iterdir()}=={'d'}
     again = shell('demo', '--out', tmp_path/'d')
     assert again.returncode==2 and one_line(again.stderr) and '--resume' in again.stderr
+
+def test_compare_takes_no_run_of_other_settings(shelf):
+    run = train.load_run(shelf/'run')
+    with pytest.raises(ValueError, match='trained with other settings'): cli._unfinished(run, shelf/'run', 999, [], run.cfg.seed)
+    with pytest.raises(ValueError, match='trained with other settings'): cli._unfinished(run, shelf/'run', None, [], run.cfg.seed+1)
