@@ -108,7 +108,7 @@ def new_run(
     meta = dict(dataset=None, env=None)|meta|dict(fingerprint=fingerprint(tau), versions=versions())
     return Run(model, store, cfg, _optimiser(model,cfg), generator(cfg.seed,device), tau.y, tau.key, meta)
 
-# %% ../nbs/05_train.ipynb #879ce19c
+# %% ../nbs/05_train.ipynb #59771d24
 def iterate(
     run:Run,           # changed in place
     tau:Trajectories,  # the data of this run
@@ -117,7 +117,7 @@ def iterate(
 )->dict:               # means over the batch, nats
     "One batch: inner loop in φ, then outer loop in θ, both on eq. (5)."
     c, model, gen = run.cfg, run.model, run.gen
-    rows = torch.multinomial(p, min(c.batch,len(tau)), generator=gen).to(tau.n.device)
+    rows = torch.multinomial(p.to(tau.n.device), min(c.batch,len(tau)), generator=gen)
     part, key = tau[rows], tau.key[rows]
     q, info = infer(model, part, run.store.get(key), c.inner_steps, c.inner_lr, c.k, c.inner_stop, gen,
         warm=run.store.warm(key) if c.warm else None)
