@@ -34,7 +34,7 @@ class Fit:
     outer_lr:float=1e-3      # peak of one cycle
     weight_decay:float=1e-3  # of AdamW
     clip:float=1.            # gradient norm of θ
-    draw:str='good'          # how often a trajectory is drawn: 'uniform', 'sqrt' (∝√n) or 'good' (also by rank of return)
+    draw:str='good'          # how often a trajectory is drawn: 'uniform', 'sqrt' (∝√n), 'good' (also by rank of return), 'elite' (half of the draws from the best tenth)
     warm:bool=True           # keep Adam's second moments with φ?
     return_weight:float=1.   # weight of log p(y|z) in the outer loop; 1 is eq. (5)
     seed:int=0               # initialisation, batches, noise
@@ -44,7 +44,7 @@ class Fit:
             if getattr(self,k) is not None and getattr(self,k)<1: raise ValueError(f'Fit.{k}={getattr(self,k)}: must be at least 1')
         for k in ('inner_lr','outer_lr','clip'):
             if not getattr(self,k)>0: raise ValueError(f'Fit.{k}={getattr(self,k)}: must be positive')
-        if self.draw not in ('uniform','sqrt','good'): raise ValueError(f"Fit.draw={self.draw!r}: choose 'uniform', 'sqrt' or 'good'")
+        if self.draw not in ('uniform','sqrt','good','elite'): raise ValueError(f"Fit.draw={self.draw!r}: choose 'uniform', 'sqrt', 'good' or 'elite'")
     @classmethod
     def tiny(cls, **kw): return cls(**(dict(iterations=60, batch=32, k=16)|kw))
 
@@ -52,12 +52,17 @@ class Fit:
 def draw_weights(
     y:Tensor,         # (N,) returns
     n:Tensor,         # (N,) lengths
-    how:str='good',   # 'uniform', 'sqrt', 'good'
+    how:str='good',   # 'uniform', 'sqrt', 'good', 'elite'
 )->Tensor:            # (N,) probabilities
     "How often each trajectory is drawn."
     w = torch.ones(len(y), dtype=torch.float64) if how=='uniform' else n.cpu().double().sqrt()
     if how=='good': w = w*(1+15*(y.cpu().argsort().argsort()/max(len(y)-1,1))**4)
+    if how=='elite': w = w/w.sum()+w*(top := _best_tenth(y.cpu(), n.cpu()))/(w*top).sum()
     return w/w.sum()
+
+def _best_tenth(y, n): # bool (N,): the best episodes that hold a tenth of the steps, those that cloning imitates
+    order = y.argsort(descending=True, stable=True)
+    return torch.zeros(len(y), dtype=torch.bool).index_put((order,), (n[order].cumsum(0)-n[order]).double()<.1*int(n.sum()))
 
 # %% ../nbs/05_train.ipynb #4313fe43
 def lr_at(i, total, peak, warmup=.05): # step, steps in all, peak rate

@@ -1,0 +1,67 @@
+"What the notebook shows on one checkpoint, on models that know nothing: shapes, seeds, bad input."
+import pandas as pd, pytest, torch
+from gac.core import Posterior, data_root
+from gac.envs import point_mass_data
+from gac.model import Arch
+from gac.plans import SETTINGS, Replan, aggregate, along, climb, flat_map, stored, sweep
+from gac.query import Ask, PlanPolicy, asker
+from gac.envs import rollout
+from gac.train import Fit, fit, new_run
+
+ENV = 'gac/PointMass-v0'
+
+@pytest.fixture(scope='module')
+def run():
+    tau = point_mass_data(48, seed=0)
+    r = new_run(tau, Arch.tiny(3,2), Fit.tiny(iterations=20), dataset='point mass', env=ENV)
+    fit(r, tau, progress=False)
+    return r
+
+def test_the_aggregate_of_priors_is_the_prior():
+    mean, sd = aggregate(Posterior.prior(10,3,4))
+    assert torch.equal(mean, torch.zeros(3,4)) and torch.equal(sd, torch.ones(3,4))
+
+def test_the_aggregate_has_the_moments_of_its_samples():
+    g = torch.Generator().manual_seed(0)
+    q = Posterior(torch.randn(50,1,2,generator=g), .3*torch.randn(50,1,2,generator=g))
+    x = q[torch.arange(50).repeat(4000)].at(torch.randn(200_000,1,2,generator=g))
+    mean, sd = aggregate(q)
+    assert torch.allclose(x.mean(0), mean, atol=.02) and torch.allclose(x.std(0), sd, atol=.02)
+
+def test_the_map_keeps_distances_of_flat_data():
+    x = torch.zeros(20,2,3); x[:,0,0], x[:,1,2] = torch.randn(20), torch.randn(20)
+    m = flat_map(x)(x)
+    assert torch.allclose(torch.pdist(m), torch.pdist(x.flatten(1)), atol=1e-4)
+
+def test_a_climb_starts_at_zero_and_repeats(run):
+    s0 = torch.zeros(3); a, b = (climb(run, s0, Ask(steps=15), seed=4) for _ in range(2))
+    assert len(a)==16 and torch.equal(a.mu, b.mu) and not a.mu[0].any()
+
+def test_stored_targets_are_the_recorded_returns(run):
+    rows = stored(run, ENV, 10, seed=0)
+    recorded = {round(v,3) for v in run.y.tolist()}
+    assert len(rows)==10 and all(round(v,3) in recorded for v in rows.target) and rows.target.is_monotonic_increasing
+
+def test_along_has_each_point(run):
+    rows = along(run, ENV, climb(run, torch.zeros(3), Ask(steps=8)), points=3, each=2)
+    assert rows.step.tolist()==[0,0,4,4,8,8]
+
+def test_never_due_is_one_plan_per_episode(run):
+    plan = asker(run, 'best', Ask(steps=5))
+    once, never = (rollout(ENV, p, 4, seed=0) for p in (PlanPolicy(run.model, plan, 'sample'), Replan(run.model, plan, 'sample', every=1000)))
+    assert torch.equal(once.a, never.a)
+
+def test_replanning_changes_what_is_done_after_it(run):
+    plan = asker(run, 'prior')
+    once, again = (rollout(ENV, p, 4, seed=0) for p in (PlanPolicy(run.model, plan, 'sample'), Replan(run.model, plan, 'sample', every=5)))
+    assert torch.equal(once.a[:5], again.a[:5]) and not (len(once.a)==len(again.a) and torch.equal(once.a, again.a))
+    with pytest.raises(ValueError, match='every=0'): Replan(run.model, plan, every=0)
+
+def test_a_sweep_names_its_settings(run):
+    rows = sweep(run, ENV, [('best',{}),('best',dict(lam=0.)),('target',dict(target=3.))], n=2)
+    assert rows.setting.tolist()==['default']*2+['lam=0']*2+['target=3']*2
+
+def test_kept_rows_hold_every_setting():
+    rows = pd.read_csv(data_root()/'results'/'calibration.csv')
+    assert rows.groupby(['question','setting']).size().tolist()==[40]*len(SETTINGS)
+    assert rows.env_seed.max()<10_000
