@@ -79,7 +79,7 @@ class Client(NotebookClient):
         return await super().async_execute_cell(cell, *args, **kwargs)
 for f in sys.argv[2:]:
     nb, start = nbformat.read(f, 4), time.time()
-    Client(nb, timeout=900, resources=dict(metadata=dict(path='nbs'))).execute()
+    Client(nb, timeout=900, store_widget_state=False, resources=dict(metadata=dict(path='nbs'))).execute()
     nbformat.write(nb, f)
     print(f'notebooks: {f} {time.time()-start:.0f} s', flush=True)
 endef

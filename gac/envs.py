@@ -321,16 +321,16 @@ def video(
     seed:int=0,     # of the reset
     fps:float=None, # pictures per second; None: the environment's own
     max_steps:int=None, # stop after so many
+    every:int=1,    # steps between two pictures
 )->Path:            # where it is
-    "Film one episode, one picture per step."
+    "Film one episode."
     import imageio.v2 as imageio
     path = Path(path)
     if path.suffix not in ('.mp4','.gif'): raise ValueError(f'cannot write {path.name!r}: use .mp4 or .gif')
-    made = _drawable(env); pool, one = _List(lambda: made, 1), np.arange(1)
-    fps = fps or made.metadata.get('render_fps') or 30
-    kw = dict(fps=fps, macro_block_size=2) if path.suffix=='.mp4' else dict(duration=1000/fps, loop=0)
+    made = _drawable(env); pool, one, rate = _List(lambda: made, 1), np.arange(1), fps or (made.metadata.get('render_fps') or 30)/every
+    kw = dict(fps=rate, macro_block_size=2) if path.suffix=='.mp4' else dict(duration=1000/rate, loop=0)
     _plan(pool, act, [one], seed, None)
     with writing(path) as tmp, imageio.get_writer(tmp, **kw) as film:
-        for _ in islice(_run(pool, act, one, seed, None, _Log(1)), max_steps): film.append_data(made.render())
+        for _ in islice(_run(pool, act, one, seed, None, _Log(1)), 0, max_steps, every): film.append_data(made.render())
     made.close()
     return path

@@ -137,7 +137,7 @@ def worth(
 def flip(
     policy,                     # policy(run, lam) -> for `rollout`: the best plan
     sigmas=(.1,.3,1.,3.,10.),   # σ_y, sd of the returns
-    lams=(.1,1.,10.),           # λ
+    lams=(.01,.1,1.,10.),       # λ
     seeds=range(5),             # training seeds
     log=None,                   # called with each row
     **kw,                       # for `learn`
@@ -178,18 +178,18 @@ def panel(
     policy=None, # policy(run, y) -> for `rollout`; None: no button for a learned model
 ):               # ipywidgets box
     "Sliders for `draw_lottery`, and a button that trains a model for these odds."
-    import ipywidgets as w
-    import matplotlib.pyplot as plt
+    import io, ipywidgets as w
+    from matplotlib.figure import Figure
     s = lambda v,lo,hi,step,name: w.FloatSlider(v, min=lo, max=hi, step=step, description=name, continuous_update=False)
     bar = dict(p=s(.1,.01,.5,.01,'odds'), prize=s(5.,2.,20.,.5,'prize'), buyers=s(.5,.05,.95,.05,'buyers'), delta_y=s(1.,0.,8.,.1,'Δy'), sigma_y=s(.3,.1,3.,.1,'σ_y'))
-    out, said, button = w.Output(), w.Label(), w.Button(description='train')
+    out, said, button = w.Image(format='png', width=560), w.HTML(), w.Button(description='train')
     def redraw(dots=None):
-        v = {k:b.value for k,b in bar.items()}
-        with out:
-            out.clear_output(wait=True); ax = draw_lottery(**v, dots=dots); plt.show(ax.figure); plt.close(ax.figure)
-        said.value = f"P(buy | y⁺) = {p_buy(Lottery(p=v['p'],prize=v['prize'],buyers=v['buyers'],sd=v['sigma_y']), v['delta_y']):.3f}"
+        v, f, fig = {k:b.value for k,b in bar.items()}, io.BytesIO(), Figure(figsize=(6,2.8), dpi=95, layout='constrained')
+        draw_lottery(**v, dots=dots, ax=fig.subplots()); fig.savefig(f, format='png'); out.value = f.getvalue()
+        wish = p_buy(Lottery(p=v['p'],prize=v['prize'],buyers=v['buyers'],sd=v['sigma_y']), v['delta_y'])
+        said.value = f"<span class='gac-readout'>P(buy | y⁺) = {wish:.3f}</span>"
     def train(_):
-        button.disabled, said.value = True, 'training …'
+        button.disabled, said.value = True, 'training, some seconds'
         lot = Lottery(bar['p'].value, 1., bar['prize'].value, bar['buyers'].value)
         tau = lottery_data(lot)
         run = learn(tau, bar['sigma_y'].value/float(tau.y.std()), 100)
