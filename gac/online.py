@@ -97,7 +97,7 @@ def wish(
         delta = max(0., reach(last.target, last.achieved, .25*sd)-float(top.median()))+.1*sd
     return 'improve', Ask(quantile=q, delta_y=float(delta))
 
-# %% ../nbs/08_online.ipynb #596d1543
+# %% ../nbs/08_online.ipynb #ec5f3960
 def collect(
     run:Run,          # whom to ask
     env,              # environment id or factory
@@ -117,6 +117,7 @@ def collect(
             if e.tau is not None: _keep(folder, at, e.tau, pol, e.rows, n)
             raise
 
+# %% ../nbs/08_online.ipynb #a2a1a62a
 def _keep(folder, at, tau, pol, rows, n=None): # one chunk, whole or not at all
     rows = torch.as_tensor(list(rows))
     q = pol.q[rows].to('cpu')
@@ -181,7 +182,7 @@ def stage(
     if run.i<run.cfg.iterations: fit(run, tau, out, **dict(every=100, progress=False)|kw)
     return run, tau, got
 
-# %% ../nbs/08_online.ipynb #7308ca46
+# %% ../nbs/08_online.ipynb #15ea0b1f
 def online(
     run:Run,             # a trained run, whole
     tau:Trajectories,    # the data it was trained on
@@ -203,6 +204,7 @@ def online(
         if log: log(_line(rows[-1], last, k))
     return pd.concat(rows, ignore_index=True)
 
+# %% ../nbs/08_online.ipynb #15dd8831
 def _begin(run, tau, out, cfg):
     "Refuse a folder that belongs to something else, before any work."
     check_data(resumable(run), tau)
