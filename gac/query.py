@@ -7,7 +7,7 @@ __all__ = ['QUESTIONS', 'ACTING', 'Ask', 'targets', 'objective', 'ask', 'start',
            'evaluate']
 
 # %% ../nbs/07_query.ipynb #03d9d4b6
-import math, time
+import math, time, warnings
 from dataclasses import dataclass
 import pandas as pd
 import torch
@@ -51,10 +51,18 @@ def targets(
     gen=None,        # torch.Generator
 )->Tensor:           # (n,) y* or y⁺
     "Returns to aim for: y* fixed, or y⁺ = y+Δy with y drawn above the q-quantile of the data."
-    if question=='target': return torch.full((n,), float(y.max()) if cfg.target is None else cfg.target)
+    if question=='target': return torch.full((n,), float(y.max()) if cfg.target is None else _sane(cfg.target, y))
     top = y[y>y.double().quantile(cfg.quantile)].cpu()
     if not len(top): raise ValueError(f'no return lies above the {cfg.quantile} quantile ({float(y.double().quantile(cfg.quantile)):.1f}); lower it')
     return top[torch.randint(len(top), (n,), generator=gen)]+cfg.delta_y
+
+def _sane(target, y): # y*, returns of the data or None -> y*
+    "Warn where no data are near; the answer is extrapolation then."
+    if y is None: return target
+    low, high = float(y.min()), float(y.max())
+    if not low-.5*(high-low)<=target<=high+.5*(high-low):
+        warnings.warn(f'target return {target:g} is far outside the data, {low:.0f} to {high:.0f}: the plan is an extrapolation', stacklevel=4)
+    return target
 
 # %% ../nbs/07_query.ipynb #5eb4dd0b
 def objective(
