@@ -27,3 +27,29 @@ def test_chances_lie_between_0_and_1(kw):
 def test_errors_name_the_cure():
     with pytest.raises(ValueError, match='sd=0'): Lottery(sd=0)
     with pytest.raises(ValueError, match='between -3 and 297'): p_tickets(Lottery(), 5000.)
+
+# ---- learned
+
+import torch
+from dataclasses import replace
+from gac.lottery import FAIR, Days, bought, draw_lottery, learn, lottery_data
+
+def test_days_pay_by_the_odds():
+    tau = lottery_data(Lottery(p=.3, prize=5., buyers=.7), n=2000, days=2, wage=.1)
+    buy = tau.a[:,0].reshape(2000,2)>0
+    assert abs(float(buy.float().mean())-.7)<.03 and (tau.n==2).all()
+    assert torch.allclose(tau.y[~buy.any(1)], torch.tensor(.2))
+    assert abs(float(tau.y[buy.all(1)].mean())-1.)<.3 # 2·(.3·5−1)
+
+@pytest.mark.parametrize('days', [1,3])
+def test_bought_counts_tickets(days):
+    assert bought(lambda s,rows: torch.ones(len(s),1), days, 5).tolist()==[days]*5
+    assert bought(lambda s,rows: -torch.ones(len(s),1), days, 5).tolist()==[0]*5
+
+def test_at_least_fifty_winners_in_every_seed():
+    for s in range(5): assert int((lottery_data(seed=s).y>3).sum())>=50
+
+def test_learn_is_seeded():
+    tau = lottery_data(n=60)
+    a,b = (learn(tau, iterations=3, seed=2) for _ in range(2))
+    assert torch.equal(a.store.phi,b.store.phi)
