@@ -20,7 +20,7 @@ from .model import published
 from .query import Ask, PlanPolicy, asker, bounds, evaluate
 from .train import Fit, Run, check_data, fingerprint, fit, load_run, resumable, save_run
 
-# %% ../nbs/08_online.ipynb #2ef43479
+# %% ../nbs/08_online.ipynb #9bef58e0
 STRATEGIES = ('improve','adaptive','target','control')
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Online:
     episodes:int=100        # collected in each stage
     delta_y:object=None     # Δy, environment units; one or one per stage; None: a quarter of the data's sd
     quantile:object=.8      # y⁺ starts from returns above this quantile of the buffer; one or one per stage
-    target:float=None       # y* of 'target'; None: the best return at the start
+    target:float=None       # y* of 'target'; None: the best return in the buffer
     acting:str='sample'     # how collected plans are acted upon
     fresh:str='plan'        # posterior of a new trajectory: the 'plan' that made it, or 'zero'
     refit:object=field(default_factory=lambda: dict(iterations=150, outer_lr=5e-4, draw='elite')) # fields of Fit; one dict or one per stage
@@ -97,7 +97,7 @@ def wish(
         delta = max(0., reach(last.target, last.achieved, .25*sd)-float(top.median()))+.1*sd
     return 'improve', Ask(quantile=q, delta_y=float(delta))
 
-# %% ../nbs/08_online.ipynb #ec5f3960
+# %% ../nbs/08_online.ipynb #a580cdaf
 def collect(
     run:Run,          # whom to ask
     env,              # environment id or factory
@@ -109,7 +109,7 @@ def collect(
     "Collect `cfg.episodes` episodes; what is there already is kept."
     first = 1_000_000*(cfg.seed+1)+100_000*stage # far from the seeds that choose and the seeds of tables
     while (have := episodes(folder)) is None or len(have[0])<cfg.episodes:
-        at, got = (0, 0) if have is None else (int(have[2].offset.max())+1, len(have[0]))
+        at, got = _next(folder), 0 if have is None else len(have[0])
         n, low_high = min(cfg.chunk, cfg.episodes-got), [x.to(run.model.head.lsd.device) for x in bounds(env)]
         pol = PlanPolicy(run.model, asker(run,question,ask,first+at), cfg.acting, first+at, *low_high)
         try: _keep(folder, at, rollout(env, pol, n, first+at, run.model.head.lsd.device), pol, range(n))
@@ -117,18 +117,20 @@ def collect(
             if e.tau is not None: _keep(folder, at, e.tau, pol, e.rows, n)
             raise
 
-# %% ../nbs/08_online.ipynb #a2a1a62a
+# %% ../nbs/08_online.ipynb #982cfd8b
 def _keep(folder, at, tau, pol, rows, n=None): # one chunk, whole or not at all
     rows = torch.as_tensor(list(rows))
     q = pol.q[rows].to('cpu')
     d = {k:getattr(tau,k) for k in Trajectories.__dataclass_fields__}|dict(mu=q.mu, lsd=q.lsd, predicted=pol.predicted.cpu()[rows],
-        target=pol.info['target'].cpu()[rows], offset=at+rows)
-    d['offset'][-1] = at+(n or len(rows))-1 # the next chunk starts after all seeds of this one
+        target=pol.info['target'].cpu()[rows], offset=at+rows, until=torch.tensor([at+(n or len(rows))])) # the next chunk starts there
     with writing(Path(folder)/f'{at:05d}.safetensors') as f: save_file({k:v.contiguous() for k,v in d.items()}, f)
+
+def _next(folder): # the first seed not yet used, counted from that of the stage
+    return max((int(load_file(f)['until']) for f in Path(folder).glob('[0-9]*.safetensors')), default=0)
 
 def episodes(folder): # -> Trajectories, Posterior, DataFrame; None if there are none
     "What a stage has collected so far."
-    parts = [load_file(f) for f in sorted(Path(folder).glob('*.safetensors'))]
+    parts = [load_file(f) for f in sorted(Path(folder).glob('[0-9]*.safetensors'))]
     if not parts: return None
     tau = cat([Trajectories(**{k:p[k] for k in Trajectories.__dataclass_fields__}) for p in parts])
     d = {k:torch.cat([p[k] for p in parts]) for k in ('mu','lsd','predicted','target','offset')}

@@ -112,3 +112,12 @@ def test_adaptive_goes_no_further_than_wishes_came_true(start):
     def delta(a): return wish(Online('adaptive'), run, 2, pd.DataFrame(dict(target=t, achieved=a)))[1].delta_y
     assert delta(t)>delta(np.minimum(t,top+sd))>delta(t-2*sd)
     assert delta(t-2*sd)==pytest.approx(.1*sd)
+
+def test_half_written_chunks_are_ignored(start, tmp_path):
+    out, tau = start
+    cfg = Online('improve', **SMALL)
+    (tmp_path/'s'/'episodes').mkdir(parents=True)
+    (tmp_path/'s'/'episodes'/'.00000.safetensors.99.tmp.safetensors').write_bytes(b'killed') # what kill -9 leaves
+    assert episodes(tmp_path/'s'/'episodes') is None
+    _, buffer, got = stage(load_run(out), tau, ID, tmp_path/'s', cfg)
+    assert len(got)==10 and len(buffer)==50
