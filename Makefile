@@ -59,7 +59,7 @@ test: $(STAMP) ## notebooks clean, exported, executed; then pytest (5 to 10 minu
 	@$(BIN)/python -m pytest -q tests/test_notebooks.py -k modules_match
 	@echo "test 3/4: every notebook runs (some minutes)"
 	@$(BIN)/nbdev_test --n_workers 2 --timing --do_print
-	@echo "test 4/4: pytest (under 3 minutes)"
+	@echo "test 4/4: pytest (about 5 minutes)"
 	@$(BIN)/python -m pytest -q --durations=5
 	@echo "test: all passed"
 
