@@ -24,7 +24,6 @@ def main(args=None): # what the shell calls
     except (ValueError, TypeError, OSError, FloatingPointError, ImportError) as e: _fail(e)
     except (KeyboardInterrupt, typer.Abort): _fail(stopped)
     except Exception as e:
-        if type(e).__name__=='EpisodeError': _fail(e)
         if not hasattr(e, 'format_message'): raise # a usage error of typer has one
         _fail(e.format_message())
     if code==130: _fail(stopped)
@@ -289,7 +288,7 @@ def critic(
     from gac.cloning import save_rows
     from gac.core import data_root, set_threads
     set_threads(1); tau = data.load(dataset)
-    cfg, arch = settings(set_ or [], tau.s.shape[1], tau.a.shape[1], **(dict(iterations=iterations) if iterations else {}))
+    cfg, arch = settings(set_ or [], tau.s.shape[1], tau.a.shape[1], **(dict(iterations=iterations) if iterations is not None else {}))
     rows = c.held_out(tau, arch, cfg, held, dataset=dataset, progress=True, starts=starts)
     save_rows(rows.round(4).assign(method='critic', env_seed=0), data_root()/'results'/'critic.csv')
     print(c.verdict(rows).round(3).to_string())

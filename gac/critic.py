@@ -6,7 +6,7 @@
 __all__ = ['Belief', 'critic', 'coin_world', 'features', 'regression', 'covered', 'widen_to', 'cut', 'held_out', 'verdict']
 
 # %% ../nbs/05a_critic.ipynb #fa6d67fd
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 import math
 import numpy as np
 import pandas as pd
@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 from .core import Posterior, Trajectories, generator, make_keys
 from .elbo import infer
-from .model import Arch
 from .train import Fit, fit, new_run
 
 # %% ../nbs/05a_critic.ipynb #02719d6f

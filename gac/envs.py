@@ -152,7 +152,7 @@ class _Log:
         return Trajectories(s, a, y, n, last, make_keys(s, a, n))
 
 # %% ../nbs/02_envs.ipynb #episerr1
-class EpisodeError(RuntimeError):
+class EpisodeError(OSError):
     "An environment failed in the middle: `tau` has the episodes that were over (or is None), `rows` their numbers."
     def __init__(self, text, tau, rows): super().__init__(text); self.tau, self.rows = tau, rows
 def _safe(do, log, pool, rows, seed, t, *args):

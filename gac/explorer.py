@@ -103,28 +103,23 @@ class Explorer:
         name = self.model.value
         if name not in self.scenes: self.scenes[name] = Scene(self.known[name])
         return self.scenes[name]
-
-# %% ../nbs/07d_explorer.ipynb #f08bf7ee
-def _ask(self): # a slider moved
-    "Ask again, draw, and say how long it took."
-    cfg, begun = Ask(target=self.target.value, quantile=self.quantile.value, delta_y=self.delta_y.value, lam=self.lam.value), time.perf_counter()
-    self.answer = self.scene().answer(self.question.value, cfg, self.acting.value, self.seed.value)
-    self.movie.layout.display = 'none'
-    self._show(begun)
-def _roll(self): # the button
-    begun, self.go.disabled = time.perf_counter(), True
-    self.answer = play(self.scene(), self.answer, self.film)
-    if self.answer['gif']: self.movie.value, self.movie.layout.display = self.answer['gif'], ''
-    self._show(begun); self.go.disabled = False
-
-# %% ../nbs/07d_explorer.ipynb #36dd9dd9
-def _show(self, begun):
-    import io
-    from matplotlib.figure import Figure
-    fig, a = Figure(figsize=(9,2.9), dpi=95, layout='constrained'), self.answer
-    draw_answer(self.scene(), a, fig.subplots(1, 2))
-    f = io.BytesIO(); fig.savefig(f, format='png'); self.picture.value = f.getvalue()
-    self.seconds = time.perf_counter()-begun
-    parts = [f"{k} <b>{a[k]:.0f}</b>" for k in ('goal','predicted','achieved','length') if a.get(k) is not None]+[f"KL {a['kl']:.0f} nats", f'{self.seconds:.1f} s', a.get('note','')]
-    self.said.value = f"<span class='gac-readout'>{a['question']}: {', '.join(p for p in parts if p)}</span>"
-Explorer.ask, Explorer.roll, Explorer._show = _ask, _roll, _show
+    def ask(self): # a slider moved
+        "Ask again, draw, and say how long it took."
+        cfg, begun = Ask(target=self.target.value, quantile=self.quantile.value, delta_y=self.delta_y.value, lam=self.lam.value), time.perf_counter()
+        self.answer = self.scene().answer(self.question.value, cfg, self.acting.value, self.seed.value)
+        self.movie.layout.display = 'none'
+        self._show(begun)
+    def roll(self): # the button
+        begun, self.go.disabled = time.perf_counter(), True
+        self.answer = play(self.scene(), self.answer, self.film)
+        if self.answer['gif']: self.movie.value, self.movie.layout.display = self.answer['gif'], ''
+        self._show(begun); self.go.disabled = False
+    def _show(self, begun):
+        import io
+        from matplotlib.figure import Figure
+        fig, a = Figure(figsize=(9,2.9), dpi=95, layout='constrained'), self.answer
+        draw_answer(self.scene(), a, fig.subplots(1, 2))
+        f = io.BytesIO(); fig.savefig(f, format='png'); self.picture.value = f.getvalue()
+        self.seconds = time.perf_counter()-begun
+        parts = [f"{k} <b>{a[k]:.0f}</b>" for k in ('goal','predicted','achieved','length') if a.get(k) is not None]+[f"KL {a['kl']:.0f} nats", f'{self.seconds:.1f} s', a.get('note','')]
+        self.said.value = f"<span class='gac-readout'>{a['question']}: {', '.join(p for p in parts if p)}</span>"

@@ -108,7 +108,7 @@ def learn(
     "A tiny GAC of the lottery."
     cfg = Fit(**(dict(iterations=iterations, batch=128, k=int(tau.n.max()), draw='uniform', outer_steps=4, outer_lr=5e-3, seed=seed)|kw))
     run = new_run(tau, Arch.tiny(1, 1, sigma_y=sigma_y), cfg, dataset='lottery')
-    run.model.generator.act_lsd.data.fill_(-2.)
+    run.model.generator.act_lsd.data.fill_(-2.) # narrow at first, or the posterior collapses
     fit(run, tau, progress=False)
     return run
 

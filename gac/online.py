@@ -6,7 +6,7 @@
 __all__ = ['STRATEGIES', 'Online', 'known', 'reach', 'wish', 'collect', 'episodes', 'store', 'restage', 'stage', 'online', 'keep']
 
 # %% ../nbs/08_online.ipynb #d76a467d
-import json, math
+import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 import numpy as np
@@ -18,7 +18,7 @@ from .core import Posterior, Trajectories, cat, data_root, writing
 from .envs import EpisodeError, rollout
 from .model import published
 from .query import Ask, PlanPolicy, asker, bounds, evaluate
-from .train import Fit, Run, check_data, fingerprint, fit, load_run, resumable, save_run
+from .train import Run, check_data, fingerprint, fit, load_run, resumable
 
 # %% ../nbs/08_online.ipynb #9bef58e0
 STRATEGIES = ('improve','adaptive','target','control')
