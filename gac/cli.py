@@ -266,13 +266,15 @@ def _only(pairs, arch): # fields of Fit that were named, checked
 # %% ../nbs/13_cli.ipynb #cli-lot1
 @app.command()
 def lottery(seeds:Annotated[int, typer.Option(help='training seeds')]=5):
-    "Train the lottery for five widths of p(y|z) and see which plans buy: data/results/lottery.csv."
+    "Train the lottery for five widths of p(y|z), and three days in a row; see which plans buy: data/results/lottery.csv, lottery-days.csv."
     from gac import lottery as l, query as q
     from gac.core import data_root, set_threads, writing
     set_threads(1)
-    def best(run, lam): return q.PlanPolicy(run.model, q.asker(run,'best',q.Ask(steps=100,lr=.1,lam=lam)), 'sample')
-    rows = l.flip(best, seeds=range(seeds), log=lambda r: print(' '.join(f'{k}={v:.3g}' for k,v in r.items()), flush=True))
-    with writing(data_root()/'results'/'lottery.csv') as f: rows.round(4).to_csv(f, index=False)
+    def ask(run, question, **kw): return q.PlanPolicy(run.model, q.asker(run,question,q.Ask(steps=100,lr=.1,**kw)), 'sample')
+    say = lambda r: print(' '.join(f'{k}={v:.3g}' if isinstance(v,float) else f'{k}={v}' for k,v in r.items()), flush=True)
+    made = {'lottery':l.flip(lambda run,lam: ask(run,'best',lam=lam), seeds=range(seeds), log=say), 'lottery-days':l.in_a_row(ask, seeds=range(seeds), log=say)}
+    for name,rows in made.items():
+        with writing(data_root()/'results'/f'{name}.csv') as f: rows.round(4).to_csv(f, index=False)
 
 # %% ../nbs/13_cli.ipynb #cli-lot2
 @app.command()

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['COLOURS', 'compare', 'gain', 'table', 'paired_interval', 'overlap', 'picture', 'with_clone', 'summary', 'study',
-           'bare_steps', 'timing']
+           'promised', 'figure1', 'bare_steps', 'timing']
 
 # %% ../nbs/07a_compare.ipynb #48088ce4
 import time
@@ -145,6 +145,37 @@ def study(
     save_rows(rows.round(3), where/f'{name}.csv')
     save_rows(summary(run, tau, label).round(4).assign(env_seed=0), where/f'{name}-runs.csv')
     return rows
+
+# %% ../nbs/07a_compare.ipynb #9025d202
+def promised(
+    predicted,  # (n,) E[y|z] of the plans of an answer
+    sigma_y,    # width of p(y|z), same unit
+    grid,       # (g,) returns
+):              # (g,) density
+    "∫ p_γ(y|z) q(z) dz over the plans drawn."
+    d = (np.asarray(grid)[:,None]-np.asarray(predicted)[None])/sigma_y
+    return (np.exp(-.5*d**2)/sigma_y/np.sqrt(2*np.pi)).mean(1)
+
+# %% ../nbs/07a_compare.ipynb #aa46dead
+def figure1(
+    rows:pd.DataFrame, # result rows of one system
+    y,                 # returns of the data
+    sigma_y:float,     # width of p(y|z), environment units
+    axs=None,          # two axes: exploitation, exploration
+    acting=ACTING,     # which rows
+):
+    "The paper's Fig. 1 from what a model says and does."
+    import matplotlib.pyplot as plt, seaborn as sns
+    if axs is None: axs = plt.subplots(1, 2, figsize=(10,3), sharex=True, layout='constrained')[1]
+    grid = np.linspace(min(y.min(),0), 1.25*max(y.max(),rows.predicted.max()), 500)
+    for ax,q,name in zip(axs, ('best','improve'), ('exploitation: max E[y]','exploration: p(y⁺)')):
+        r = rows[(rows.question==q)&(rows.acting==acting[q])]
+        sns.kdeplot(x=np.asarray(y), ax=ax, color=COLOURS['data'], fill=True, cut=0, label='data')
+        if r.target.notna().any(): sns.kdeplot(x=r.target, ax=ax, color=COLOURS[q], ls='--', lw=1, cut=0, label='asked for')
+        ax.fill_between(grid, promised(r.predicted, sigma_y, grid), color=COLOURS[q], alpha=.35, label='promised')
+        sns.kdeplot(x=r.achieved, ax=ax, color=COLOURS[q], cut=0, bw_adjust=.7, label='achieved')
+        ax.set(title=name, xlabel='return', ylabel='density', yticks=[]); ax.legend(frameon=False)
+    return axs
 
 # %% ../nbs/07a_compare.ipynb #3d52a0bc
 def bare_steps(
