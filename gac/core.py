@@ -7,7 +7,7 @@ __all__ = ['Trajectories', 'take', 'cat', 'make_keys', 'Windows', 'windows', 'dr
            'generator', 'set_threads', 'pick_device', 'versions', 'data_root', 'writing']
 
 # %% ../nbs/00_core.ipynb #85e41cab
-import hashlib, os, platform, random, shutil
+import ctypes, hashlib, os, platform, random, shutil, sys
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -182,9 +182,14 @@ def generator(
     return torch.Generator(device).manual_seed(seed)
 
 def set_threads(n:int=1): # intra-op threads of this process
-    "Number of CPU threads torch may use here."
+    "Number of CPU threads torch may use here; memory that was freed stays with the process."
     if n<1: raise ValueError(f'threads must be at least 1; got {n}')
-    torch.set_num_threads(n)
+    torch.set_num_threads(n); _keep_memory()
+
+def _keep_memory(): # glibc gives large blocks back at once and is handed them again, page by page, a step later
+    libc = ctypes.CDLL(None) if sys.platform=='linux' else None
+    if hasattr(libc,'mallopt'):
+        for option in (-3,-1): libc.mallopt(option, 1<<30) # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
 
 # %% ../nbs/00_core.ipynb #c757b0fb
 def pick_device(

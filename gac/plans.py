@@ -89,7 +89,9 @@ class Replan(PlanPolicy):
     def _again(self, s, rows):
         q,_ = self.planner(s)
         noise = torch.randn(q.mu.shape, generator=generator(self.seed+int(self.t[rows].max()), s.device))
-        with torch.no_grad(): self.z[rows] = self.model.plan(s, q.at(noise) if self.acting=='sample' else q.mu)
+        with torch.no_grad():
+            self.z[rows] = self.model.plan(s, q.at(noise) if self.acting=='sample' else q.mu)
+            self.keys = self.model.generator.keys(self.z[:,1:])
 
 # %% ../nbs/07c_plans.ipynb #8d9dc321
 SETTINGS = [('best',{})]+[('best',dict(lam=l)) for l in (0.,.1,.3,3.,10.)]+[('best',dict(steps=n)) for n in (20,50,1000)]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from .cloning import rows as as_rows
 from .core import Posterior, Windows, generator
-from .elbo import ascend
+from .elbo import ascend, still
 from .envs import check_spaces, make_env, rollout
 from .model import GAC
 from .train import Run
@@ -101,7 +101,7 @@ def ask(
     if cfg.stop:
         kept = torch.randn(N,K,D, generator=generator(int(gen.initial_seed())+2, s0.device), device=s0.device)
         test = lambda q,rows: value(q, kept[rows], rows)
-    q,info = ascend(value, q0, cfg.steps, cfg.lr, gen, test, cfg.stop, fixed=_fixed(question, cfg))
+    with still(model): q,info = ascend(value, q0, cfg.steps, cfg.lr, gen, test, cfg.stop, fixed=_fixed(question, cfg))
     return q, dict(target=goal, steps=info['steps'])
 
 # %% ../nbs/07_query.ipynb #e4b5ff97
@@ -141,6 +141,7 @@ class PlanPolicy:
         noise = torch.randn(self.q.mu.shape, generator=generator(self.seed, s0.device), device=s0.device)
         self.eps = self.q.at(noise) if self.acting=='sample' else self.q.mu
         self.z = self.model.plan(s0, self.eps)
+        self.keys = self.model.generator.keys(self.z[:,1:]) # what all steps of an episode share
         self.predicted, (N,S), M, A = self.model.expected_return(self.z), s0.shape, self.model.arch.M, self.model.arch.A
         self.s,self.a,self.real = s0.new_zeros(N,M,S), s0.new_zeros(N,M,A), s0.new_zeros(N,M,dtype=torch.bool)
         self.plan_seconds = time.perf_counter()-start
@@ -148,12 +149,16 @@ class PlanPolicy:
     @torch.no_grad()
     def __call__(self, s, rows): # (B,S), (B,) -> (B,A)
         for h,x in ((self.s,s),(self.a,0.),(self.real,True)):
-            h[rows] = h[rows].roll(-1,1); h[rows,-1] = x
-        win = Windows(self.s[rows][:,None], self.a[rows][:,None], s[:,None], self.real[rows][:,None], torch.ones(len(s),1), torch.ones(len(s),1))
-        a = self.model.action(win, self.z[rows])
+            if h.shape[1]>1: h[rows,:-1] = h[rows,1:]
+            h[rows,-1] = x
+        w = s.new_ones(len(s),1)
+        win = Windows(self.s[rows][:,None], self.a[rows][:,None], s[:,None], self.real[rows][:,None], w, w)
+        a = self.model.action(win, self.keys if len(rows)==len(self.z) else [_at(kv,rows) for kv in self.keys])
         if self.low is not None: a = a.clamp(self.low, self.high)
         self.a[rows,-1] = a
         return a
+
+def _at(kv, rows): return kv[rows] if torch.is_tensor(kv) else tuple(x[rows] for x in kv)
 
 # %% ../nbs/07_query.ipynb #95a04488
 def seen_by(run): # Run -> (y (R,), Posterior of R): the trajectories whose posteriors the run still has

@@ -92,7 +92,7 @@ def enough(N, batch): # trajectories, batch size -> batches
     return min(4000, max(100, round(30*N/batch/50)*50))
 
 def _optimiser(model, cfg):
-    return torch.optim.AdamW(model.parameters(), lr=cfg.outer_lr, weight_decay=cfg.weight_decay, betas=(.9,.99))
+    return torch.optim.AdamW(model.parameters(), lr=cfg.outer_lr, weight_decay=cfg.weight_decay, betas=(.9,.99), fused=True)
 def fingerprint(tau): # hash of the trajectories' keys, whatever their order
     return hashlib.blake2b(tau.key.sort().values.cpu().numpy().tobytes(), digest_size=8).hexdigest()
 
