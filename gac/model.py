@@ -209,6 +209,7 @@ def log_normal(x, mu, lsd): # log N(x; mu, exp(lsd)²), elementwise
 class GAC(nn.Module):
     "Eq. (4) whole: environment units in and out, log densities of standardised values."
     floor = -3. # least log sd of actions and next states, standardised
+    precision = 'float32' # of the matrix products of prior and generator; 'bfloat16' is the other
     def __init__(self,
         arch:Arch,         # sizes
         std:Standardizer,  # fitted on the offline data, frozen
@@ -217,13 +218,15 @@ class GAC(nn.Module):
         self.arch,self.std = arch,std
         self.prior,self.generator,self.head = Prior(arch),Generator(arch),ReturnHead(arch)
 
-    def plan(self, s0, eps): return self.prior(self.std.do('s',s0), eps) # (N,S), (N,K,D) -> z (N,K,D)
+    def cast(self): return torch.autocast(self.head.lsd.device.type, torch.bfloat16, self.precision=='bfloat16')
+    def plan(self, s0, eps): # (N,S), (N,K,D) -> z (N,K,D)
+        with self.cast(): return self.prior(self.std.do('s',s0), eps).float()
 
     def log_prob_parts(self, win, z): # Windows, (N,K,D) -> actions (N,), transitions (N,) in nats
         "log p_β(τ|z) in two parts: sums over the weighted steps of each trajectory."
         a = self.std.do('a', win.a)
         s = self.std.do('s', win.s)*win.real[...,None]
-        mu_a,mu_s = self.generator(s, a*win.real[...,None], win.real, z[:,1:])
+        with self.cast(): mu_a,mu_s = self.generator(s, a*win.real[...,None], win.real, z[:,1:])
         la = (win.w*log_normal(a[:,:,-1], mu_a, self.generator.act_lsd.clamp(min=self.floor)).sum(-1)).sum(1)
         if mu_s is None: return la, torch.zeros_like(la)
         ds = self.std.do('ds', win.s1-win.s[:,:,-1])
