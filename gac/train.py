@@ -7,7 +7,7 @@ __all__ = ['Fit', 'draw_weights', 'lr_at', 'Run', 'enough', 'fingerprint', 'new_
            'check_data', 'curves', 'tensorboard', 'save_run', 'load_run']
 
 # %% ../nbs/05_train.ipynb #5ef33fb0
-import hashlib, json, math, time
+import hashlib, json, math, time, warnings
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 import pandas as pd
@@ -181,6 +181,7 @@ def fit(
 )->pd.DataFrame:        # one row per iteration: ELBO and its parts (nats per trajectory), seconds
     "Train: φ and θ in turn, from where the run stands."
     check_data(resumable(run), tau)
+    if run.team: run.team.agree(run, tau)
     draws, scale = Draws(run, tau), float(tau.n.float().mean())
     if run.team: tau = run.team.share(run, tau, draws.mine)
     until = run.cfg.iterations if until is None else min(until, run.cfg.iterations)
@@ -306,12 +307,13 @@ def _resumable(run, d, device):
 
 # %% ../nbs/05_train.ipynb #7983cdf4
 def _shards(d): # folder of a distributed checkpoint -> dict(key, phi, v, t): the rows of all processes
-    from torch.distributed.checkpoint import FileSystemReader, load
+    from torch.distributed.checkpoint import CheckpointException, FileSystemReader, load
     try:
         found = FileSystemReader(d).read_metadata().state_dict_metadata
         parts = {k:torch.empty(m.size, dtype=m.properties.dtype) for k,m in found.items()}
-        load(parts, checkpoint_id=d, no_dist=True)
-    except Exception as e: raise ValueError(f'{d} cannot be read: {str(e)[:80]}; copy the whole checkpoint folder again') from None
+        with warnings.catch_warnings(action='ignore'): load(parts, checkpoint_id=d, no_dist=True) # it warns of no_dist
+    except (Exception, CheckpointException) as e: # the second is not an Exception
+        raise ValueError(f'{d} cannot be read: {str(e).strip().splitlines()[-1][:200]}; copy the whole checkpoint folder again') from None
     return {k:torch.cat([v for n,v in parts.items() if n.endswith(f'.{k}')]) for k in ('key','phi','v','t')}
 
 # %% ../nbs/05_train.ipynb #447cfbe7
