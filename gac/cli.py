@@ -7,7 +7,7 @@ __all__ = ['app', 'Env', 'main', 'info', 'prepare', 'train', 'settings', 'evalua
            'processes', 'submit', 'lottery', 'critic']
 
 # %% ../nbs/13_cli.ipynb #7bfad9e4
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
 from typing import Annotated, Optional
 import typer
@@ -31,7 +31,8 @@ def main(args=None): # what the shell calls
     raise SystemExit(code if isinstance(code, int) else 0)
 
 def _fail(e):
-    if int(os.environ.get('RANK', 0)) and not isinstance(e, ConnectionError): time.sleep(10) # what stops all of us the first one says, and torchrun ends us
+    if int(os.environ.get('RANK', 0)) and not isinstance(e, ConnectionError): # what stops all of us the first one says, and torchrun ends us
+        signal.signal(signal.SIGTERM, signal.SIG_DFL); time.sleep(10)
     print('gac: '+' '.join(str(e).split()), file=sys.stderr)
     raise SystemExit(2)
 

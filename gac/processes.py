@@ -17,7 +17,7 @@ from .core import cat, data_root, set_threads, versions, writing
 from .envs import make_env, rollout
 from .train import load_run
 
-# %% ../nbs/05b_processes.ipynb #81b035a9
+# %% ../nbs/05b_processes.ipynb #0ce4a75d
 class Team:
     "The processes of one training, seen from one of them."
     def __init__(self, device='cpu', seconds=300.): # where θ lives; longest wait for another process
@@ -30,8 +30,10 @@ class Team:
         try: return f(*args, **kw)
         except torch.OutOfMemoryError: raise
         except RuntimeError as e: self.lost(e)
-    def lost(self, e=None): raise ConnectionError(f'process {self.rank} of {self.size} has lost another one and stops; '
-        'the last checkpoint is kept, if one was written: continue with --resume, on any number of processes') from e
+    def lost(self, e=None):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN) # once is enough
+        raise ConnectionError(f'process {self.rank} of {self.size} has lost another one and stops; '
+            'the last checkpoint is kept, if one was written: continue with --resume, on any number of processes') from e
 
     def add(self, xs): # tensors, in place, in one message
         flat = torch.cat([x.reshape(-1) for x in xs])
@@ -102,10 +104,10 @@ def torchrun(
     command = [sys.executable,'-m','torch.distributed.run','--standalone','--nproc-per-node',str(processes),'-m','gac',*map(str,args)]
     return subprocess.run(command, **(dict(capture_output=True, text=True, env=os.environ|dict(OMP_NUM_THREADS='1'))|kw))
 
-# %% ../nbs/05b_processes.ipynb #767d6599
+# %% ../nbs/05b_processes.ipynb #b5d45965
 def play(
     env,            # id, EnvSpec or a function that makes one
-    act,            # policy, as for `rollout`
+    act,            # policy, as for `rollout`; it may offer `part(rows)`
     n:int,          # episodes
     seed:int=0,     # episode i is reset with seed+i
     device=None,    # where the policy gets its states

@@ -185,20 +185,19 @@ def fit(
     draws, scale = Draws(run, tau), float(tau.n.float().mean())
     if run.team: tau = run.team.share(run, tau, draws.mine)
     until = run.cfg.iterations if until is None else min(until, run.cfg.iterations)
-    bar = tqdm(total=run.cfg.iterations, initial=run.i, disable=not progress, mininterval=1.)
-    while run.i<until:
-        start = time.perf_counter()
-        row = {k:float(x.detach() if torch.is_tensor(x) else x) for k,x in iterate(run, tau, draws, scale).items()}
-        row['seconds'] = time.perf_counter()-start
-        bad = next((k for k in ('elbo','grad') if not math.isfinite(row[k])), None)
-        if bad: raise FloatingPointError(f'{bad} is {row[bad]} at iteration {run.i}; halve outer_lr ({run.cfg.outer_lr}) '
-            'and train again; the last checkpoint is from before')
-        run.history.append(row)
-        if log: log(row)
-        bar.update(); bar.set_postfix(elbo=f"{row['elbo']:.0f}", kl=f"{row['kl']:.0f}", ret=f"{row['ret']:.2f}")
-        if out and (run.i%every==0 or run.i==until): save_run(run, out)
-        if show and run.i%50==0: _redraw(run)
-    bar.close()
+    with tqdm(total=run.cfg.iterations, initial=run.i, disable=not progress, mininterval=1.) as bar: # closed before a message, too
+        while run.i<until:
+            start = time.perf_counter()
+            row = {k:float(x.detach() if torch.is_tensor(x) else x) for k,x in iterate(run, tau, draws, scale).items()}
+            row['seconds'] = time.perf_counter()-start
+            bad = next((k for k in ('elbo','grad') if not math.isfinite(row[k])), None)
+            if bad: raise FloatingPointError(f'{bad} is {row[bad]} at iteration {run.i}; halve outer_lr ({run.cfg.outer_lr}) '
+                'and train again; the last checkpoint is from before')
+            run.history.append(row)
+            if log: log(row)
+            bar.update(); bar.set_postfix(elbo=f"{row['elbo']:.0f}", kl=f"{row['kl']:.0f}", ret=f"{row['ret']:.2f}")
+            if out and (run.i%every==0 or run.i==until): save_run(run, out)
+            if show and run.i%50==0: _redraw(run)
     return pd.DataFrame(run.history)
 
 # %% ../nbs/05_train.ipynb #e89c058b
