@@ -30,6 +30,7 @@ def main(args=None): # what the shell calls
     if code==130: _fail(stopped)
     raise SystemExit(code if isinstance(code, int) else 0)
 
+# %% ../nbs/13_cli.ipynb #d8bf3783
 def _fail(e):
     if int(os.environ.get('RANK', 0)) and not isinstance(e, ConnectionError): # what stops all of us the first one says, and torchrun ends us
         signal.signal(signal.SIGTERM, signal.SIG_DFL); time.sleep(10)

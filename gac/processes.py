@@ -116,16 +116,9 @@ def play(
     "`rollout`, spread over processes."
     if workers<1: raise ValueError(f'workers={workers}: must be at least 1')
     if workers==1 or n<2: return rollout(env, act, n, seed, device)
-    from concurrent.futures import ProcessPoolExecutor
-    from concurrent.futures.process import BrokenProcessPool
-    from multiprocessing import get_context
     rows = torch.arange(n).tensor_split(min(workers,n))
     if hasattr(act,'reset'): act.reset(_starts(env, n, seed).to(device))
-    try: jobs = [pickle.dumps((env, act.part(r) if hasattr(act,'part') else act, len(r), seed+int(r[0]), device)) for r in rows]
-    except Exception as e: raise ValueError(f'{env} or the policy cannot be sent to another process ({str(e)[:80]}): name the environment by its id, or use one worker') from None
-    try:
-        with ProcessPoolExecutor(len(jobs), get_context('spawn')) as pool: return cat([*pool.map(importlib.import_module('gac.processes').episodes, jobs)])
-    except BrokenProcessPool: raise OSError(f'one of {workers} workers has died in the middle of its episodes; is there memory for so many? use fewer') from None
+    return cat(_spread([_packed(env, act.part(r) if hasattr(act,'part') else act, len(r), seed+int(r[0]), device) for r in rows]))
 
 def _starts(env, n, seed): # -> (n,S) initial states
     world = make_env(env)
@@ -135,6 +128,19 @@ def _starts(env, n, seed): # -> (n,S) initial states
 # %% ../nbs/05b_processes.ipynb #684b4a74
 def episodes(job): # what a worker does: pickled (env, policy, n, seed, device) -> Trajectories
     set_threads(1); return rollout(*pickle.loads(job))
+
+def _packed(*job): # (env, policy, n, seed, device) -> bytes
+    try: return pickle.dumps(job)
+    except Exception as e: raise ValueError(f'{job[0]} or the policy cannot be sent to another process ({str(e)[:80]}): name the environment by its id, or use one worker') from None
+
+def _spread(jobs): # one fresh process for each job -> what they made, in order
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+    from multiprocessing import get_context
+    work = importlib.import_module('gac.processes').episodes # by name, so that a notebook can send it
+    try:
+        with ProcessPoolExecutor(len(jobs), get_context('spawn')) as pool: return [*pool.map(work, jobs)]
+    except BrokenProcessPool: raise OSError(f'one of {len(jobs)} workers has died in the middle of its episodes; is there memory for so many? use fewer') from None
 
 # %% ../nbs/05b_processes.ipynb #b799874a
 class Job:

@@ -120,14 +120,12 @@ def new_run(
 # %% ../nbs/05_train.ipynb #e234fb8a
 class Draws:
     "Batches of the trajectories this process owns, and their noise."
-    def __init__(self,
-        run:Run,           # settings, generator, team
-        tau:Trajectories,  # the whole data
-    ):
+    def __init__(self, run, tau): # Run, the whole data
         c, self.run = run.cfg, run
         self.p, self.B = draw_weights(tau.y, tau.n, c.draw), min(c.batch, len(tau))
         self.line = Line.lay(self.p, tau.n, tau.key, c.batch) if c.noise=='keyed' else None
-        self.mine = (self.line.owner(run.team.size)==run.team.rank).nonzero()[:,0] if run.team else torch.arange(len(tau)) # rows owned
+        own = self.line.owner(run.team.size)==run.team.rank if run.team else torch.ones(len(tau), dtype=torch.bool)
+        self.mine = own.nonzero()[:,0] # rows owned
         self.here = torch.full((len(tau),), -1).index_put((self.mine,), torch.arange(len(self.mine))) # (N,) a row's place among them
 
     def rows(self, device): # -> rows of this process's trajectories
@@ -281,8 +279,7 @@ def load_run(
     device='cpu',  # where to put it
 )->Run:
     "A run from its checkpoint."
-    d = Path(out)/'checkpoint' if (Path(out)/'checkpoint').is_dir() else Path(out)
-    c = _config(d, out)
+    d = Path(out)/'checkpoint' if (Path(out)/'checkpoint').is_dir() else Path(out); c = _config(d, out)
     has, cfg = _known(c, d)
     if arch is not None and arch!=has:
         diff = {k:(v,asdict(arch)[k]) for k,v in asdict(has).items() if asdict(arch)[k]!=v}
