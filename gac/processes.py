@@ -6,7 +6,7 @@
 __all__ = ['Team', 'agree', 'share', 'keep', 'join', 'torchrun', 'play', 'episodes', 'Job', 'submit', 'speed', 'speedup']
 
 # %% ../nbs/05b_processes.ipynb #2914b6f5
-import importlib, json, os, pickle, signal, subprocess, sys, tempfile, time
+import importlib, json, os, pickle, signal, subprocess, sys, tempfile
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import timedelta
