@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['app', 'Env', 'main', 'info', 'prepare', 'train', 'settings', 'evaluate', 'slim', 'demo', 'compare', 'online',
-           'lottery', 'critic']
+           'processes', 'submit', 'lottery', 'critic']
 
 # %% ../nbs/13_cli.ipynb #7bfad9e4
-import sys
+import os, signal, sys, time
 from pathlib import Path
 from typing import Annotated, Optional
 import typer
@@ -20,6 +20,7 @@ def main(args=None): # what the shell calls
     "Run a command; turn errors a user can cause into one line."
     args = (sys.argv[1:] if args is None else list(args)) or ['--help']
     stopped = 'interrupted; the last checkpoint is kept, if one was written: continue with --resume'
+    if _many() and args[0]!='train': _fail(f'gac {args[0]} runs in one process; torchrun is for `gac train` (`gac evaluate` has --workers)')
     try: code = app(args, standalone_mode=False)
     except (ValueError, TypeError, OSError, FloatingPointError, ImportError) as e: _fail(e)
     except (KeyboardInterrupt, typer.Abort): _fail(stopped)
@@ -29,7 +30,10 @@ def main(args=None): # what the shell calls
     if code==130: _fail(stopped)
     raise SystemExit(code if isinstance(code, int) else 0)
 
+# %% ../nbs/13_cli.ipynb #d8bf3783
 def _fail(e):
+    if int(os.environ.get('RANK', 0)) and not isinstance(e, ConnectionError): # what stops all of us the first one says, and torchrun ends us
+        signal.signal(signal.SIGTERM, signal.SIG_DFL); time.sleep(10)
     print('gac: '+' '.join(str(e).split()), file=sys.stderr)
     raise SystemExit(2)
 
@@ -64,18 +68,30 @@ def train(
     tensorboard:Annotated[Optional[Path], typer.Option(help='also log to this folder')]=None,
 ):
     "Train on a data set and write a checkpoint that can be resumed and asked."
-    prepare(out, resume)
-    if resume and (iterations is not None or set_): raise ValueError('a resumed run keeps its settings: leave out --iterations and --set')
+    prepare(out, resume); set_ = set_ or []
+    if resume and (iterations is not None or set_ not in ([],['noise=keyed'])): raise ValueError('a resumed run keeps its settings: leave out --iterations and --set')
     from gac import train as t
     from gac.core import pick_device, set_threads
     from gac.data import load
-    set_threads(threads); dev = pick_device(device); tau = load(dataset, env).to(dev)
-    if resume: run = t.resumable(t.load_run(out, device=dev))
-    else: run = _fresh(dataset, tau, env, set_ or [], dev, dict(seed=seed)|(dict(iterations=iterations) if iterations is not None else {}))
-    print(f'{run}\n{tau} on {dev}, {threads} threads')
-    history = t.fit(run, tau, out, log=t.tensorboard(tensorboard) if tensorboard else None)
+    from gac.processes import join
+    set_threads(threads); team, device = join(device); dev = pick_device(device); tau = load(dataset, env)
+    if resume: run = _keyed(t.resumable(t.load_run(out, device=dev)), set_)
+    else: run = _fresh(dataset, tau, env, ['noise=keyed']*bool(team)+set_, dev, dict(seed=seed)|(dict(iterations=iterations) if iterations is not None else {}))
+    run.team, first = team if run.cfg.noise=='keyed' or _many() else None, not team or team.rank==0
+    if first: print(f'{run}\n{tau} on {dev}, {threads} threads'+(f' in each of {team.size} processes' if team else ''))
+    history = t.fit(run, tau if team else tau.to(dev), out, log=t.tensorboard(tensorboard) if tensorboard and first else None, progress=first)
+    if team: team.leave()
+    if not first: return
     t.curves(history)[0].figure.savefig(Path(out)/'curves.png', dpi=100)
     print(f'{out}: ELBO {history.elbo.tail(20).mean():.1f} nats per trajectory, {history.seconds.sum():.0f} s')
+
+# %% ../nbs/13_cli.ipynb #2b0db598
+def _keyed(run, pairs): # a run to resume, ['noise=keyed'] or [] -> the run
+    from dataclasses import replace
+    if pairs: run.cfg = replace(run.cfg, noise='keyed')
+    return run
+
+def _many(): return int(os.environ.get('WORLD_SIZE', 1))>1 # are there several of us?
 
 # %% ../nbs/13_cli.ipynb #a711a0f9
 def _fresh(dataset, tau, env, pairs, dev, fit): # -> Run
@@ -122,6 +138,7 @@ def evaluate(
     env:Env=None,
     out:Annotated[Optional[Path], typer.Option(help='folder for the answer; default: RUN/eval')]=None,
     threads:Annotated[int, typer.Option(help='CPU threads')]=1,
+    workers:Annotated[int, typer.Option(help='processes that act')]=1,
 ):
     "Ask a trained run one question, act on the answer, compare predicted and achieved return."
     from gac import query as q, train as t
@@ -129,7 +146,7 @@ def evaluate(
     if question not in q.QUESTIONS: raise ValueError(f"unknown question {question!r}; choose one of {', '.join(q.QUESTIONS)}")
     set_threads(threads); r = t.load_run(run)
     given = dict(target=target, quantile=quantile, delta_y=delta_y, lam=lam, steps=steps)
-    rows = q.evaluate(r, _env(r, env), question, episodes, seed, acting or q.ACTING[question], q.Ask(**{k:v for k,v in given.items() if v is not None}))
+    rows = q.evaluate(r, _env(r, env), question, episodes, seed, acting or q.ACTING[question], q.Ask(**{k:v for k,v in given.items() if v is not None}), workers=workers)
     folder = out or Path(run)/'eval'
     with writing(folder/f'{question}.csv') as f: rows.round(3).to_csv(f, index=False)
     with writing(folder/f'{question}.png') as f: _histogram(rows, r.y, f)
@@ -262,6 +279,47 @@ def _only(pairs, arch): # fields of Fit that were named, checked
     cfg, other = settings(pairs, arch.S, arch.A)
     if other!=type(arch)(arch.S, arch.A): raise ValueError(f"--set {' '.join(pairs)}: a refit keeps the architecture; name fields of Fit only")
     return {p.partition('=')[0]:getattr(cfg, p.partition('=')[0]) for p in pairs}
+
+# %% ../nbs/13_cli.ipynb #f4e3dd17
+@app.command()
+def processes(
+    dataset:Annotated[str, typer.Argument(help='shipped set, Minari id, Minari folder or D4RL .hdf5 file')]='gac/hopper/medium-replay-mini-v0',
+    counts:Annotated[str, typer.Option(help='numbers of processes, with commas')]='1,2',
+    repetitions:Annotated[int, typer.Option(help='of each')]=5,
+    iterations:Annotated[int, typer.Option(help='batches in each')]=60,
+    set_:Annotated[Optional[list[str]], typer.Option('--set', help='any field of Fit or Arch, as name=value; repeatable')]=None,
+):
+    "Trajectories per second by one process and by several: data/results/processes.csv."
+    from gac import processes as p
+    from gac.core import data_root, writing
+    if not all(c.isdigit() and int(c) for c in counts.split(',')) or '1' not in counts.split(','): raise ValueError(f"--counts {counts}: numbers with commas between, 1 among them")
+    rows = p.speed(dataset, [*map(int,counts.split(','))], repetitions, iterations, [x for s in set_ or [] for x in ('--set',s)],
+        log=lambda r: print(f"{r['noise']:>6} {r['processes']} processes: {r['trajectories_per_second']:.1f} trajectories/s", flush=True))
+    with writing(data_root()/'results'/'processes.csv') as f: rows.round(3).to_csv(f, index=False)
+    print(p.speedup(rows).round(2).to_string())
+
+# %% ../nbs/13_cli.ipynb #5b764205
+@app.command()
+def submit(
+    dataset:Annotated[str, typer.Argument(help='as for train; on a file system that all hosts see')],
+    out:Annotated[Path, typer.Option(help='run folder, likewise')],
+    nodes:Annotated[int, typer.Option(help='hosts')]=1,
+    per_node:Annotated[int, typer.Option(help='processes on each host')]=1,
+    minutes:Annotated[int, typer.Option(help='time limit')]=60,
+    gpus:Annotated[int, typer.Option(help='GPUs on each host')]=0,
+    partition:Annotated[Optional[str], typer.Option(help='SLURM partition')]=None,
+    iterations:Annotated[Optional[int], typer.Option(help='batches; default: that of Fit')]=None,
+    set_:Annotated[Optional[list[str]], typer.Option('--set', help='any field of Fit or Arch, as name=value; repeatable')]=None,
+    cluster:Annotated[Optional[str], typer.Option(help="'slurm', 'local' or 'debug'; default: slurm if there is one")]=None,
+    wait:Annotated[bool, typer.Option('--wait', help='until it is over')]=False,
+):
+    "Queue `gac train` on a cluster by submitit; queued again, it resumes."
+    from gac import processes as p
+    first = (['--iterations',iterations] if iterations is not None else [])+[x for s in set_ or [] for x in ('--set',s)]
+    more = (dict(gpus_per_node=gpus) if gpus else {})|(dict(slurm_partition=partition) if partition else {})
+    job = p.submit(p.Job(dataset, out, per_node, first, ['--device','cuda' if gpus else 'cpu']), nodes, minutes, cluster=cluster, **more)
+    print(f'job {job.job_id}, logs in {out}/logs', flush=True)
+    if wait: job.result()
 
 # %% ../nbs/13_cli.ipynb #cli-lot1
 @app.command()

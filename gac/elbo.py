@@ -10,7 +10,7 @@ import math
 from contextlib import contextmanager
 import torch
 from torch import Tensor
-from .core import Posterior, Trajectories, Windows, draw_steps, generator, step_blocks, windows
+from .core import Posterior, Trajectories, Windows, draw_steps, generator, randn, step_blocks, windows
 
 # %% ../nbs/04_elbo.ipynb #7df5e23b
 def elbo_on(
@@ -71,7 +71,7 @@ def ascend(
     q:Posterior,     # N start values
     steps:int,       # Adam steps at the most
     lr:float,        # first learning rate; falls to 0 on a cosine
-    gen=None,        # torch.Generator of the noise
+    gen=None,        # torch.Generator of the noise, or keyed
     test=None,       # (q, rows) -> (R,) value on common random numbers; None: no early stop, last φ returned
     stop:float=0.,   # least relative gain between tests
     every:int=10,    # steps between tests
@@ -87,7 +87,7 @@ def ascend(
     best = _Best(test, phi)
     for i in range(steps):
         x = phi[live].requires_grad_()
-        noise = torch.randn(x[:,0].shape, generator=gen, device=x.device)
+        noise = randn(x[:,0].shape, gen, x.device, live)
         g, = torch.autograd.grad(objective(Posterior(x[:,0],x[:,1]), noise, live).sum(), x)
         t[live] += 1; used[live] += 1
         x = x.detach()+lr*.5*(1+math.cos(math.pi*i/steps))*_adam(g, m, v, t, live, i+1)
@@ -158,7 +158,7 @@ def infer(
         return v if see_return else v-p['ret']
     def objective(q, noise, rows):
         part = tau if len(rows)==N else tau[rows]
-        return value(q, noise, rows, windows(part, *draw_steps(part.n,k,gen), M))
+        return value(q, noise, rows, windows(part, *draw_steps(part.n,k,gen,rows), M))
     test = _infer_test(model, tau, value, k, gen) if stop else None
     with still(model): return ascend(objective, q, steps, lr, gen, test, stop, warm=warm)
 
@@ -166,7 +166,7 @@ def infer(
 def _infer_test(model, tau, value, k, gen):
     "The bound on windows and noise drawn once: common random numbers."
     t,w = draw_steps(tau.n, k, gen)
-    noise = torch.randn(len(tau), model.arch.K, model.arch.D, generator=gen, device=tau.s.device)
+    noise = randn((len(tau), model.arch.K, model.arch.D), gen, tau.s.device)
     return lambda q,rows: value(q, noise[rows], rows, windows(tau[rows],t[rows],w[rows],model.arch.M))
 
 # %% ../nbs/04_elbo.ipynb #409cedee

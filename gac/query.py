@@ -8,15 +8,18 @@ __all__ = ['QUESTIONS', 'ACTING', 'Ask', 'targets', 'objective', 'ask', 'start',
 
 # %% ../nbs/07_query.ipynb #03d9d4b6
 import math, time, warnings
+from copy import copy
 from dataclasses import dataclass
+from functools import partial
 import pandas as pd
 import torch
 from torch import Tensor
 from .cloning import rows as as_rows
 from .core import Posterior, Windows, generator
 from .elbo import ascend, still
-from .envs import check_spaces, make_env, rollout
+from .envs import check_spaces, make_env
 from .model import GAC
+from .processes import play
 from .train import Run
 
 # %% ../nbs/07_query.ipynb #6df6240b
@@ -158,6 +161,13 @@ class PlanPolicy:
         self.a[rows,-1] = a
         return a
 
+    def part(self, rows): # -> policy of the same plans for some of the episodes, to act in another process
+        new = copy(self); new.q = new.eps = new.z = new.keys = new.s = new.a = new.real = None
+        new.planner, new.acting = partial(_made, Posterior(self.eps[rows],self.q.lsd[rows]), self.info), 'mu'
+        return new
+
+def _made(q, info, s0): return q, info # a planner whose plans are made
+
 def _at(kv, rows): return kv[rows] if torch.is_tensor(kv) else tuple(x[rows] for x in kv)
 
 # %% ../nbs/07_query.ipynb #95a04488
@@ -188,6 +198,7 @@ def evaluate(
     cfg:Ask=Ask(),      # settings
     planner=None,       # another planner than the question's
     stage=0,            # fine-tuning stage, for the rows
+    workers:int=1,      # processes that act; plans are made in this one
 )->pd.DataFrame:        # one row per episode: predicted and achieved return, environment units
     "Ask, act, and compare: what the model predicts of its plan, and what the world pays for it."
     acting = 'sample' if question=='prior' else acting or ACTING.get(question,'mu')
@@ -195,7 +206,7 @@ def evaluate(
     dev = run.model.head.lsd.device
     pol = PlanPolicy(run.model, planner or asker(run,question,cfg,seed), acting, seed, *(x.to(dev) for x in bounds(env)))
     start = time.perf_counter()
-    tau = rollout(env, pol, n, seed, dev)
+    tau = play(env, pol, n, seed, dev, workers)
     took = time.perf_counter()-start-pol.plan_seconds
     goal = pol.info['target']
     rows = as_rows(tau, env, seed, dataset=run.meta['dataset'], method='GAC', question=question, acting=acting, stage=stage, train_seed=run.cfg.seed,

@@ -1,0 +1,262 @@
+"Several processes: the same model as one, whoever owns what; a lost process stops all, and the checkpoint goes on with any number."
+import math, os, signal, subprocess, sys, time
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from gac import keyed, processes, train
+from gac.core import Posterior, generator
+from gac.data import save
+from gac.envs import point_mass_data
+from gac.keyed import Keyed, Line, inclusion, mix
+from gac.model import Arch
+from gac.processes import Job, agree, join, play, speedup, submit
+from gac.query import PlanPolicy, evaluate
+from gac.train import Draws, Fit, fit, load_run, new_run, save_run
+
+many = pytest.mark.skipif(not os.environ.get('GAC_TORCHRUN'), reason='starts many processes; set GAC_TORCHRUN=1')
+SMALL = [x for k in ('D=16','heads=2','tokens=1','enc=1','dec=1','batch=7','k=4','inner_steps=2','outer_steps=2') for x in ('--set',k)]
+KW = dict(batch=7, k=4, inner_steps=2, outer_steps=2, noise='keyed')
+TINY = dict(D=16, heads=2, tokens=1, enc=1, dec=1)
+
+# ---- noise
+
+@pytest.mark.parametrize('N,shape', [(1,(1,)), (5,(3,)), (7,(2,5)), (40,(5,64))])
+def test_noise_does_not_care_who_asks(N, shape):
+    key = torch.randint(2**62, (N,), generator=generator(N))
+    for kind in ('normal','uniform'):
+        for seed in (0,-3,2**70): # any integer
+            a, b = Keyed(seed,key,4,1), Keyed(seed,key,4,1)
+            r = torch.randperm(N, generator=generator(1))
+            for _ in range(3): # call after call
+                whole = getattr(a,kind)((N,*shape)); part = getattr(b,kind)((N,*shape), r)
+                assert torch.equal(whole[r], part) and whole.isfinite().all()
+        sub = key[::2]; assert torch.equal(getattr(Keyed(0,sub,9),kind)((len(sub),*shape)), getattr(Keyed(0,key,9),kind)((N,*shape))[::2])
+
+def test_noise_is_uniform_and_normal():
+    src = Keyed(7, torch.arange(2000), 1)
+    u, x = src.uniform((2000,500)).flatten(), src.normal((2000,501)).double()
+    assert (u>=0).all() and (u<1).all()
+    assert (torch.histc(u.float(), 20, 0, 1)/len(u)-.05).abs().max()<2e-3
+    p = torch.tensor([.001,.01,.1,.5,.9,.99,.999], dtype=torch.float64)
+    q = torch.distributions.Normal(0.,1.).icdf(p)
+    assert all(((x<v).double().mean()-w).abs()<5*math.sqrt(w*(1-w)/x.numel()) for v,w in zip(q,p))
+    assert torch.corrcoef(x[:40])[~torch.eye(40,dtype=torch.bool)].abs().max()<.25
+
+@pytest.mark.parametrize('seed', [0,1])
+def test_the_two_forms_of_mix_agree(seed):
+    x = torch.randint(-2**63, 2**63-1, (5000,), generator=generator(seed)); y = x.clone()
+    a = (x^(x>>30&0x3FFFFFFFF))*keyed._C1; a = (a^(a>>27&0x1FFFFFFFFF))*keyed._C2; a = a^(a>>31&0x1FFFFFFFF)
+    assert torch.equal(mix(x), a) and torch.equal(x, y) and len(mix(torch.arange(5000)).unique())==5000
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs CUDA')
+def test_noise_on_cuda():
+    key = torch.arange(9); a, b = Keyed(0,key,1), Keyed(0,key.cuda(),1)
+    assert torch.equal(a.bits(7), b.bits(7).cpu()) and torch.allclose(a.normal((9,5)), b.normal((9,5)).cpu(), atol=1e-5)
+
+# ---- batches
+
+@pytest.mark.parametrize('N,B,power', [(5,5,1), (3,9,1), (30,29,3), (60,8,0), (60,8,6), (200,32,2), (33,32,1)])
+def test_batches(N, B, power):
+    p = torch.rand(N, generator=generator(N), dtype=torch.float64)**power+1e-3
+    line = Line.lay(p, torch.randint(1,99,(N,),generator=generator(1)), torch.arange(N), B); B = min(B,N)
+    pi = inclusion(p, B); assert pi.sum()==pytest.approx(B) and pi.max()<=1+1e-9
+    u = torch.rand(3000, B, generator=generator(2), dtype=torch.float64)
+    drawn = torch.stack([line.draw(x) for x in u])
+    assert all(len(set(b))==B for b in drawn.tolist())
+    off = (drawn.flatten().bincount(minlength=N)/3000-pi)/((pi*(1-pi)).clamp(min=0)/3000).sqrt().clamp(min=1e-3)
+    assert off.abs().max()<4.5
+    for W in {1,2,3,B}:
+        if W>B: continue
+        own = line.owner(W); rows = torch.stack([(own[drawn]==r).sum(1) for r in range(W)],1)
+        assert set(own.tolist())==set(range(W)) and (rows-B/W).abs().max()<=2 and (rows.sum(1)==B).all()
+
+def test_work_and_memory_are_balanced():
+    tau = point_mass_data(300, seed=3)
+    line = Line.lay(train.draw_weights(tau.y, tau.n), tau.n, tau.key, 32)
+    for W in (2,4):
+        own = line.owner(W); steps = torch.stack([tau.n[own==r].sum() for r in range(W)]).double()
+        assert (steps/steps.mean()-1).abs().max()<.25
+
+# ---- the team, without processes: two halves of one machine
+
+class Half:
+    "One of two team mates that run in turn; sums are given by hand."
+    def __init__(self, rank, size): self.rank, self.size = rank, size
+
+def test_owned_rows_make_the_whole_batch():
+    tau = point_mass_data(30, seed=0); run = new_run(tau, Arch.tiny(3,2,**TINY), Fit(iterations=5,**KW))
+    one = Draws(run, tau); got = []
+    for r in range(3):
+        run.team = Half(r,3); d = Draws(run, tau); got += tau.key[d.mine][d.rows('cpu')].tolist()
+    run.team = None; assert sorted(got)==sorted(tau.key[one.rows('cpu')].tolist()) and len(got)==7
+
+def test_keyed_runs_repeat_and_resume(tmp_path):
+    tau = point_mass_data(20, seed=0)
+    def go(until=None, out=None):
+        run = new_run(tau, Arch.tiny(3,2,**TINY), Fit(iterations=8,inner_stop=1e-3,**KW|dict(inner_steps=11))); fit(run, tau, out=out, until=until, progress=False); return run
+    a = go(); go(5, tmp_path); b = load_run(tmp_path); fit(b, tau, progress=False)
+    assert all(torch.equal(v, b.model.state_dict()[k]) for k,v in a.model.state_dict().items()) and torch.equal(a.store.get(tau.key).mu, b.store.get(tau.key).mu)
+    shuffled = tau[torch.randperm(20, generator=generator(0))]; c = new_run(tau, Arch.tiny(3,2,**TINY), a.cfg); fit(c, shuffled, progress=False) # order does not matter
+    assert all(torch.allclose(v, c.model.state_dict()[k], atol=1e-4) for k,v in a.model.state_dict().items())
+
+def test_refused():
+    tau = point_mass_data(8, seed=0)
+    with pytest.raises(ValueError, match="Fit.noise='tape': choose 'stream' or 'keyed'"): Fit(noise='tape')
+    with pytest.raises(ValueError, match='2 need .keyed.: add --set noise=keyed'): agree(Half(0,2), new_run(tau, cfg=Fit.tiny()), tau)
+    with pytest.raises(ValueError, match='9 processes for batches of 8 .* at most 8'): agree(Half(0,9), new_run(tau, cfg=Fit.tiny(noise='keyed')), tau)
+
+def test_mixed_settings():
+    tau = point_mass_data(8, seed=0); mine = new_run(tau, cfg=Fit.tiny(noise='keyed'))
+    class Other(Half):
+        def tell(self, x, to_all): return [x, x.replace('"batch": 32','"batch": 16')]
+    with pytest.raises(ValueError, match='process 1 was started otherwise .*"batch": 16.* against .*"batch": 32'): agree(Other(0,2), mine, tau)
+
+def test_more_processes_than_devices(monkeypatch):
+    monkeypatch.setenv('LOCAL_RANK','0'); monkeypatch.setenv('LOCAL_WORLD_SIZE','99')
+    with pytest.raises(ValueError, match='99 processes on this host need 99 CUDA devices; torch sees'): join('cuda')
+    monkeypatch.delenv('LOCAL_RANK'); assert join('cpu')==(None,'cpu')
+
+# ---- real processes
+
+@pytest.fixture(scope='module')
+def shelf(tmp_path_factory):
+    "A small set, and a run of it by two processes."
+    d = tmp_path_factory.mktemp('team'); old = os.environ.get('GAC_CACHE'); os.environ['GAC_CACHE'] = str(d/'cache')
+    place = save(point_mass_data(23, seed=0), 'me/point/mass-v0', 'gac/PointMass-v0', root=d/'sets')
+    done = processes.torchrun(2, 'train', place, '--out', d/'two', '--iterations', 12, '--device', 'cpu', *SMALL); assert done.returncode==0, done.stderr
+    yield d, place
+    os.environ.pop('GAC_CACHE') if old is None else os.environ.update(GAC_CACHE=old)
+
+def alone(place, **kw):
+    from gac.data import load
+    tau = load(str(place)); run = new_run(tau, Arch.tiny(3,2,**TINY), Fit(iterations=12,**KW)); fit(run, tau, progress=False, **kw); return run, tau
+
+def apart(a, b, tau):
+    "Largest difference in θ, in φ, in the ELBO."
+    assert set(a.store.row)==set(b.store.row)
+    key = torch.tensor(list(a.store.row)); qa, qb = a.store.get(key), b.store.get(key)
+    return (max((x-y).abs().max().item() for x,y in zip(a.model.state_dict().values(), b.model.state_dict().values())),
+        max((qa.mu-qb.mu).abs().max().item(), (qa.lsd-qb.lsd).abs().max().item()),
+        max(abs(x['elbo']-y['elbo']) for x,y in zip(a.history, b.history)))
+
+def test_two_are_one(shelf):
+    d, place = shelf; one, tau = alone(place); two = load_run(d/'two')
+    assert two.cfg==one.cfg and two.meta['fingerprint']==one.meta['fingerprint'] and len(two.history)==12 and (d/'two'/'curves.png').exists()
+    theta, phi, elbo = apart(one, two, tau); assert theta<1e-4 and phi<1e-3 and elbo<1e-2, (theta,phi,elbo)
+    key = torch.tensor(list(one.store.row)); assert torch.allclose(one.store.warm(key)[0], two.store.warm(key)[0], atol=1e-3) and torch.equal(one.store.warm(key)[1], two.store.warm(key)[1])
+
+def test_one_process_reads_what_two_wrote(shelf, tmp_path):
+    d, place = shelf; two = load_run(d/'two'); parts = [k for k in (d/'two'/'checkpoint'/'posteriors').iterdir() if k.suffix=='.distcp']
+    assert len(parts)==2 and two.opt is not None and not list((d/'two').glob('.*'))
+    rows = evaluate(two, 'gac/PointMass-v0', 'prior', 4, seed=0); assert len(rows)==4
+    save_run(two, tmp_path/'slim', slim=True, keep=5); assert len(load_run(tmp_path/'slim').store)==5
+    save_run(two, tmp_path/'whole'); assert torch.equal(load_run(tmp_path/'whole').store.phi, two.store.phi)
+
+@pytest.mark.parametrize('how', ['gone','cut'])
+def test_a_torn_part_is_named(shelf, tmp_path, how):
+    import shutil
+    d,_ = shelf; shutil.copytree(d/'two', tmp_path/'torn'); p = tmp_path/'torn'/'checkpoint'/'posteriors'/'__1_0.distcp'
+    p.unlink() if how=='gone' else p.write_bytes(p.read_bytes()[:50])
+    with pytest.raises(ValueError, match='posteriors cannot be read.*copy the whole checkpoint folder'): load_run(tmp_path/'torn')
+
+def test_resumed_by_another_number(shelf, tmp_path):
+    "One begins, three go on; a run of one is a run of three."
+    d, place = shelf; straight, tau = alone(place); alone(place, out=tmp_path/'r', until=6)
+    done = processes.torchrun(3, 'train', place, '--out', tmp_path/'r', '--resume', '--device', 'cpu'); assert done.returncode==0, done.stderr
+    r = load_run(tmp_path/'r'); assert r.i==12 and len(list((tmp_path/'r'/'checkpoint'/'posteriors').glob('*.distcp')))==3
+    theta, phi, elbo = apart(straight, r, tau); assert theta<1e-4 and phi<1e-3 and elbo<1e-2, (theta,phi,elbo)
+
+def said(text): return [l for l in text.replace('\r','\n').splitlines() if l.startswith('gac: ')]
+
+@many
+def test_one_line_for_one_mistake(shelf, tmp_path):
+    d, place = shelf
+    done = processes.torchrun(2, 'train', place, '--out', tmp_path/'r', '--iterations', 5, '--set', 'noise=stream', *SMALL)
+    assert done.returncode and len(said(done.stderr))==1 and 'add --set noise=keyed' in done.stderr and '[rank' not in done.stderr and not (tmp_path/'r').exists()
+
+def test_other_commands_stay_alone(monkeypatch, capsys):
+    from gac import cli
+    monkeypatch.setenv('WORLD_SIZE','2'); monkeypatch.setenv('RANK','0')
+    with pytest.raises(SystemExit): cli.main(['demo'])
+    assert 'gac demo runs in one process' in capsys.readouterr().err
+
+def children(pid): return [int(p) for t in os.listdir(f'/proc/{pid}/task') for p in open(f'/proc/{pid}/task/{t}/children').read().split()]
+def rank(pid): return dict(x.split('=',1) for x in open(f'/proc/{pid}/environ').read().split('\0') if '=' in x).get('RANK')
+
+@pytest.mark.skipif(not os.path.exists('/proc/self/task'), reason='needs /proc')
+def test_killed(shelf, tmp_path):
+    "kill -9 of one: all stop, one line, the checkpoint is whole and goes on."
+    d, place = shelf; out, log = tmp_path/'r', open(tmp_path/'log','w')
+    p = subprocess.Popen([sys.executable,'-m','torch.distributed.run','--standalone','--nproc-per-node','2','-m','gac','train',str(place),'--out',str(out),
+        '--device','cpu','--iterations','100000',*SMALL], stdout=log, stderr=log, env=os.environ|dict(OMP_NUM_THREADS='1'))
+    try:
+        end = time.time()+90
+        while not (out/'checkpoint'/'config.json').exists() and p.poll() is None and time.time()<end: time.sleep(.05)
+        assert (out/'checkpoint'/'config.json').exists(), (tmp_path/'log').read_text()[-500:]
+        workers = {rank(c):c for c in children(p.pid)}; os.kill(workers['1'], signal.SIGKILL)
+        begun = time.time(); code = p.wait(60)
+    finally: p.kill()
+    text = (tmp_path/'log').read_text()
+    assert code and time.time()-begun<40 and len(said(text))==1 and 'process 0 of 2 has lost another one' in text and '--resume' in text, text[-2000:]
+    run = load_run(out); assert run.i>0 and run.i%200==0 and len(run.store)
+    from gac.data import load
+    i = run.i; fit(run, load(str(place)), until=i+2, progress=False); assert run.i==i+2
+
+# ---- rollouts
+
+def test_workers_act_as_one():
+    tau = point_mass_data(20, seed=0); run = new_run(tau, Arch.tiny(3,2,**TINY), Fit(iterations=3,**KW)); fit(run, tau, progress=False)
+    a, b = (evaluate(run, 'gac/PointMass-v0', 'prior', 5, seed=3, workers=w) for w in (1,2))
+    assert a.columns.tolist()==b.columns.tolist() and a.env_seed.tolist()==b.env_seed.tolist() and a.predicted.tolist()==b.predicted.tolist()
+    assert np.allclose(a.achieved, b.achieved, atol=1e-4) and a.length.tolist()==b.length.tolist()
+
+def test_part_of_a_policy_has_the_same_plans():
+    tau = point_mass_data(12, seed=0); run = new_run(tau, Arch.tiny(3,2,**TINY), Fit(iterations=3,**KW)); fit(run, tau, progress=False)
+    pol = PlanPolicy(run.model, lambda s0: (Posterior.prior(len(s0), 2, 16), dict(target=None)), 'sample', 5)
+    pol.reset(tau.s0); part = pol.part(torch.tensor([7,2])); part.reset(tau.s0[[7,2]])
+    assert torch.equal(part.eps, pol.eps[[7,2]]) and torch.allclose(part.z, pol.z[[7,2]], atol=1e-5)
+
+def test_bad_workers():
+    for w in (0,-1):
+        with pytest.raises(ValueError, match=f'workers={w}: must be at least 1'): play('gac/PointMass-v0', lambda s,r: s[:,:2], 3, workers=w)
+    with pytest.raises(ValueError, match='cannot be sent to another process'): play('gac/PointMass-v0', lambda s,r: s[:,:2], 3, workers=2)
+
+class Dies:
+    "A policy that takes its process with it."
+    def __call__(self, s, rows): os._exit(1)
+
+def test_a_dead_worker_is_named():
+    with pytest.raises(OSError, match='one of 2 workers has died'): play('gac/PointMass-v0', Dies(), 3, workers=2)
+
+# ---- cluster
+
+def test_commands_of_a_job(tmp_path):
+    job = Job('set', tmp_path/'r', 4, ['--seed',1], ['--device','cuda'])
+    a, b = (job.command(['n1','n2'], i, 29_501) for i in (0,1))
+    assert [i for i,(x,y) in enumerate(zip(a,b)) if x!=y]==[a.index('--node-rank')+1] and a[a.index('--master-addr')+1]=='n1'
+    assert '--standalone' in job.command(['n1'], 0, 1) and a[-4:]==['--seed','1','--device','cuda']
+    (tmp_path/'r'/'checkpoint').mkdir(parents=True); again = job.command(['n1'], 0, 1)
+    assert again[-3:]==['--resume','--device','cuda'] and '--seed' not in again
+
+def test_submitit_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'submitit', None)
+    with pytest.raises(ImportError, match='submitit is missing: pip install'): submit(Job('set','out'))
+
+def test_a_job_runs_here(shelf, tmp_path):
+    submitit = pytest.importorskip('submitit'); d, place = shelf
+    with pytest.raises(ValueError, match='2 hosts need SLURM'): submit(Job(place,tmp_path/'r'), nodes=2, cluster='local')
+    job = submit(Job(place, tmp_path/'r', 1, ['--iterations',3,*SMALL], ['--device','cpu']), minutes=2, cluster='local')
+    assert job.result()==0, job.stderr()
+    assert load_run(tmp_path/'r').i==3 and load_run(tmp_path/'r').cfg.noise=='keyed'
+
+# ---- the measurement
+
+def test_speedup():
+    rows = pd.DataFrame([dict(noise=n, processes=w, trajectories_per_second=x) for n,w,x in [('stream',1,101),('keyed',1,100),('keyed',1,90),('keyed',1,400),('keyed',2,180)]])
+    s = speedup(rows); assert s.loc['keyed',2].times==pytest.approx(1.8) and s.loc['keyed',2].efficiency==pytest.approx(.9)
+
+@many
+def test_speed(shelf):
+    d, place = shelf; rows = processes.speed(place, (1,2), 1, 10, SMALL)
+    assert rows[['noise','processes']].values.tolist()==[['stream',1],['keyed',1],['keyed',2]] and (rows.trajectories_per_second>0).all()
