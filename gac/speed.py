@@ -6,8 +6,8 @@
 __all__ = ['PASSES', 'KEY', 'COLUMNS', 'seconds', 'machine', 'forward_flops', 'Work', 'work', 'counted', 'made_up', 'speed_row',
            'save_speed', 'roofline', 'ratios', 'time_to_level', 'scaling']
 
-# %% ../nbs/11_speed.ipynb #9148a314
-import os, time
+# %% ../nbs/11_speed.ipynb #56fb5b9d
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -213,10 +213,10 @@ def time_to_level(
     out = d[d.elbo>=level].groupby('way').seconds.min().to_frame('seconds')
     return out.assign(ratio=out.seconds/out.seconds.get('ours'), level=level, best=d.groupby('way').elbo.max())
 
-# %% ../nbs/11_speed.ipynb #b545222d
+# %% ../nbs/11_speed.ipynb #3557c8bc
 def scaling(
     rows:pd.DataFrame, # of results/speed.csv
-    axs=None,          # three axes
+    axs=None,          # four axes
 ):
     "Cost of an update over N and T, memory over N, rollouts over episodes."
     import matplotlib.pyplot as plt
