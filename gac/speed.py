@@ -172,7 +172,7 @@ def save_speed(
     with writing(path) as tmp: new.to_csv(tmp, index=False)
     return pd.read_csv(path)
 
-# %% ../nbs/11_speed.ipynb #399d95de
+# %% ../nbs/11_speed.ipynb #3db0d9f5
 def roofline(
     rows:pd.DataFrame, # of results/speed.csv
     threads:int=1,     # which of them
@@ -189,7 +189,7 @@ def roofline(
         for what,fill in dict(inner='full',outer='none').items():
             p = g[g.what==what]
             ax.plot(p.flops/p.bytes, p.gflops, 'o', color=f'C{i}', fillstyle=fill, label=name if what=='inner' else None)
-    ax.set(xlabel='flops per byte', ylabel='GFLOP/s', title=f'{device}, {threads} thread'+'s'*(threads>1)); ax.legend(frameon=False, fontsize=7, loc='lower right')
+    ax.set(xlabel='flops per byte', ylabel='GFLOP/s', title=f'{device}, {threads} thread'+'s'*(threads>1)); ax.legend(frameon=False, fontsize=7, loc='center left', bbox_to_anchor=(1,.5))
     return ax
 
 # %% ../nbs/11_speed.ipynb #e1bb2edb

@@ -90,35 +90,38 @@ def test_plain(name, form, step, small, device, timed, roof, keep):
 
 def held_out(run, tau):
     "Exact ELBO per held-out trajectory, φ climbed from scratch; the same noise each time."
-    q,_ = infer(run.model, tau, None, 40, .1, 64, 0., generator(1))
-    with torch.no_grad(): return float(elbo(run.model, tau, q, draws=4, gen=generator(2))[0].mean())
+    gen = lambda seed: generator(seed, tau.s.device)
+    q,_ = infer(run.model, tau, None, 40, .1, 64, 0., gen(1))
+    with torch.no_grad(): return float(elbo(run.model, tau, q, draws=4, gen=gen(2))[0].mean())
 
 def curve(way, train, test, arch, cfg, budget, roof): # -> rows
-    run, scale, spent, out = new_run(train, arch, cfg), float(train.n.float().mean()), 0., []
-    p, ones = plain.pad(train), torch.ones(len(train))
+    run, scale, spent, out = new_run(train, arch, cfg, train.s.device), float(train.n.float().mean()), 0., []
+    p, ones = plain.pad(train), torch.ones(len(train), device=train.s.device)
     form = plain.windows if way=='plain windows' else plain.dense
     while run.i<cfg.iterations and spent<budget:
         begun = time.perf_counter()
-        if way=='ours': iterate(run, train, ones, scale)
-        else: plain.iterate(run, p[torch.multinomial(ones, min(cfg.batch,len(train)), generator=run.gen)], scale, form)
+        if way=='ours': v = iterate(run, train, ones, scale)['elbo']
+        else: v = plain.iterate(run, p[torch.multinomial(ones, min(cfg.batch,len(train)), generator=run.gen)], scale, form)
+        float(v.detach()) # waits for the device
         spent += time.perf_counter()-begun
         if way!='ours' or run.i<=20 or run.i%5==0:
             out.append(speed_row('curve', way, 'default', spent, roof, run.i*cfg.batch, N=len(train), T=run.i, k=cfg.k if way=='ours' else None, elbo=held_out(run, test)))
     return out
 
 @pytest.mark.parametrize('way', ['ours','plain','plain windows'])
-def test_time_to_level(way, small, roof, keep, request):
+def test_time_to_level(way, small, device, roof, keep, request):
     "The default network on part of the shipped Hopper set; the clock stands while we evaluate."
-    tau = load('gac/hopper/medium-replay-mini-v0'); budget = 3. if small else request.config.getoption('budget')
-    rows = torch.linspace(0, len(tau)-1, 10 if small else 80).long(); test = torch.arange(len(rows))%5==0
+    tau = load('gac/hopper/medium-replay-mini-v0').to(device); budget = 3. if small else request.config.getoption('budget')
+    rows = torch.linspace(0, len(tau)-1, 10 if small else 80, device=device).long(); test = torch.arange(len(rows), device=device)%5==0
     cfg = Fit(iterations=6 if small else 60, batch=4 if small else 16)
     keep(*curve(way, tau[rows[~test]], tau[rows[test]], arch_of('default',small), cfg, budget, roof()))
 
 # ---- (e) rollouts
 
 @pytest.mark.parametrize('n', [10,30,100])
-def test_rollout(n, small, roof, keep):
+def test_rollout(n, small, device, roof, keep):
     "Acting by the shipped Hopper checkpoint, against the same number of bare environment steps under random actions."
+    if device!='cpu': pytest.skip('environments run on the CPU')
     run = load_run(data_root()/'checkpoints'/'demo')
     t = timing(run, 'Hopper-v5', 'prior', 2 if small else n, seed=9_000)
     for way,k in (('policy','acting'),('random actions','random'),('same actions','same')):
@@ -156,7 +159,8 @@ status = pathlib.Path('/proc/self/status') # ru_maxrss also counts what the pare
 kb = next(int(l.split()[1]) for l in status.open() if l.startswith('VmHWM')) if status.exists() else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1024
 print(kb*1024/1e6)"""
 @pytest.mark.parametrize('N', [100,2000])
-def test_memory_of_a_process(N, roof, keep):
+def test_memory_of_a_process(N, device, roof, keep):
     "Peak resident memory of a process that makes the data and does one update."
+    if device!='cpu': pytest.skip('host memory')
     out = subprocess.run([sys.executable,'-c',PEAK.format(N=N)], capture_output=True, text=True, check=True).stdout
     keep(speed_row('process','ours','default', float('nan'), roof(), N, N=N, T=1000, k=32, memory_mb=float(out)))
