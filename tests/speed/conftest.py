@@ -12,7 +12,7 @@ def pytest_addoption(parser):
     g = parser.getgroup('speed')
     g.addoption('--device', default='cpu', help='cpu or cuda')
     g.addoption('--threads', default='1,2', help='numbers of threads, as 1,2')
-    g.addoption('--budget', type=float, default=90., help='seconds of training for the plain way in `time to a level`')
+    g.addoption('--budget', type=float, default=60., help='seconds of training for each plain way in `time to a level`')
     g.addoption('--rounds', type=int, default=5, help='the median is of so many')
     g.addoption('--small', action='store_true', help='tiny sizes, to see that all of it runs')
     g.addoption('--rows', default=None, help='file of rows; default: data/results/speed.csv')
