@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help install demo test lab notebooks readme readme-to clean
+.PHONY: help install demo test speed lab notebooks readme readme-to clean
 
 # The first of these that is Python 3.11 or later and can make a venv.
 PYTHON ?= $(firstword $(foreach p,python3.11 python3,$(shell $p -c 'import sys, venv, ensurepip; sys.version_info>=(3,11) and print("$p")' 2>/dev/null)))
@@ -62,6 +62,11 @@ test: $(STAMP) ## notebooks clean, exported, executed; then pytest (5 to 10 minu
 	@echo "test 4/4: pytest (about 5 minutes)"
 	@$(BIN)/python -m pytest -q --durations=5
 	@echo "test: all passed"
+
+speed: export MPLBACKEND := agg
+speed: $(STAMP) ## times, floors and ratios into data/results/speed.csv (about 12 minutes on a quiet machine; FLAGS='-k default', FLAGS=--device=cuda)
+	@echo "speed: measures steps, epochs, the plain way, rollouts and scaling; about 12 minutes, let nothing else run"
+	@$(BIN)/python -m pytest -q tests/speed/bench.py --benchmark-columns=median,stddev,rounds $(FLAGS)
 
 lab: $(STAMP) ## the notebooks in JupyterLab (starts in seconds, runs until Ctrl-C)
 	@echo "lab: JupyterLab in nbs/, start with index.ipynb or 00_core.ipynb; Ctrl-C twice ends it"
