@@ -318,11 +318,10 @@ def tune(
     if returns and not 2<=returns<=10_000: raise ValueError(f'--returns {returns}: choose 2 to 10000 episodes, or 0 for none')
     from gac import data, study as st
     from gac.tune import Search
-    tau = data.load(dataset); dims, where = (tau.s.shape[1], tau.a.shape[1]), storage or str(out/'tune.log')
-    name = study or data_name(dataset); search = Search(dataset, space, phase, budget, held, seed=seed, fixed=_tune_fixed(set_ or [], phase, where, name, *dims))
+    tau, where, name = data.load(dataset), storage or str(out/'tune.log'), study or data_name(dataset)
+    search = Search(dataset, space, phase, budget, held, seed=seed, fixed=_tune_fixed(set_ or [], phase, where, name, tau.s.shape[1], tau.a.shape[1]))
     made = st.tune(search, where, f'{name}-{phase}', trials, workers, out, prune, device, env, threads)
-    rows = st.trial_rows(made, search, *dims)
-    _tune_report(made, search, rows, dims, table, out, returns, env)
+    _tune_report(made, search, st.trial_rows(made,search,tau), table, out, returns, env)
 
 # %% ../nbs/13_cli.ipynb #cli-tu4
 def data_name(dataset): # as given -> a name for folders and studies
@@ -338,14 +337,14 @@ def _tune_fixed(pairs, phase, where, name, S, A): # -> dict of the fields that a
     return {k:v for k,v in found.items() if hasattr(arch,k)}|fixed
 
 # %% ../nbs/13_cli.ipynb #cli-tu5
-def _tune_report(made, search, rows, dims, table, out, returns, env): # rows.csv, and what to type next
+def _tune_report(made, search, rows, table, out, returns, env): # rows.csv, and what to type next
     from gac import study as st
     from gac.core import data_root
     best = st.best_trial(made)
     if table: st.keep_rows(rows.round(6), data_root()/'results'/f'{table}.csv')
     print(f"{made.study_name}: {rows.state.value_counts().to_dict()}")
     if best is None: raise ValueError('no trial was completed: raise --budget, or search on with more --trials')
-    print(f"best: trial {best.number}, {best.value:.1f} ± {best.user_attrs['error']:.1f} nats per held-out trajectory\ngac train {search.dataset} --out RUN {st.arguments(search, best.params, *dims)}")
+    print(f"best: trial {best.number}, {best.value:.1f} ± {best.user_attrs['error']:.1f} nats per held-out trajectory\ngac train {search.dataset} --out RUN {st.arguments(search, best)}")
     if not returns: return
     from gac import worth
     w = worth.returns(rows, out, returns, env=env, path=table and data_root()/'results'/f'{table}-returns.csv',

@@ -243,22 +243,22 @@ def best_params(
     except KeyError: return {}
     return t.params if t else {}
 
-# %% ../nbs/09a_study.ipynb #8d549b03
+# %% ../nbs/09a_study.ipynb #adaeead4
 def trial_rows(
     study, search:Search, # the study, what it is about
-    S:int, A:int,         # state and action dimension
+    tau:Trajectories,     # its data
 )->pd.DataFrame:          # one row per trial that has ended
     "A study as result rows."
-    best, out = best_trial(study), []
+    best, out, N = best_trial(study), [], len(tau)-search.held
     for t in study.get_trials(deepcopy=False):
         if t.state.name not in ('COMPLETE','PRUNED','FAIL') or len(t.params)<len(space(search.space,search.phase)): continue
-        u, (arch,cfg) = t.user_attrs, configure(search, t.params, S, A, least=0)
+        u, (arch,cfg) = t.user_attrs, configure(search, t.params, tau.s.shape[1], tau.a.shape[1], N, 0)
         part = 1. if t.state.name=='COMPLETE' else max(t.intermediate_values, default=0)/100
         seconds = (t.datetime_complete-t.datetime_start).total_seconds() if t.datetime_complete and t.datetime_start else float('nan')
         d = np.array(best.user_attrs['values'])-np.array(u['values']) if 'values' in u and best else np.array([np.nan])
         out.append(dict(dataset=short_name(search.dataset), study=study.study_name, trial=t.number, state=t.state.name, value=t.value if part==1 else np.nan, error=u.get('error'),
             behind=d.mean(), behind_error=d.std(ddof=1)/len(d)**.5 if len(d)>1 else np.nan, space=search.space, phase=search.phase, budget=search.budget, held=search.held,
-            **{k:getattr(arch if f is Arch else cfg,k) for k,f in searchable.items()}, iterations=u.get('iterations',round(part*cfg.iterations)), flops=u.get('flops',round(part*cfg.iterations*iteration_flops(arch,cfg))),
+            **{k:getattr(arch if f is Arch else cfg,k) for k,f in searchable.items()}, iterations=u.get('iterations',round(part*cfg.iterations)), flops=u.get('flops',round(part*cfg.iterations)*iteration_flops(arch,cfg,N)),
             n_params=u.get('n_params'), seconds=seconds, train_seed=search.seed, **{f'look{k}':v for k,v in t.intermediate_values.items()}, **{k:u.get(k) for k in ('device','threads','versions')}))
     return pd.DataFrame(out)
 
@@ -277,11 +277,9 @@ def keep_rows(
     with writing(path) as tmp: new.sort_values(['dataset','study','trial'], kind='stable').to_csv(tmp, index=False)
     return pd.read_csv(path)
 
-# %% ../nbs/09a_study.ipynb #3cc87ce4
+# %% ../nbs/09a_study.ipynb #90d0497f
 def arguments(
-    search:Search, chosen:dict, # the study, the settings of a trial
-    S:int, A:int,               # state and action dimension
-)->str:                         # for `gac train` and `gac compare`
+    search:Search, trial, # the study, a complete trial of it
+)->str:                   # for `gac train` and `gac compare`
     "Settings as command-line arguments, with the iterations that the budget paid for."
-    n = configure(search, chosen, S, A)[1].iterations
-    return f'--iterations {n} '+' '.join(f'--set {k}={v:.6g}' if isinstance(v,float) else f'--set {k}={v}' for k,v in (search.fixed|chosen).items())
+    return f"--iterations {trial.user_attrs['iterations']} "+' '.join(f'--set {k}={v:.6g}' if isinstance(v,float) else f'--set {k}={v}' for k,v in (search.fixed|trial.params).items())
