@@ -6,12 +6,13 @@
 __all__ = ['optuna_here', 'open_storage', 'open_study', 'finished', 'suggest', 'run_trial', 'trial_folder', 'tidy', 'tune',
            'best_trial', 'best_params', 'trial_rows', 'keep_rows', 'arguments']
 
-# %% ../nbs/09a_study.ipynb #9bd0bcd5
+# %% ../nbs/09a_study.ipynb #ed899c29
 import json, os, signal, socket, warnings
 from dataclasses import asdict
 from multiprocessing import get_context
 from multiprocessing.connection import wait
 from pathlib import Path
+from threading import RLock
 import numpy as np
 import pandas as pd
 import torch
@@ -68,7 +69,7 @@ def _mend(p): # a process killed while it wrote leaves half a line
     text = p.read_bytes()
     if text and not text.endswith(b'\n') and not p.with_name(p.name+'.lock').is_symlink(): os.truncate(p, text.rfind(b'\n')+1)
 
-# %% ../nbs/09a_study.ipynb #fc5040eb
+# %% ../nbs/09a_study.ipynb #0431d7b7
 def open_study(
     search:Search,     # what it must be about
     tau:Trajectories,  # the data
@@ -89,7 +90,7 @@ def open_study(
         seen = study.user_attrs['search']
         study.sampler = o.samplers.TPESampler(seed=search.seed+worker+1000*len(study.get_trials(deepcopy=False)))
     except Exception as e: raise _lost(where, e) from None
-    diff = [f'{k}: {seen.get(k)!r} there, {v!r} here' for k,v in told.items() if seen.get(k)!=v]
+    diff = [f'{k}: {seen.get(k)!r} there, {v!r} here' for k,v in told.items() if k!='dataset' and seen.get(k)!=v] # the data are known by their fingerprint
     if diff: raise ValueError(f"study {name!r} was made for another search ({'; '.join(diff)}), and values of the two do not compare: choose another --study")
     return study
 
@@ -158,9 +159,10 @@ def _alive(pid):
     except PermissionError: pass
     return True
 
-# %% ../nbs/09a_study.ipynb #5767c4f8
+# %% ../nbs/09a_study.ipynb #493a1a38
 def _work(search, where, name, i, workers, prune, out, device, env, threads, word): # a worker process; `word` is its end of a pipe
     signal.signal(signal.SIGINT, signal.SIG_IGN) # the parent decides
+    tqdm.set_lock(RLock()) # not one between processes: a killed worker would leave it behind
     try:
         set_threads(threads); tau = load(search.dataset)
         study = open_study(search, tau, where, name, workers, prune, i)
@@ -202,7 +204,7 @@ def tune(
     finally: bar.close()
     return study
 
-# %% ../nbs/09a_study.ipynb #8dd1fe3b
+# %% ../nbs/09a_study.ipynb #125b249b
 def _dispatch(study, trials, workers, done, first, rest): # gives the word, listens
     ctx, idle, busy, why = get_context('spawn'), {}, {}, []
     try:
@@ -223,6 +225,7 @@ def _dispatch(study, trials, workers, done, first, rest): # gives the word, list
                 else: why.append(said); tidy(study)
                 done()
     finally:
+        for c,p in idle.items(): c.close(); p.join(10)
         for p in (*idle.values(),*busy.values()): p.kill(); p.join()
         tidy(study)
     if finished(study)<trials: raise ChildProcessError(f'all {workers} workers ended, {finished(study)} of {trials} trials are done: {why[-1] if why else "no reason given"}; the same command goes on')
