@@ -30,7 +30,7 @@ def optuna_here(): # the library, or one clear error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna
 
-# %% ../nbs/09a_study.ipynb #8b35f4e2
+# %% ../nbs/09a_study.ipynb #3e1847f9
 def open_storage(
     where,        # FILE.log or FILE.journal, sqlite:///FILE.db, any database URL
     workers:int=1,# processes that will use it
@@ -41,7 +41,7 @@ def open_storage(
     if '://' not in where: raise ValueError(f'storage {where!r}: use a journal FILE.log, sqlite:///FILE.db, or the URL of a database, postgresql+psycopg://USER@HOST/NAME')
     lite = where.startswith('sqlite')
     if lite and workers>1: raise ValueError(f'storage {where!r} is SQLite, which is for one process; for {workers} workers use a journal file, --storage FILE.log, or a database')
-    kw = dict(connect_args=dict(timeout=10)) if lite else dict(pool_pre_ping=True, connect_args=dict(connect_timeout=10) if where.startswith('postgres') else {})
+    kw = dict(connect_args=dict(timeout=5)) if lite else dict(pool_pre_ping=True, connect_args=dict(connect_timeout=10) if where.startswith('postgres') else {})
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', o.exceptions.ExperimentalWarning) # the heartbeat
         try: return o.storages.RDBStorage(where, kw, heartbeat_interval=30, grace_period=120)
@@ -151,13 +151,14 @@ def tidy(study):
         if t.params and 'again' not in t.user_attrs: study.enqueue_trial(t.params, user_attrs=dict(again=t.number))
     return gone
 
-# %% ../nbs/09a_study.ipynb #b0c6176b
+# %% ../nbs/09a_study.ipynb #9cb65feb
 def _alive(pid):
     if pid==os.getpid(): return False # this process runs no trial while it tidies
     try: os.kill(pid, 0)
     except ProcessLookupError: return False
     except PermissionError: pass
-    return True
+    try: return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0]!='Z' # dead, but nobody has asked why
+    except OSError: return True
 
 # %% ../nbs/09a_study.ipynb #493a1a38
 def _work(search, where, name, i, workers, prune, out, device, env, threads, word): # a worker process; `word` is its end of a pipe
@@ -172,7 +173,7 @@ def _work(search, where, name, i, workers, prune, out, device, env, threads, wor
         try: word.send(f'{type(e).__name__}: {e}')
         except OSError: pass
 
-# %% ../nbs/09a_study.ipynb #f6b32b83
+# %% ../nbs/09a_study.ipynb #b803392a
 def tune(
     search:Search,       # what to search
     where, name:str,     # storage, name of the study
@@ -197,7 +198,8 @@ def tune(
         bar.n = min(trials, finished(study)); best = best_trial(study)
         bar.set_postfix_str(f'best {best.value:.1f}' if best else '')
     try:
-        if workers>1: _dispatch(study, trials, workers, done, (search,str(where),name), (workers,prune,out,dev,env,threads))
+        left = trials-finished(study)
+        if workers>1 and left>0: _dispatch(study, trials, min(workers,left), done, (search,str(where),name), (workers,prune,out,dev,env,threads))
         else:
             set_threads(threads)
             while finished(study)<trials: run_trial(study, search, tau, out, dev, env); done()

@@ -68,7 +68,7 @@ def iteration_flops(
     "2 forward passes for an inner step, 3 for an outer step."
     return min(cfg.batch, N or cfg.batch)*forward_flops(arch,cfg.k)*(2*cfg.inner_steps+3*cfg.outer_steps)
 
-# %% ../nbs/09_tune.ipynb #dd6092e9
+# %% ../nbs/09_tune.ipynb #cb3aefb6
 searchable = {**{k:Arch for k in ('D','tokens','heads','enc','dec','M','transition','sigma_y')}, **{k:Fit for k in Fit.__dataclass_fields__ if k not in ('iterations','seed')}}
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Search:
 
     def __post_init__(self):
         sp = space(self.space, self.phase)
-        for k,least in dict(budget=1, held=2, steps=1, k=1, draws=1).items():
+        for k,least in dict(budget=.01, held=2, steps=1, k=1, draws=1).items():
             if getattr(self,k)<least: raise ValueError(f'Search.{k}={getattr(self,k)}: must be at least {least}')
         for k in self.fixed:
             if k=='learn_sigma_y': raise ValueError('learn_sigma_y: a learned sigma_y differs from trial to trial, and then ELBOs do not compare; fix it with sigma_y=…')
