@@ -203,7 +203,7 @@ def tune(
         else:
             set_threads(threads)
             while finished(study)<trials: run_trial(study, search, tau, out, dev, env); done()
-    finally: bar.close()
+    finally: bar.close(); tidy(study)
     return study
 
 # %% ../nbs/09a_study.ipynb #125b249b

@@ -196,7 +196,7 @@ def test_kill_9_of_a_worker_and_of_all(disk, mass, tmp_path):
         os.kill(pid, signal.SIGKILL); wait_for(lambda: states(study)[number]=='FAIL')
         assert states(study).count('FAIL')==1
         wait_for(lambda: finished(study)>=1 and len(worker_pids(study))==1)
-        lost = worker_pids(study); p.kill(); [os.kill(x, signal.SIGKILL) for x in lost]; p.wait()
+        lost = worker_pids(study); p.kill(); [os.kill(x, signal.SIGKILL) for x in lost]; p.wait(); wait_for(lambda: not any(map(st._alive,lost)))
     finally: p.kill(); p.wait()
     before = finished(study)
     assert 1<=before<4 and p.returncode
