@@ -5,7 +5,7 @@ import setuptools
 
 root = Path(__file__).resolve().parent
 cfg = ConfigParser(delimiters=['='], interpolation=None); cfg.read(root/'settings.ini', encoding='utf-8'); cfg = cfg['DEFAULT']
-extras = {k: cfg[f'{k}_requirements'].split() for k in ('notebooks','cluster','dev')}
+extras = {k: cfg[f'{k}_requirements'].split() for k in ('notebooks','cluster','tune','dev')}
 url = f"https://github.com/{cfg['user']}/{cfg['repo']}"
 
 setuptools.setup(

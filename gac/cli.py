@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['app', 'Env', 'main', 'info', 'prepare', 'train', 'settings', 'evaluate', 'slim', 'demo', 'compare', 'online',
-           'processes', 'submit', 'lottery', 'critic']
+           'processes', 'submit', 'lottery', 'critic', 'tune', 'data_name']
 
 # %% ../nbs/13_cli.ipynb #7bfad9e4
 import os, signal, sys, time
@@ -352,3 +352,62 @@ def critic(
     rows = c.held_out(tau, arch, cfg, held, dataset=dataset, progress=True, starts=starts)
     save_rows(rows.round(4).assign(method='critic', env_seed=0), data_root()/'results'/'critic.csv')
     print(c.verdict(rows).round(3).to_string())
+
+# %% ../nbs/13_cli.ipynb #cli-tu2
+@app.command()
+def tune(
+    dataset:Annotated[str, typer.Argument(help='shipped set, Minari id, Minari folder or D4RL .hdf5 file')],
+    trials:Annotated[int, typer.Option(help='trials in all, over workers and over calls')]=30,
+    workers:Annotated[int, typer.Option(help='processes')]=1,
+    phase:Annotated[str, typer.Option(help="'arch', then 'fit' with the architecture found; or 'both' at once")]='arch',
+    space:Annotated[str, typer.Option(help="'cpu' or 'table4'")]='cpu',
+    budget:Annotated[float, typer.Option(help='compute of a trial, in iterations of the default settings')]=200.,
+    held:Annotated[int, typer.Option(help='trajectories held out')]=32,
+    seed:Annotated[int, typer.Option(help='of split, training and sampler')]=0,
+    set_:Annotated[Optional[list[str]], typer.Option('--set', help='any field of Fit or Arch that is not searched, as name=value; repeatable')]=None,
+    out:Annotated[Path, typer.Option(help='folder of the journal and of a slim checkpoint for every completed trial')]=Path('runs/tune'),
+    storage:Annotated[Optional[str], typer.Option(help='FILE.log, sqlite:///FILE.db or the URL of a database; default: OUT/tune.log')]=None,
+    study:Annotated[Optional[str], typer.Option(help='name of the study, before -PHASE; default: from the data set')]=None,
+    prune:Annotated[bool, typer.Option('--prune/--no-prune', help='give up trials below the median')]=True,
+    returns:Annotated[int, typer.Option(help='then roll out so many episodes per question with each trial')]=0,
+    table:Annotated[Optional[str], typer.Option(help='rows go to data/results/TABLE.csv and TABLE-returns.csv')]='tune',
+    device:Annotated[Optional[str], typer.Option(help="'cpu' or 'cuda'; default: cuda if there is one")]=None,
+    threads:Annotated[int, typer.Option(help='CPU threads of a worker')]=1, env:Env=None,
+):
+    "Search hyperparameters on the exact ELBO of held-out trajectories; the same command goes on."
+    if returns and not 2<=returns<=10_000: raise ValueError(f'--returns {returns}: choose 2 to 10000 episodes, or 0 for none')
+    from gac import data, study as st
+    from gac.tune import Search
+    tau, where, name = data.load(dataset), storage or str(out/'tune.log'), study or data_name(dataset)
+    search = Search(dataset, space, phase, budget, held, seed=seed, fixed=_tune_fixed(set_ or [], phase, where, name, tau.s.shape[1], tau.a.shape[1]))
+    made = st.tune(search, where, f'{name}-{phase}', trials, workers, out, prune, device, env, threads)
+    _tune_report(made, search, st.trial_rows(made,search,tau), table, out, returns, env)
+
+# %% ../nbs/13_cli.ipynb #cli-tu4
+def data_name(dataset): # as given -> a name for folders and studies
+    return (Path(dataset).stem if Path(dataset).suffix or Path(dataset).exists() else dataset).replace('/','-').replace(' ','-')
+
+def _tune_fixed(pairs, phase, where, name, S, A): # -> dict of the fields that all trials share
+    cfg, arch = settings(pairs, S, A)
+    fixed = {k:getattr(arch if hasattr(arch,k) else cfg, k) for k in (p.partition('=')[0] for p in pairs)}
+    if phase!='fit': return fixed
+    from gac import study as st
+    found = st.best_params(where, f'{name}-arch')
+    print(f'architecture of the best trial of {name}-arch: {found}' if found else f'there is no study {name}-arch: default architecture')
+    return {k:v for k,v in found.items() if hasattr(arch,k)}|fixed
+
+# %% ../nbs/13_cli.ipynb #cli-tu5
+def _tune_report(made, search, rows, table, out, returns, env): # rows.csv, and what to type next
+    from gac import study as st
+    from gac.core import data_root
+    best = st.best_trial(made)
+    if table: st.keep_rows(rows.round(6), data_root()/'results'/f'{table}.csv')
+    print(f"{made.study_name}: {rows.state.value_counts().to_dict()}")
+    if best is None: raise ValueError('no trial was completed: raise --budget, or search on with more --trials')
+    print(f"best: trial {best.number}, {best.value:.1f} ± {best.user_attrs['error']:.1f} nats per held-out trajectory\ngac train {search.dataset} --out RUN {st.arguments(search, best)}")
+    if not returns: return
+    from gac import worth
+    w = worth.returns(rows, out, returns, env=env, path=table and data_root()/'results'/f'{table}-returns.csv',
+        log=lambda r: print(f"trial {r['trial']}: ELBO {r['value']:.1f}, {r['question']} earns {r['achieved']:.0f} ± {r['achieved_error']:.0f}", flush=True))
+    for q,d in w.groupby('question'):
+        if len(d)>=4: print(f'{q}: rank correlation of ELBO and return '+'{rho:.2f} (95 % interval {low:.2f} to {high:.2f}, {n} trials)'.format(**worth.rank_correlation(d.value, d.achieved)))

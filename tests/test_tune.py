@@ -1,0 +1,283 @@
+"The search: equal compute, the same trajectories held out, one study about one thing; a worker that dies takes one trial with it."
+import os, shutil, signal, socket, subprocess, sys, tempfile, time
+from pathlib import Path
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from gac import cli, study as st, worth
+from gac.core import generator
+from gac.data import save
+from gac.envs import point_mass_data
+from gac.model import Arch
+from gac.study import finished, open_storage, open_study, run_trial, tidy, trial_rows, tune
+from gac.train import Fit, load_run
+from gac.tune import Search, Unaffordable, attempt, configure, held_out_elbo, iteration_flops, space, split
+
+optuna = pytest.importorskip('optuna')
+FIXED = dict(D=16, tokens=1, heads=2, enc=1, dec=1, M=1)
+def about(dataset='mass', **kw): return Search(str(dataset), **(dict(phase='fit', budget=.3, held=8, steps=5, k=4, draws=2, fixed=FIXED)|kw))
+def states(study): return [t.state.name for t in study.get_trials(deepcopy=False)]
+def quick(search, chosen, tau, report=None, out=None, device='cpu', env=None): # a trial without training
+    for i in (25,50,75): report(i, -float(chosen['batch']))
+    return dict(value=-float(chosen['batch']), error=1., iterations=9, flops=9, n_params=9, seconds=0., values=[1.,2.])
+
+@pytest.fixture(scope='module')
+def mass(): return point_mass_data(30, seed=3)
+
+@pytest.fixture(scope='module')
+def disk(tmp_path_factory, mass):
+    "The same on disk, with a cache of its own."
+    os.environ['GAC_CACHE'] = str(tmp_path_factory.mktemp('cache'))
+    yield save(mass, 'gac/mass-v0', 'gac/PointMass-v0', tmp_path_factory.mktemp('sets'))
+    os.environ.pop('GAC_CACHE')
+
+@pytest.fixture
+def untrained(monkeypatch): monkeypatch.setattr(st, 'attempt', quick)
+
+# ---- space and budget
+
+def test_space_is_table_4_and_the_cpu_space_is_inside():
+    full, cpu = space('table4'), space('cpu')
+    assert set(full)==set(cpu)==set(space('cpu','arch'))|set(space('cpu','fit')) and len(full)==11
+    assert full['D']==[64,128,192,256,512] and full['inner_lr']==dict(low=.01, high=.5)
+    assert all(set(cpu[k])<=set(full[k]) for k in ('D','tokens','heads','enc','dec','M'))
+    assert max(cpu['D'])<=128 and max(cpu['enc']+cpu['dec'])<=2 and max(cpu['M'])<=4 and max(cpu['batch'])<=128
+    assert all(not D%h for D in full['D'] for h in full['heads'])
+
+@pytest.mark.parametrize('args,says', [(('gpu',),"choose 'cpu'"), (('cpu','inner'),"choose 'arch'")])
+def test_unknown_space(args, says):
+    with pytest.raises(ValueError, match=says): space(*args)
+
+def random_points(n=60, seed=0):
+    g = np.random.default_rng(seed)
+    for _ in range(n): yield {k:float(np.exp(g.uniform(np.log(v['low']),np.log(v['high'])))) if isinstance(v,dict) else int(g.choice(v)) for k,v in space().items()}
+
+def test_every_trial_costs_the_same():
+    s = about(phase='both', budget=1000, fixed={}); whole = 1000*iteration_flops(Arch(11,3),Fit())
+    for point in random_points():
+        arch, cfg = configure(s, point, 11, 3)
+        n, per = cfg.iterations, iteration_flops(arch, cfg)
+        assert abs(n*per-whole)<=per/2+1 and n>=4 and cfg.seed==s.seed
+
+def test_a_batch_is_no_larger_than_the_data():
+    s = about(budget=50)
+    assert configure(s, dict(batch=128), 3, 2, 22)[1].iterations==configure(s, dict(batch=64), 3, 2, 22)[1].iterations>configure(s, dict(batch=128), 3, 2)[1].iterations
+
+def test_too_small_a_budget():
+    with pytest.raises(Unaffordable, match='raise it to'): configure(about(phase='both',fixed={}), dict(D=128,M=4,batch=128,outer_steps=20), 11, 3)
+
+@pytest.mark.parametrize('kw,says', [(dict(budget=0),'Search.budget=0'), (dict(held=1),'Search.held=1'), (dict(fixed=dict(learn_sigma_y=True)),'do not compare'),
+    (dict(fixed=dict(batch=3)),'searched for'), (dict(fixed=dict(seed=3)),'cannot be fixed'), (dict(fixed=dict(iterations=3)),'cannot be fixed'), (dict(space='gpu'),'unknown search space')])
+def test_bad_search(kw, says):
+    with pytest.raises(ValueError, match=says): about(**kw)
+
+# ---- the measurement
+
+def test_split_is_by_seed_and_key(mass):
+    rest, held = split(mass, 8, 1)
+    assert len(held)==8 and len(rest)==22 and not set(rest.key.tolist())&set(held.key.tolist())
+    for seed in range(3):
+        mixed = mass[torch.randperm(30, generator=generator(seed))]
+        assert split(mixed, 8, 1)[1].key.tolist()==held.key.tolist()
+    assert split(mass, 8, 2)[1].key.tolist()!=held.key.tolist()
+    assert set(split(mass,4,1)[1].key.tolist())<=set(held.key.tolist())
+
+@pytest.mark.parametrize('held', [0,1,29,30,99])
+def test_split_leaves_both_sides_something(mass, held):
+    with pytest.raises(ValueError, match='choose 2 to 28'): split(mass, held)
+
+def test_trial_repeats_and_sees_only_the_rest(mass, tmp_path):
+    looks, chosen = [], dict(batch=32, outer_steps=8)
+    got = attempt(about(), chosen, mass, lambda *x: looks.append(x), tmp_path/'t', env='gac/PointMass-v0')
+    assert {k:v for k,v in attempt(about(), chosen, mass).items() if k!='seconds'}=={k:v for k,v in got.items() if k!='seconds'}
+    assert [x for x,_ in looks]==[25,50,75] and len(got['values'])==8
+    assert got['value']==pytest.approx(np.mean(got['values']), abs=1e-2) and got['error']==pytest.approx(np.std(got['values'],ddof=1)/8**.5, abs=1e-2)
+    run, (rest,held) = load_run(tmp_path/'t'), split(mass, 8)
+    assert run.y.tolist()==rest.y.tolist() and run.i==run.cfg.iterations==got['iterations'] and run.meta['env']=='gac/PointMass-v0'
+    assert not set(run.store.row)&set(held.key.tolist()) and float(run.model.std.y_mean)==pytest.approx(float(rest.y.mean()), rel=1e-4)
+    v = held_out_elbo(run.model, held, 5, 4, 2)
+    assert v.tolist()==pytest.approx(got['values'], abs=1e-2)
+
+# ---- studies
+
+def test_a_study_is_about_one_thing(mass, tmp_path):
+    where = tmp_path/'a.log'; open_study(about(), mass, where, 's'); open_study(about('elsewhere'), mass, where, 's')
+    for other,says in ((about(budget=2),'budget'), (about(held=9),'held'), (about(phase='both',fixed={}),'phase'), (about(space='table4'),"'cpu' there, 'table4' here"),
+                       (about(fixed=FIXED|dict(sigma_y=.2)),'sigma_y'), (about(fixed=FIXED|dict(transition=True)),'transition'), (about(seed=1),'seed')):
+        with pytest.raises(ValueError, match=f'made for another search .*{says}'): open_study(other, mass, where, 's')
+    with pytest.raises(ValueError, match='another search .*data'): open_study(about(), mass[:20], where, 's')
+
+@pytest.mark.parametrize('where,workers,error,says', [('sqlite:///x.db',2,ValueError,'is for one process; for 2 workers use a journal'), ('x.txt',1,ValueError,'use a journal'),
+    ('sqlite:////nowhere/x.db',1,OSError,'sqlite:////nowhere/x.db cannot be used'), ('postgresql+psycopg://me:secret@127.0.0.1:1/x',1,OSError,r'me:\*\*\*@127.0.0.1:1/x cannot be used'),
+    ('nosuch://x',1,OSError,'nosuch://x cannot be used'), ('/dev/null/x.log',1,OSError,'/dev/null/x.log cannot be used')])
+def test_bad_storage(where, workers, error, says, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error, match=says) as e: open_storage(where, workers)
+    assert 'secret' not in str(e.value) and '\n' not in str(e.value) and not any(tmp_path.iterdir())
+
+def test_locked_sqlite(mass, tmp_path):
+    import sqlite3
+    where = f'sqlite:///{tmp_path}/a.db'; open_study(about(), mass, where, 's')
+    c = sqlite3.connect(tmp_path/'a.db', isolation_level=None); c.execute('begin exclusive')
+    try:
+        with pytest.raises(OSError, match='a.db cannot be used: .*locked.*journal'): open_study(about(), mass, where, 't')
+    finally: c.rollback(); c.close()
+    assert open_study(about(), mass, where, 's').study_name=='s'
+
+def test_half_a_line_in_the_journal(mass, tmp_path, untrained):
+    where = tmp_path/'a.log'; study = open_study(about(), mass, where, 's'); run_trial(study, about(), mass)
+    with open(where,'ab') as f: f.write(b'{"op_code":5,"wor')
+    again = open_study(about(), mass, where, 's'); run_trial(again, about(), mass)
+    assert states(open_study(about(), mass, where, 's'))==['COMPLETE']*2
+
+def test_default_comes_first_and_a_resumed_study_does_not_repeat_itself(mass, tmp_path, untrained):
+    where, seen = tmp_path/'a.log', []
+    for _ in range(4):
+        study = open_study(about(), mass, where, 's', prune=False); run_trial(study, about(), mass)
+    seen = [t.params for t in study.trials]
+    assert seen[0]==dict(outer_lr=1e-3, weight_decay=1e-3, outer_steps=8, inner_lr=.1, batch=32)
+    assert len({p['outer_lr'] for p in seen})==4
+
+def test_prunes_only_if_told(mass, tmp_path, untrained, monkeypatch):
+    for prune in (True,False):
+        study = open_study(about(), mass, tmp_path/f'{prune}.log', 's', prune=prune)
+        monkeypatch.setattr(st, 'suggest', lambda trial, sp: dict(batch=trial.number)) # each worse than the one before
+        for _ in range(8): run_trial(study, about(), mass)
+        assert ('PRUNED' in states(study))==prune and finished(study)==8
+
+def test_divergence_is_given_up(mass, tmp_path, monkeypatch):
+    def nan(*a): raise FloatingPointError('elbo is nan')
+    study = open_study(about(), mass, tmp_path/'a.log', 's'); monkeypatch.setattr(st, 'attempt', nan); run_trial(study, about(), mass)
+    assert states(study)==['PRUNED'] and study.trials[0].user_attrs['why']=='elbo is nan'
+
+def test_tidy(mass, tmp_path, untrained):
+    "Dead on this host: failed, and queued again, once. Alive, or elsewhere: left alone."
+    study = open_study(about(), mass, tmp_path/'a.log', 's'); dead = subprocess.Popen(['true']); dead.wait()
+    def running(host, pid):
+        t = study.ask(); st.suggest(t, space('cpu','fit')); t.set_user_attr('host', host); t.set_user_attr('pid', pid); return t.number
+    a, b, c = running(socket.gethostname(), dead.pid), running('elsewhere', dead.pid), running(socket.gethostname(), os.getppid())
+    assert tidy(study)==[a] and states(study)==['FAIL','RUNNING','RUNNING','WAITING'] and tidy(study)==[]
+    assert run_trial(study, about(), mass)==3 and study.trials[3].params==study.trials[a].params
+    assert finished(study)==1
+
+def test_rows(mass, tmp_path, untrained):
+    study = open_study(about(), mass, tmp_path/'a.log', 's')
+    for _ in range(3): run_trial(study, about(), mass)
+    rows = trial_rows(study, about(), mass)
+    assert rows.trial.tolist()==[0,1,2] and (rows.behind>=0).all() and {'value','error','D','outer_lr','iterations','flops','seconds','n_params','device','threads','versions','train_seed'}<=set(rows)
+    st.keep_rows(rows, tmp_path/'r.csv'); st.keep_rows(rows.assign(study='t'), tmp_path/'r.csv')
+    assert len(st.keep_rows(rows, tmp_path/'r.csv'))==6
+    assert '--set outer_lr=' in st.arguments(about(), study.best_trial) and '--set D=16' in st.arguments(about(), study.best_trial)
+
+def test_arguments_are_understood_by_the_command_line(mass, tmp_path, untrained):
+    study = open_study(about(), mass, tmp_path/'a.log', 's'); run_trial(study, about(), mass)
+    said = st.arguments(about(), study.best_trial).split()
+    assert said[:2]==['--iterations','9']
+    cfg, arch = cli.settings([x for x in said[2:] if x!='--set'], 3, 2)
+    assert arch==Arch(3,2,**FIXED) and cfg.batch==32 and cfg.outer_lr==1e-3
+
+# ---- workers
+
+def wait_for(ok, seconds=60):
+    end = time.time()+seconds
+    while not ok() and time.time()<end: time.sleep(.02)
+    assert ok()
+
+def worker_pids(study): return {t.user_attrs['pid']:t.number for t in study.get_trials() if t.state.name=='RUNNING' and 'pid' in t.user_attrs}
+
+def test_kill_9_of_a_worker_and_of_all(disk, mass, tmp_path):
+    "One worker dies: the other goes on. All die: the same call goes on. Trials in all: as many as asked."
+    s = about(disk, steps=120); where = tmp_path/'a.log'; study = open_study(s, mass, where, 's')
+    code = f'from gac.study import tune; from gac.tune import Search; tune({s!r}, {str(where)!r}, "s", 4, 2, prune=False, progress=False)'
+    p = subprocess.Popen([sys.executable,'-c',code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: len(worker_pids(study))==2); pid, number = next(iter(worker_pids(study).items()))
+        os.kill(pid, signal.SIGKILL); wait_for(lambda: states(study)[number]=='FAIL')
+        assert states(study).count('FAIL')==1
+        wait_for(lambda: finished(study)>=1 and len(worker_pids(study))==1)
+        lost = worker_pids(study); p.kill(); [os.kill(x, signal.SIGKILL) for x in lost]; p.wait(); wait_for(lambda: not any(map(st._alive,lost)))
+    finally: p.kill(); p.wait()
+    before = finished(study)
+    assert 1<=before<4 and p.returncode
+    tune(s, where, 's', 4, 1, prune=False, progress=False); got = states(study)
+    assert got.count('COMPLETE')==4 and got.count('FAIL')==2 and all(got[i]=='FAIL' for i in lost.values()) and not {'RUNNING','WAITING'}&set(got)
+
+def test_all_workers_end(mass, tmp_path, disk):
+    "A worker's own error is said once, and nothing is lost."
+    s = about(disk); open_study(s, mass, tmp_path/'a.log', 's')
+    with pytest.raises(ChildProcessError, match='all 2 workers ended, 0 of 3 trials are done: .*the same command goes on'):
+        tune(s, tmp_path/'a.log', 's', 3, 2, out='/dev/null/x', progress=False)
+
+@pytest.mark.parametrize('kw', [dict(trials=0),dict(workers=0)])
+def test_bad_numbers(disk, tmp_path, kw):
+    with pytest.raises(ValueError, match='at least 1'): tune(about(disk), tmp_path/'a.log', 's', **kw)
+
+# ---- the command line
+
+@pytest.mark.parametrize('args,says', [(['--workers','2','--storage','sqlite:///x.db'],'for one process'), (['--storage','postgresql+psycopg://me@127.0.0.1:1/x'],'cannot be used'),
+    (['--space','gpu'],'unknown search space'), (['--phase','inner'],'unknown phase'), (['--set','learn_sigma_y=true'],'do not compare'), (['--set','D=64'],'D is searched for'),
+    (['--set','x=3'],'use name=value'), (['--held','500'],'choose 2 to 28'), (['--returns','1'],'--returns 1'), (['--trials','0'],'at least 1'), (['--budget','-1'],'Search.budget')])
+def test_bad_input_is_one_line(disk, tmp_path, capsys, args, says, monkeypatch):
+    monkeypatch.setattr(st, 'run_trial', lambda *a: pytest.fail('searched in spite of bad input'))
+    with pytest.raises(SystemExit) as e: cli.main(['tune',str(disk),'--out',str(tmp_path/'o'),*args])
+    err = capsys.readouterr().err
+    assert e.value.code==2 and err.startswith('gac: ') and err.count('\n')==1 and says in err, err
+
+def test_fit_takes_the_architecture_that_was_found(mass, tmp_path, untrained, capsys):
+    where = str(tmp_path/'a.log'); s = about(phase='arch', fixed={}); study = open_study(s, mass, where, 'n-arch')
+    assert cli._tune_fixed([], 'fit', where, 'm', 3, 2)=={}
+    study.enqueue_trial(dict(D=128,tokens=8,heads=1,dec=1,enc=2,M=4)); study.add_trial(optuna.trial.create_trial(value=0., params=dict(D=128), distributions=dict(D=optuna.distributions.CategoricalDistribution([64,128]))))
+    assert cli._tune_fixed(['k=8'], 'fit', where, 'n', 3, 2)==dict(D=128, k=8) and cli._tune_fixed(['k=8'], 'arch', where, 'n', 3, 2)==dict(k=8)
+
+def test_the_command_searches_acts_and_keeps_rows(disk, tmp_path, capsys, untrained, monkeypatch):
+    monkeypatch.setenv('GAC_DATA', str(tmp_path))
+    def earned(run, t, env, question, n, seed): return dict(dataset=t.dataset, study=t.study, trial=t.trial, value=t.value, error=1., env=env, question=question, episodes=n, env_seed=seed, achieved=t.trial*2., achieved_error=1.)
+    monkeypatch.setattr(worth, '_earned', earned); monkeypatch.setattr(worth, 'load_run', lambda f: type('R',(),dict(meta=dict(env='e'))))
+    for i in range(4): (tmp_path/f's-fit-{i:03d}').mkdir()
+    args = ['tune',str(disk),'--phase','fit','--study','s','--trials','4','--no-prune','--out',str(tmp_path),'--held','8','--returns','2']
+    for _ in range(2): # the second time nothing is left to do
+        with pytest.raises(SystemExit) as e: cli.main(args)
+        said = capsys.readouterr().out; assert not e.value.code and 'gac train' in said and '--set batch=' in said and 'rank correlation' in said
+        rows, acted = (pd.read_csv(tmp_path/'results'/f'tune{x}.csv') for x in ('','-returns'))
+        assert len(rows)==4 and len(acted)==8 and not (rows.dataset+acted.dataset[:4]).str.contains('/').any()
+
+# ---- returns
+
+def test_rank_correlation():
+    x = np.arange(12.)
+    assert worth.rank_correlation(x, np.exp(x), 200)==pytest.approx(dict(rho=1., low=1., high=1., n=12))
+    r = worth.rank_correlation(x, np.random.default_rng(1).normal(size=12), 500); assert r['low']<r['rho']<r['high']
+    with pytest.raises(ValueError, match='at least 4'): worth.rank_correlation(x[:3], x[:3])
+
+def test_returns_refuses_the_seeds_of_tables():
+    for n,seed in ((50,9_990),(1,0)):
+        with pytest.raises(ValueError, match='below 10000'): worth.returns(pd.DataFrame(), 'x', n, seed)
+
+def test_returns_names_a_missing_checkpoint(tmp_path):
+    t = pd.DataFrame([dict(state='COMPLETE', dataset='d', study='s', trial=3, value=-1., error=1., train_seed=0)])
+    with pytest.raises(FileNotFoundError, match='s-003 is missing'): worth.returns(t, tmp_path)
+
+# ---- a database
+
+PG = Path('/usr/lib/postgresql/15/bin')
+
+@pytest.mark.skipif(not os.environ.get('GAC_TEST_POSTGRES'), reason='set GAC_TEST_POSTGRES=1 to start a PostgreSQL server')
+def test_postgres(disk, mass):
+    "Two workers on a server of our own; it stops, which is one clear error, and starts again with everything in it."
+    pytest.importorskip('psycopg'); pg = PG if PG.is_dir() else Path(shutil.which('pg_ctl') or pytest.skip('no PostgreSQL server here')).parent
+    d = Path(tempfile.mkdtemp(prefix='gacpg', dir='/tmp')); sure = ['runuser','-u','nobody','--'] if os.getuid()==0 else []
+    if sure: shutil.chown(d, 'nobody')
+    def run(*a): subprocess.run([*sure,*map(str,a)], check=True, cwd=d, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    def start(): run(pg/'pg_ctl','-D',d/'db','-w','-o',f'-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={d}','-l',d/'log','start')
+    with socket.socket() as k: k.bind(('127.0.0.1',0)); port = k.getsockname()[1]
+    run(pg/'initdb','-D',d/'db','-U','gac','-A','trust'); start()
+    try:
+        s, where = about(disk), f'postgresql+psycopg://gac@127.0.0.1:{port}/postgres'
+        study = tune(s, where, 's', 4, 2, progress=False)
+        assert states(study)==['COMPLETE']*4 and len({t.user_attrs['pid'] for t in study.trials})==2
+        run(pg/'pg_ctl','-D',d/'db','-m','fast','stop')
+        with pytest.raises(OSError, match='cannot be used'): open_study(s, mass, where, 's')
+        start(); assert finished(tune(s, where, 's', 5, 1, progress=False))==5
+    finally:
+        subprocess.run([*sure,str(pg/'pg_ctl'),'-D',str(d/'db'),'-m','immediate','stop'], cwd=d, capture_output=True); shutil.rmtree(d, ignore_errors=True)
