@@ -1,5 +1,5 @@
 "Training: the same seed is the same run, interrupted or not; a checkpoint is whole or it is the older one; what is easy is learnt."
-import json, math
+import json, math, os
 import pandas as pd
 import pytest
 import torch
@@ -215,6 +215,47 @@ def test_nan_gradient_of_the_last_step_is_not_saved(tmp_path):
     run.model.head.mlp[0].weight.register_hook(hook)
     with pytest.raises(FloatingPointError): fit(run, tau, out=tmp_path/'run', every=1, progress=False)
     old = load_run(tmp_path/'run'); assert finite(old) and old.i==2
+
+# ---- looks, precision, compilation, memory
+
+@pytest.mark.parametrize('look', [3,50])
+def test_looking_less_often_changes_nothing(look, tmp_path):
+    tau = data(); a, b = go(tau), new_run(tau, arch(), small(), dataset='made up', env='none')
+    fit(b, tau, out=tmp_path/'r', every=5, progress=False, look=look); assert same(a,b)
+
+def test_nan_is_seen_before_it_is_saved(tmp_path):
+    tau = data(11); run = new_run(tau, arch(), small(), dataset='made up', env='none'); calls = []
+    def hook(g): calls.append(1); return g*float('nan') if len(calls)==6 else g
+    run.model.head.mlp[0].weight.register_hook(hook)
+    with pytest.raises(FloatingPointError, match='at iteration 3'): fit(run, tau, out=tmp_path/'run', every=4, progress=False, look=10)
+    assert not (tmp_path/'run').exists()
+
+def test_half_the_bits(tmp_path):
+    tau = data(); run = go(tau, cfg=small(precision='bfloat16'))
+    assert finite(run) and {p.dtype for p in run.model.parameters()}=={torch.float32} and run.model.precision=='float32'
+    assert [r['elbo'] for r in run.history]!=[r['elbo'] for r in go(tau).history]
+    assert run.history[-1]['elbo']==pytest.approx(go(tau).history[-1]['elbo'], rel=.2)
+
+@pytest.mark.skipif(not os.environ.get('GAC_TEST_COMPILE'), reason='a minute or more of C++; GAC_TEST_COMPILE=1')
+def test_compiled(tmp_path):
+    tau = data(); a, b = go(tau), go(tau, cfg=small(compile=True))
+    assert b.history[-1]['elbo']==pytest.approx(a.history[-1]['elbo'], rel=1e-3) and set(a.model.state_dict())==set(b.model.state_dict())
+
+def test_compiling_needs_a_compiler(monkeypatch):
+    monkeypatch.setattr(train.shutil, 'which', lambda name: None)
+    with pytest.raises(ValueError, match='needs a C[+][+] compiler'): go(data(), cfg=small(compile=True))
+
+@pytest.mark.parametrize('e', [torch.OutOfMemoryError('CUDA out of memory'), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")])
+def test_out_of_memory_says_what_to_halve(e, tmp_path, monkeypatch):
+    tau = data(); run = new_run(tau, arch(), small(), dataset='made up', env='none'); whole = train.iterate
+    def full(run, *a):
+        if run.i==4: raise e
+        return whole(run, *a)
+    monkeypatch.setattr(train, 'iterate', full)
+    with pytest.raises(MemoryError, match='after iteration 4: halve batch .6. or k .3.'): fit(run, tau, out=tmp_path/'r', every=2, progress=False)
+    monkeypatch.setattr(train, 'iterate', whole)
+    old = load_run(tmp_path/'r'); assert old.i==4
+    fit(old, tau, progress=False); assert same(old, go(tau))
 
 # ---- what is easy is learnt
 
