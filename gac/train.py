@@ -175,8 +175,7 @@ def iterate(
 def engine(run): # Run
     "Precision and compilation of a training; questions are asked in float32."
     m, c = run.model, run.cfg
-    if c.compile and m.head.lsd.device.type=='cpu' and not (shutil.which(os.environ.get('CXX','g++')) or shutil.which('clang++')):
-        raise ValueError('Fit.compile=True needs a C++ compiler on the CPU, and none was found: install g++, or leave it out')
+    if c.compile and m.head.lsd.device.type=='cpu' and not any(map(shutil.which, (os.environ.get('CXX','g++'),'clang++'))): raise ValueError('Fit.compile=True needs a C++ compiler on the CPU, and none was found: install g++, or leave it out')
     if c.compile: m.prior.compile(); m.generator.compile()
     m.precision = c.precision
     try: yield
@@ -187,13 +186,10 @@ def _some(run, tau, draws, scale, n): # n iterations -> their rows; the device i
     try: out = [{k:x.detach() if torch.is_tensor(x) else x for k,x in iterate(run, tau, draws, scale).items()} for _ in range(n)]
     except (torch.OutOfMemoryError, RuntimeError) as e:
         if not isinstance(e, torch.OutOfMemoryError) and "can't allocate memory" not in str(e): raise
-        raise MemoryError(f'out of memory after iteration {run.i}: halve batch ({c.batch}) or k ({c.k}); the last checkpoint is kept, if one was '
-            f'written: continue with --resume --set batch={max(1,c.batch//2)}') from None
+        raise MemoryError(f'out of memory after iteration {run.i}: halve batch ({c.batch}) or k ({c.k}); the last checkpoint is kept, if one was written: continue with --resume --set batch={max(1,c.batch//2)}') from None
     rows = [{k:float(x) for k,x in r.items()} for r in out]
-    for r in rows:
-        bad = next((k for k in ('elbo','grad') if not math.isfinite(r[k])), None)
-        if bad: raise FloatingPointError(f'{bad} is {r[bad]} at iteration {r["i"]:.0f}; halve outer_lr ({c.outer_lr}) '
-            'and train again; the last checkpoint is from before')
+    if bad := next(((k,r) for r in rows for k in ('elbo','grad') if not math.isfinite(r[k])), None): raise FloatingPointError(
+        f'{bad[0]} is {bad[1][bad[0]]} at iteration {bad[1]["i"]:.0f}; halve outer_lr ({c.outer_lr}) and train again; the last checkpoint is from before')
     return [r|dict(seconds=(time.perf_counter()-begun)/n) for r in rows]
 
 # %% ../nbs/05_train.ipynb #f094b766
