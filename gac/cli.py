@@ -7,6 +7,7 @@ __all__ = ['main', 'compare', 'online', 'processes', 'submit', 'lottery', 'criti
 
 # %% ../nbs/13_cli.ipynb #c4f628f4
 import os, signal, sys, time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Optional
 import typer
@@ -59,7 +60,8 @@ def compare(
 def _unfinished(run, out, iterations, pairs, seed): # Run, its folder, what was asked for -> bool
     "Is there training left to do? Refuse a run of other settings."
     asked = settings(pairs, run.model.arch.S, run.model.arch.A, seed=seed, iterations=iterations or run.cfg.iterations)
-    if asked!=(run.cfg, run.model.arch): raise ValueError(f'{out} was trained with other settings: choose another --label, or remove it')
+    began = replace(run.cfg, **run.meta.get('began',{})) # before it was resumed otherwise
+    if asked!=(began, run.model.arch): raise ValueError(f'{out} was trained with other settings: choose another --label, or remove it')
     return run.i<run.cfg.iterations
 
 # %% ../nbs/13_cli.ipynb #cli-on1

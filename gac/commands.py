@@ -57,7 +57,7 @@ def train(
     else: run = _fresh(dataset, tau, env, ['noise=keyed']*bool(team)+set_, dev, dict(seed=seed)|(dict(iterations=iterations) if iterations is not None else {}))
     run.team, first = team if run.cfg.noise=='keyed' or _many() else None, not team or team.rank==0
     if first: print(f'{run}\n{tau} on {dev}, {threads} threads'+(f' in each of {team.size} processes' if team else ''))
-    history = t.fit(run, tau if team else tau.to(dev), out, log=t.tensorboard(tensorboard) if tensorboard and first else None, progress=first)
+    history = t.fit(run, tau if run.team else tau.to(dev), out, log=t.tensorboard(tensorboard) if tensorboard and first else None, progress=first)
     if team: team.leave()
     if not first: return
     t.curves(history)[0].figure.savefig(Path(out)/'curves.png', dpi=100)
@@ -69,7 +69,9 @@ MAY_CHANGE = ('batch','k','noise','precision','compile') # of a run that is resu
 def _changed(run, pairs): # a run to resume, 'name=value' of what may change -> the run
     from dataclasses import replace
     new,_ = settings(pairs, run.model.arch.S, run.model.arch.A)
-    run.cfg = replace(run.cfg, **{k:getattr(new,k) for k in (p.partition('=')[0] for p in pairs)})
+    names = [p.partition('=')[0] for p in pairs]
+    run.meta = run.meta|dict(began={k:getattr(run.cfg,k) for k in names}|run.meta.get('began',{})) # what it was, on record
+    run.cfg = replace(run.cfg, **{k:getattr(new,k) for k in names})
     return run
 
 def _many(): return int(os.environ.get('WORLD_SIZE', 1))>1 # are there several of us?

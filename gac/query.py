@@ -145,6 +145,7 @@ class PlanPolicy:
         self.eps = self.q.at(noise) if self.acting=='sample' else self.q.mu
         self.z = self.model.plan(s0, self.eps)
         self.keys = self.model.generator.keys(self.z[:,1:]) # what all steps of an episode share
+        self.all = torch.arange(len(s0))
         self.predicted, (N,S), M, A = self.model.expected_return(self.z), s0.shape, self.model.arch.M, self.model.arch.A
         self.s,self.a,self.real = s0.new_zeros(N,M,S), s0.new_zeros(N,M,A), s0.new_zeros(N,M,dtype=torch.bool)
         self.plan_seconds = time.perf_counter()-start
@@ -156,7 +157,7 @@ class PlanPolicy:
             h[rows,-1] = x
         w = s.new_ones(len(s),1)
         win = Windows(self.s[rows][:,None], self.a[rows][:,None], s[:,None], self.real[rows][:,None], w, w)
-        a = self.model.action(win, self.keys if len(rows)==len(self.z) else [_at(kv,rows) for kv in self.keys])
+        a = self.model.action(win, self.keys if torch.equal(rows, self.all) else [_at(kv,rows) for kv in self.keys])
         if self.low is not None: a = a.clamp(self.low, self.high)
         self.a[rows,-1] = a
         return a

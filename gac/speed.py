@@ -110,7 +110,8 @@ def work(
     L, keep = 2*arch.M-1+arch.transition, 1+arch.transition
     out = [L]*(arch.dec-1)+[keep]
     tokens = k*sum(L+5*o for o in out)+4*arch.enc*(arch.K+1)
-    numbers = n_params(GAC(arch, Standardizer.blank(arch.S,arch.A)))+N*(tokens*arch.D+k*arch.M*(arch.S+arch.A))
+    with torch.device('meta'): weights = n_params(GAC(arch, Standardizer.blank(arch.S,arch.A)))
+    numbers = weights+N*(tokens*arch.D+k*arch.M*(arch.S+arch.A))
     return Work(sum(f.values())+back, 4*numbers*PASSES[step])
 
 # %% ../nbs/05c_speed.ipynb #14990dbf
@@ -210,9 +211,10 @@ def ratios(
 # %% ../nbs/05c_speed.ipynb #dc1341b2
 def time_to_level(
     rows:pd.DataFrame, # of results/speed.csv, `what` 'curve': T is the iteration, seconds the training time so far
+    threads:int=1, device='cpu', # which of them
 )->pd.DataFrame:       # per way: seconds to the level that all reach, and the level
     "When does each way first reach the held-out ELBO that all reach?"
-    d = rows[rows.what=='curve'].sort_values(['way','seconds'])
+    d = rows[(rows.what=='curve')&(rows.threads==threads)&(rows.device==device)].sort_values(['way','seconds'])
     level = d.groupby('way').elbo.max().min()
     out = d[d.elbo>=level].groupby('way').seconds.min().to_frame('seconds')
     return out.assign(ratio=out.seconds/out.seconds.get('ours'), level=level, best=d.groupby('way').elbo.max())
@@ -221,10 +223,12 @@ def time_to_level(
 def scaling(
     rows:pd.DataFrame, # of results/speed.csv
     axs=None,          # four axes
+    threads:int=1, device='cpu', # which of them
 ):
     "Cost of an update over N and T, memory over N, rollouts over episodes."
     import matplotlib.pyplot as plt
     if axs is None: axs = plt.subplots(1, 4, figsize=(12,2.6), layout='constrained')[1]
+    rows = rows[(rows.threads==threads)&(rows.device==device)]
     for ax,what,x in zip(axs, ('update by T','update by N'), 'TN'):
         d = rows[rows.what==what].sort_values(x)
         ax.plot(d[x], 1e3*d.seconds, 'o-'); ax.set(xlabel=dict(T='length T',N='trajectories N')[x], ylabel='ms per update', ylim=(0,None))

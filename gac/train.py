@@ -186,7 +186,7 @@ def _some(run, tau, draws, scale, n): # n iterations -> their rows; the device i
     try: out = [{k:x.detach() if torch.is_tensor(x) else x for k,x in iterate(run, tau, draws, scale).items()} for _ in range(n)]
     except (torch.OutOfMemoryError, RuntimeError) as e:
         if not isinstance(e, torch.OutOfMemoryError) and "can't allocate memory" not in str(e): raise
-        raise MemoryError(f'out of memory after iteration {run.i}: halve batch ({c.batch}) or k ({c.k}); the last checkpoint is kept, if one was written: continue with --resume --set batch={max(1,c.batch//2)}') from None
+        raise MemoryError(f'out of memory after iteration {run.i}: halve batch ({draws.B}) or k ({c.k}); the last checkpoint is kept, if one was written: gac train … --resume --set batch={max(1,draws.B//2)}') from None
     rows = [{k:float(x) for k,x in r.items()} for r in out]
     if bad := next(((k,r) for r in rows for k in ('elbo','grad') if not math.isfinite(r[k])), None): raise FloatingPointError(
         f'{bad[0]} is {bad[1][bad[0]]} at iteration {bad[1]["i"]:.0f}; halve outer_lr ({c.outer_lr}) and train again; the last checkpoint is from before')
@@ -205,7 +205,7 @@ def fit(
     look:int=None,      # iterations between looks at the numbers; None: 1 on the CPU, 10 elsewhere
 )->pd.DataFrame:        # one row per iteration: ELBO and its parts (nats per trajectory), seconds
     "Train: φ and θ in turn, from where the run stands."
-    check_data(resumable(run), tau)
+    check_data(resumable(run), tau); _mend_generator(run)
     if run.team: run.team.agree(run, tau)
     draws, scale = Draws(run, tau), float(tau.n.float().mean())
     if run.team: tau = run.team.share(run, tau, draws.mine)
@@ -223,6 +223,11 @@ def fit(
     return pd.DataFrame(run.history)
 
 # %% ../nbs/05_train.ipynb #e89c058b
+def _mend_generator(run): # a run that comes from another kind of device
+    if run.gen is None:
+        warnings.warn('the run comes from another kind of device, whose random numbers cannot be continued here: it goes on with new ones')
+        run.gen = generator(run.cfg.seed+run.i, run.store.phi.device)
+
 def resumable(run): # Run -> Run, or an error
     "Refuse to continue a slim checkpoint."
     if run.opt is None: raise ValueError('this checkpoint was saved for sharing, without optimiser and generator; it can be asked but not resumed')
@@ -271,7 +276,7 @@ def save_run(
     keep:int=200,     # posteriors in a slim checkpoint: half the best, half spread over all ranks of return
 )->Path:              # the checkpoint folder
     "Write a checkpoint, all or nothing."
-    if not slim: resumable(run)
+    if not slim: _mend_generator(resumable(run))
     cfg = dict(format=1, arch=asdict(run.model.arch), fit=asdict(run.cfg), i=run.i, meta=run.meta, slim=slim)
     post = run.store.state()
     if slim: post = _few(run, keep)
@@ -322,7 +327,9 @@ def _resumable(run, d, device):
     run.opt, flat, state = _optimiser(run.model,run.cfg), _tensors(d/'optimizer.safetensors'), {}
     for k,v in flat.items(): state.setdefault(int(k.split('.')[0]),{})[k.split('.')[1]] = v
     run.opt.load_state_dict(run.opt.state_dict()|dict(state=state))
-    run.gen.set_state(_tensors(d/'rng.safetensors')['state'])
+    state = _tensors(d/'rng.safetensors')['state']
+    if len(state)==len(run.gen.get_state()): run.gen.set_state(state)
+    else: run.gen = None # of another kind of device; questions do not need it
     return run
 
 # %% ../nbs/05_train.ipynb #7983cdf4

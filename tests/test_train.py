@@ -253,10 +253,19 @@ def test_out_of_memory_says_what_to_halve(e, tmp_path, monkeypatch):
         if run.i==4: raise e
         return whole(run, *a)
     monkeypatch.setattr(train, 'iterate', full)
-    with pytest.raises(MemoryError, match='after iteration 4: halve batch .6. or k .3.'): fit(run, tau, out=tmp_path/'r', every=2, progress=False)
+    with pytest.raises(MemoryError, match='after iteration 4: halve batch .6. or k .3..*batch=3'): fit(run, tau, out=tmp_path/'r', every=2, progress=False)
     monkeypatch.setattr(train, 'iterate', whole)
     old = load_run(tmp_path/'r'); assert old.i==4
     fit(old, tau, progress=False); assert same(old, go(tau))
+
+def test_a_run_from_another_kind_of_device(tmp_path):
+    "Its generator's state has another size: it can be asked, and goes on with a warning."
+    from safetensors.torch import save_file
+    tau = data(); run = new_run(tau, arch(), small(), dataset='made up', env='none'); fit(run, tau, out=tmp_path/'r', until=4, progress=False)
+    save_file(dict(state=torch.zeros(16,dtype=torch.uint8)), tmp_path/'r'/'checkpoint'/'rng.safetensors')
+    old = load_run(tmp_path/'r'); save_run(old, tmp_path/'s', slim=True)
+    with pytest.warns(UserWarning, match='another kind of device'): fit(old, tau, progress=False)
+    assert old.i==8 and finite(old)
 
 # ---- what is easy is learnt
 
