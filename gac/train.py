@@ -11,8 +11,7 @@ import hashlib, json, math, os, shutil, time, warnings
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-import pandas as pd
-import torch
+import pandas as pd, torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm.auto import tqdm
@@ -101,8 +100,7 @@ def enough(N, batch): # trajectories, batch size -> batches
 
 def _optimiser(model, cfg):
     return torch.optim.AdamW(model.parameters(), lr=cfg.outer_lr, weight_decay=cfg.weight_decay, betas=(.9,.99), fused=True)
-def fingerprint(tau): # hash of the trajectories' keys, whatever their order
-    return hashlib.blake2b(tau.key.sort().values.cpu().numpy().tobytes(), digest_size=8).hexdigest()
+def fingerprint(tau): return hashlib.blake2b(tau.key.sort().values.cpu().numpy().tobytes(), digest_size=8).hexdigest()
 
 # %% ../nbs/05_train.ipynb #2317bb2e
 def new_run(
@@ -209,8 +207,7 @@ def fit(
     if run.team: run.team.agree(run, tau)
     draws, scale = Draws(run, tau), float(tau.n.float().mean())
     if run.team: tau = run.team.share(run, tau, draws.mine)
-    until = run.cfg.iterations if until is None else min(until, run.cfg.iterations)
-    look = look or (1 if run.store.phi.device.type=='cpu' else 10)
+    until = run.cfg.iterations if until is None else min(until, run.cfg.iterations); look = look or (1 if run.store.phi.device.type=='cpu' else 10)
     with engine(run), tqdm(total=run.cfg.iterations, initial=run.i, disable=not progress, mininterval=1.) as bar: # closed before a message, too
         while run.i<until:
             for row in _some(run, tau, draws, scale, min(look, until-run.i, every-run.i%every)):
@@ -224,9 +221,8 @@ def fit(
 
 # %% ../nbs/05_train.ipynb #e89c058b
 def _mend_generator(run): # a run that comes from another kind of device
-    if run.gen is None:
-        warnings.warn('the run comes from another kind of device, whose random numbers cannot be continued here: it goes on with new ones')
-        run.gen = generator(run.cfg.seed+run.i, run.store.phi.device)
+    if run.gen is None: warnings.warn('the run comes from another kind of device, whose random numbers cannot be continued here: it goes on with new ones')
+    run.gen = run.gen or generator(run.cfg.seed+run.i, run.store.phi.device)
 
 def resumable(run): # Run -> Run, or an error
     "Refuse to continue a slim checkpoint."
@@ -258,8 +254,7 @@ def curves(
 
 # %% ../nbs/05_train.ipynb #ce30d6bf
 def _redraw(run):
-    from IPython.display import clear_output, display
-    import matplotlib.pyplot as plt
+    from IPython.display import clear_output, display; import matplotlib.pyplot as plt
     clear_output(wait=True); curves(run.history); display(plt.gcf()); plt.close()
 
 def tensorboard(folder): # -> a `log` for `fit`; needs the tensorboard package
