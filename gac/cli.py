@@ -17,7 +17,7 @@ from .commands import Env, _env, _fresh, _many, app, demo, evaluate, info, prepa
 def main(args=None): # what the shell calls
     "Run a command; turn errors a user can cause into one line."
     args = (sys.argv[1:] if args is None else list(args)) or ['--help']
-    stopped = 'interrupted; the last checkpoint is kept, if one was written: continue with --resume'
+    stopped = 'interrupted; what was written is kept: the same command goes on (gac train needs --resume)'
     if _many() and args[0]!='train': _fail(f'gac {args[0]} runs in one process; torchrun is for `gac train` (`gac evaluate` has --workers)')
     try: code = app(args, standalone_mode=False)
     except (ValueError, TypeError, OSError, FloatingPointError, ImportError, MemoryError) as e: _fail(e)
@@ -200,11 +200,13 @@ def tune(
     "Search hyperparameters on the exact ELBO of held-out trajectories; the same command goes on."
     if returns and not 2<=returns<=10_000: raise ValueError(f'--returns {returns}: choose 2 to 10000 episodes, or 0 for none')
     from gac import data, study as st
+    from gac.core import data_root
     from gac.tune import Search
+    if table: data_root() # rows go there in the end
     tau, where, name = data.load(dataset), storage or str(out/'tune.log'), study or data_name(dataset)
     search = Search(dataset, space, phase, budget, held, seed=seed, fixed=_tune_fixed(set_ or [], phase, where, name, tau.s.shape[1], tau.a.shape[1]))
     made = st.tune(search, where, f'{name}-{phase}', trials, workers, out, prune, device, env, threads)
-    _tune_report(made, search, st.trial_rows(made,search,tau), table, out, returns, env)
+    with st.clear_errors(where): _tune_report(made, search, st.trial_rows(made,search,tau), table, out, returns, env)
 
 # %% ../nbs/13_cli.ipynb #cli-tu4
 def data_name(dataset): # as given -> a name for folders and studies
@@ -215,9 +217,11 @@ def _tune_fixed(pairs, phase, where, name, S, A): # -> dict of the fields that a
     fixed = {k:getattr(arch if hasattr(arch,k) else cfg, k) for k in (p.partition('=')[0] for p in pairs)}
     if phase!='fit': return fixed
     from gac import study as st
-    found = st.best_params(where, f'{name}-arch')
-    print(f'architecture of the best trial of {name}-arch: {found}' if found else f'there is no study {name}-arch: default architecture')
-    return {k:v for k,v in found.items() if hasattr(arch,k)}|fixed
+    if before := st.searched(where, f'{name}-fit'): found, said = before['fixed'], f'{name}-fit goes on with its architecture'
+    elif found := st.best_params(where, f'{name}-arch'): found, said = st.searched(where, f'{name}-arch')['fixed']|found, f'architecture of the best trial of {name}-arch'
+    else: said = f'no completed trial of {name}-arch: default architecture'
+    found = {k:v for k,v in found.items() if hasattr(arch,k)}; print(f'{said}: {found}' if found else said)
+    return found|fixed
 
 # %% ../nbs/13_cli.ipynb #cli-tu5
 def _tune_report(made, search, rows, table, out, returns, env): # rows.csv, and what to type next
@@ -226,7 +230,8 @@ def _tune_report(made, search, rows, table, out, returns, env): # rows.csv, and 
     best = st.best_trial(made)
     if table: st.keep_rows(rows.round(6), data_root()/'results'/f'{table}.csv')
     print(f"{made.study_name}: {rows.state.value_counts().to_dict()}")
-    if best is None: raise ValueError('no trial was completed: raise --budget, or search on with more --trials')
+    why = [t.user_attrs['why'] for t in made.get_trials(deepcopy=False) if 'why' in t.user_attrs]
+    if best is None: raise ValueError(f"no trial was completed: {why[-1] if why else 'raise --budget'}; or search on with more --trials")
     print(f"best: trial {best.number}, {best.value:.1f} ± {best.user_attrs['error']:.1f} nats per held-out trajectory\ngac train {search.dataset} --out RUN {st.arguments(search, best)}")
     if not returns: return
     from gac import worth

@@ -210,7 +210,7 @@ def test_interrupted_and_resumed(capsys, shelf, straight, tmp_path, monkeypatch)
     assert train.load_run(out).i==200 and code
     monkeypatch.undo(); quiet('train', shelf/'whole.hdf5', '--out', out, '--resume')
     assert train.load_run(out).i==230 and all(torch.equal(v, straight[k]) for k,v in weights(out).items())
-    assert 'gac: interrupted; the last checkpoint is kept' in err, err
+    assert 'gac: interrupted; what was written is kept' in err, err
 
 def test_ctrl_c_in_a_shell(shelf, straight, tmp_path):
     out, log = tmp_path/'r', open(tmp_path/'log','w')
@@ -223,7 +223,7 @@ def test_ctrl_c_in_a_shell(shelf, straight, tmp_path):
     finally: p.kill()
     said = (tmp_path/'log').read_text()
     assert train.load_run(out).i%200==0 and not list(out.glob('.*')) and code
-    assert 'Traceback' not in said and 'interrupted; the last checkpoint is kept' in said, said[-300:]
+    assert 'Traceback' not in said and 'interrupted; what was written is kept' in said, said[-300:]
 
 # --- the main job
 

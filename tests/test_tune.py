@@ -131,6 +131,70 @@ def test_half_a_line_in_the_journal(mass, tmp_path, untrained):
     again = open_study(about(), mass, where, 's'); run_trial(again, about(), mass)
     assert states(open_study(about(), mass, where, 's'))==['COMPLETE']*2
 
+def test_half_a_line_and_its_lock(tmp_path):
+    "A process killed while it wrote leaves both; the lock of a living one is waited for."
+    from optuna.storages.journal import JournalFileBackend
+    p = tmp_path/'a.log'; p.write_bytes(b'{"op_code":0}\n{"op_'); os.symlink(p, f'{p}.lock')
+    st._mend(p, 3)
+    assert p.read_bytes()==b'{"op_code":0}\n' and not os.path.lexists(f'{p}.lock')
+
+def test_the_lock_of_a_journal_leads_to_it(mass, tmp_path, untrained, monkeypatch):
+    "A link that leads nowhere would never be taken over."
+    (tmp_path/'runs').mkdir(); monkeypatch.chdir(tmp_path); led, real = [], os.symlink
+    monkeypatch.setattr(os, 'symlink', lambda a,b: [real(a,b), led.append(os.path.exists(b))])
+    open_study(about(), mass, 'runs/a.log', 's')
+    assert led and all(led)
+
+def lost_in_a_trial(monkeypatch, break_it): # the storage goes while a trial trains
+    def gone(*a): break_it(); return quick(*a)
+    monkeypatch.setattr(st, 'attempt', gone)
+
+@pytest.mark.parametrize('workers', [1,2])
+def test_storage_lost_in_the_middle(disk, tmp_path, monkeypatch, workers):
+    "One clear error that names the storage, from trial, tidy and finally alike."
+    import sqlite3
+    where, db = f'sqlite:///{tmp_path}/a.db', tmp_path/'a.db'
+    def lose():
+        c = sqlite3.connect(db); [c.execute(f'drop table {x}') for x in ('trial_values','trial_user_attributes','trial_intermediate_values','trials')]; c.commit(); c.close()
+    if workers==1: lost_in_a_trial(monkeypatch, lose)
+    else:
+        monkeypatch.setattr(st, 'open_storage', lambda w, n=1: open_storage(w)) # SQLite for this test only
+        monkeypatch.setattr(st, '_dispatch', lambda study, *a: [lose(), finished(study)])
+    with pytest.raises(OSError, match='a.db cannot be used: .*no such table.*the same command goes on'): tune(about(disk), where, 's', 2, workers, progress=False)
+
+def test_storage_locked_in_the_middle(disk, tmp_path, monkeypatch):
+    import sqlite3
+    c, real = [], sqlite3.dbapi2.connect
+    monkeypatch.setattr(sqlite3.dbapi2, 'connect', lambda *a, **kw: real(*a, **kw|dict(timeout=.1))) # not five seconds, each time
+    def hold(): c.append(sqlite3.connect(tmp_path/'a.db', isolation_level=None)); c[0].execute('begin exclusive')
+    lost_in_a_trial(monkeypatch, lambda: c or hold())
+    try:
+        with pytest.raises(OSError, match='a.db cannot be used: .*locked; another process holds it'): tune(about(disk), f'sqlite:///{tmp_path}/a.db', 's', 2, 1, progress=False)
+    finally: c[0].rollback(); c[0].close()
+    monkeypatch.setattr(st, 'attempt', quick)
+    assert finished(tune(about(disk), f'sqlite:///{tmp_path}/a.db', 's', 2, 1, progress=False))==2
+
+def test_best_params_of_a_lost_storage(mass, tmp_path, untrained, monkeypatch):
+    where = f'sqlite:///{tmp_path}/a.db'; run_trial(open_study(about(), mass, where, 's'), about(), mass)
+    assert st.best_params(where, 's') and st.searched(where, 's')['fixed']==FIXED and st.best_params(where, 'x')==st.searched(where, 'x')=={}
+    def lost(study): raise optuna.exceptions.StorageInternalError('gone')
+    monkeypatch.setattr(st, 'best_trial', lost)
+    with pytest.raises(OSError, match='a.db cannot be used: gone'): st.best_params(where, 's')
+
+@pytest.mark.parametrize('error', [MemoryError('out of memory: halve batch'), torch.OutOfMemoryError('CUDA out of memory'),
+    RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")])
+def test_a_trial_without_memory_is_given_up(mass, tmp_path, monkeypatch, error):
+    study = open_study(about(), mass, tmp_path/'a.log', 's')
+    def full(*a): raise error
+    monkeypatch.setattr(st, 'attempt', full); run_trial(study, about(), mass)
+    monkeypatch.setattr(st, 'attempt', quick); run_trial(study, about(), mass)
+    assert states(study)==['PRUNED','COMPLETE'] and 'memory' in study.trials[0].user_attrs['why']
+
+def test_another_error_is_not_hidden(mass, tmp_path, monkeypatch):
+    def broken(*a): raise RuntimeError('shapes do not match')
+    study = open_study(about(), mass, tmp_path/'a.log', 's'); monkeypatch.setattr(st, 'attempt', broken)
+    with pytest.raises(RuntimeError, match='shapes'): run_trial(study, about(), mass)
+
 def test_default_comes_first_and_a_resumed_study_does_not_repeat_itself(mass, tmp_path, untrained):
     where, seen = tmp_path/'a.log', []
     for _ in range(4):
@@ -161,11 +225,28 @@ def test_tidy(mass, tmp_path, untrained):
     assert run_trial(study, about(), mass)==3 and study.trials[3].params==study.trials[a].params
     assert finished(study)==1
 
+def test_tidy_where_a_worker_died_before_it_said_who_it_was(mass, tmp_path, untrained, monkeypatch):
+    "Without a host: dead once it is old; with a host but no process: not ours. The settings that were queued come back."
+    study = open_study(about(), mass, tmp_path/'a.log', 's'); first = study.ask(); later = study.ask(); later.set_user_attr('host', socket.gethostname())
+    assert tidy(study)==[] and states(study)==['RUNNING']*2
+    class Later(st.datetime):
+        @classmethod
+        def now(cls, tz=None): return super().now(tz)+st.timedelta(minutes=3)
+    monkeypatch.setattr(st, 'datetime', Later)
+    assert tidy(study)==[first.number] and states(study)==['FAIL','RUNNING','WAITING'] and tidy(study)==[]
+    assert run_trial(study, about(), mass)==2 and study.trials[2].params['outer_lr']==1e-3
+
+def test_process_is_named_before_its_host(mass, tmp_path, untrained, monkeypatch):
+    "So a trial with a host has a process, wherever the worker is killed."
+    study, said, real = open_study(about(), mass, tmp_path/'a.log', 's'), [], optuna.trial.Trial.set_user_attr
+    monkeypatch.setattr(optuna.trial.Trial, 'set_user_attr', lambda t,k,v: [said.append(k), real(t,k,v)]); run_trial(study, about(), mass)
+    assert said[:2]==['pid','host']
+
 def test_rows(mass, tmp_path, untrained):
     study = open_study(about(), mass, tmp_path/'a.log', 's')
     for _ in range(3): run_trial(study, about(), mass)
     rows = trial_rows(study, about(), mass)
-    assert rows.trial.tolist()==[0,1,2] and (rows.behind>=0).all() and {'value','error','D','outer_lr','iterations','flops','seconds','n_params','device','threads','versions','train_seed'}<=set(rows)
+    assert rows.trial.tolist()==[0,1,2] and (rows.behind==0).all() and {'value','error','D','outer_lr','iterations','flops','seconds','n_params','device','threads','versions','train_seed'}<=set(rows)
     st.keep_rows(rows, tmp_path/'r.csv'); st.keep_rows(rows.assign(study='t'), tmp_path/'r.csv')
     assert len(st.keep_rows(rows, tmp_path/'r.csv'))==6
     assert '--set outer_lr=' in st.arguments(about(), study.best_trial) and '--set D=16' in st.arguments(about(), study.best_trial)
@@ -229,6 +310,28 @@ def test_fit_takes_the_architecture_that_was_found(mass, tmp_path, untrained, ca
     assert cli._tune_fixed([], 'fit', where, 'm', 3, 2)=={}
     study.enqueue_trial(dict(D=128,tokens=8,heads=1,dec=1,enc=2,M=4)); study.add_trial(optuna.trial.create_trial(value=0., params=dict(D=128), distributions=dict(D=optuna.distributions.CategoricalDistribution([64,128]))))
     assert cli._tune_fixed(['k=8'], 'fit', where, 'n', 3, 2)==dict(D=128, k=8) and cli._tune_fixed(['k=8'], 'arch', where, 'n', 3, 2)==dict(k=8)
+
+def test_fit_goes_on_with_its_own_architecture(mass, tmp_path, untrained, capsys):
+    "Whatever the first phase has found since; and what the first phase fixed comes along."
+    where = str(tmp_path/'a.log'); s = about(phase='arch', fixed=dict(transition=True, k=8)); arch = open_study(s, mass, where, 'n-arch')
+    def found(D, value): arch.add_trial(optuna.trial.create_trial(value=value, params=dict(D=D), distributions=dict(D=optuna.distributions.CategoricalDistribution([64,128]))))
+    found(128, 0.); fixed = cli._tune_fixed([], 'fit', where, 'n', 3, 2)
+    assert fixed==dict(D=128, transition=True)
+    open_study(about(fixed=fixed), mass, where, 'n-fit'); found(64, 1.)
+    assert cli._tune_fixed([], 'fit', where, 'n', 3, 2)==fixed and 'n-fit goes on with its architecture' in capsys.readouterr().out
+    open_study(about(fixed=cli._tune_fixed([], 'fit', where, 'n', 3, 2)), mass, where, 'n-fit')
+    assert cli._tune_fixed(['transition=false'], 'fit', where, 'n', 3, 2)==dict(D=128, transition=False)
+
+def test_a_place_for_the_rows_before_the_search(disk, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(st, 'tune', lambda *a: pytest.fail('searched without a place for the rows')); monkeypatch.setenv('GAC_DATA', str(tmp_path/'none'))
+    with pytest.raises(SystemExit): cli.main(['tune',str(disk),'--out',str(tmp_path/'o')])
+    err = capsys.readouterr().err; assert 'is not a folder' in err and err.count('\n')==1 and not (tmp_path/'o').exists()
+
+def test_a_search_without_a_trial_says_why(disk, tmp_path, capsys, monkeypatch):
+    def full(*a): raise MemoryError('out of memory: halve batch')
+    monkeypatch.setattr(st, 'attempt', full); monkeypatch.setenv('GAC_DATA', str(tmp_path))
+    with pytest.raises(SystemExit): cli.main(['tune',str(disk),'--held','8','--trials','2','--out',str(tmp_path)])
+    assert 'no trial was completed: out of memory' in capsys.readouterr().err
 
 def test_the_command_searches_acts_and_keeps_rows(disk, tmp_path, capsys, untrained, monkeypatch):
     monkeypatch.setenv('GAC_DATA', str(tmp_path))
