@@ -155,6 +155,7 @@ class _Log:
 class EpisodeError(OSError):
     "An environment failed in the middle: `tau` has the episodes that were over (or is None), `rows` their numbers."
     def __init__(self, text, tau, rows): super().__init__(text); self.tau, self.rows = tau, rows
+    def __reduce__(self): return type(self), (str(self), self.tau, self.rows)
 def _safe(do, log, pool, rows, seed, t, *args):
     "Reset or step; a failure of the environment becomes an `EpisodeError`."
     try: return do(*args)
