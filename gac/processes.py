@@ -192,6 +192,7 @@ def submit(
     try: return ex.submit(job)
     except submitit.core.utils.UncompletedJobError as e: raise OSError(f'the job could not be queued: {str(e)[-300:]}') from None
 
+# %% ../nbs/05b_processes.ipynb #procres1
 def result(job): # submitit's job -> nothing, when it is over; or one error
     "Wait for a job."
     if (e := job.exception()) is None: return
