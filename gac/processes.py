@@ -123,11 +123,6 @@ def play(
         act.reset(_starts(env, n, seed).to(device))
     return cat(_spread([_packed(env, act.part(r) if hasattr(act,'part') else act, len(r), seed+int(r[0]), device, int(r[0])) for r in rows]))
 
-def _starts(env, n, seed): # -> (n,S) initial states
-    world = make_env(env)
-    try: return torch.stack([torch.as_tensor(world.reset(seed=seed+i)[0], dtype=torch.float32) for i in range(n)])
-    finally: world.close()
-
 # %% ../nbs/05b_processes.ipynb #684b4a74
 def episodes(job): # what a worker does: pickled (env, policy, n, seed, device, number of its first episode) -> Trajectories
     *job, first = pickle.loads(job); set_threads(1)
@@ -135,10 +130,16 @@ def episodes(job): # what a worker does: pickled (env, policy, n, seed, device, 
     except EpisodeError as e: # it counts from 0
         raise EpisodeError(re.sub(r'episode (\d+) \(seed', lambda m: f'episode {int(m[1])+first} (seed', str(e)), e.tau, e.rows+first) from None
 
+def _starts(env, n, seed): # -> (n,S) initial states
+    world = make_env(env)
+    try: return torch.stack([torch.as_tensor(world.reset(seed=seed+i)[0], dtype=torch.float32) for i in range(n)])
+    finally: world.close()
+
 def _packed(*job): # (env, policy, n, seed, device, number of the first episode) -> bytes
     try: return pickle.dumps(job)
     except Exception as e: raise ValueError(f'{job[0]} or the policy cannot be sent to another process ({str(e)[:80]}): name the environment by its id, or use one worker') from None
 
+# %% ../nbs/05b_processes.ipynb #procspr1
 def _spread(jobs): # one fresh process for each job -> what they made, in order
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
@@ -222,6 +223,7 @@ def throughput(
                 if log: log(rows[-1])
     return pd.DataFrame(rows)
 
+# %% ../nbs/05b_processes.ipynb #procspd1
 def speedup(rows)->pd.DataFrame: # of `throughput` -> medians over repetitions, one row per setting
     "Times the trajectories per second of one process with keyed noise."
     rate = rows.groupby(['noise','processes']).trajectories_per_second.median()
