@@ -116,7 +116,7 @@ def processes(
     from gac import processes as p
     from gac.core import data_root, writing
     if not all(c.isdigit() and int(c) for c in counts.split(',')) or '1' not in counts.split(','): raise ValueError(f"--counts {counts}: numbers with commas between, 1 among them")
-    rows = p.speed(dataset, [*map(int,counts.split(','))], repetitions, iterations, [x for s in set_ or [] for x in ('--set',s)],
+    rows = p.throughput(dataset, [*map(int,counts.split(','))], repetitions, iterations, [x for s in set_ or [] for x in ('--set',s)],
         log=lambda r: print(f"{r['noise']:>6} {r['processes']} processes: {r['trajectories_per_second']:.1f} trajectories/s", flush=True))
     with writing(data_root()/'results'/'processes.csv') as f: rows.round(3).to_csv(f, index=False)
     print(p.speedup(rows).round(2).to_string())
@@ -142,7 +142,7 @@ def submit(
     more = (dict(gpus_per_node=gpus) if gpus else {})|(dict(slurm_partition=partition) if partition else {})
     job = p.submit(p.Job(dataset, out, per_node, first, ['--device','cuda' if gpus else 'cpu']), nodes, minutes, cluster=cluster, **more)
     print(f'job {job.job_id}, logs in {out}/logs', flush=True)
-    if wait: job.result()
+    if wait: p.result(job)
 
 # %% ../nbs/13_cli.ipynb #cli-lot1
 @app.command()

@@ -244,7 +244,8 @@ def writing(
         yield tmp
         if folder and path.exists():
             old = path.parent/f'.{path.name}.{os.getpid()}.old'; _remove(old)
-            path.rename(old); tmp.rename(path); _remove(old)
+            try: path.rename(old); tmp.rename(path)
+            finally: old.rename(path) if old.exists() and not path.exists() else _remove(old) # stopped between the two
         else: os.replace(tmp, path)
     finally: _remove(tmp)
 

@@ -155,13 +155,13 @@ class _Log:
 class EpisodeError(OSError):
     "An environment failed in the middle: `tau` has the episodes that were over (or is None), `rows` their numbers."
     def __init__(self, text, tau, rows): super().__init__(text); self.tau, self.rows = tau, rows
+    def __reduce__(self): return type(self), (str(self), self.tau, self.rows)
 def _safe(do, log, pool, rows, seed, t, *args):
     "Reset or step; a failure of the environment becomes an `EpisodeError`."
     try: return do(*args)
     except Exception as e:
-        i = rows[getattr(e,'lane',0)]
+        i, kept = rows[getattr(e,'lane',0)], log.tau(log.over) if log.over.any() else None
         who = f'episode {i} (seed {seed+i})' if hasattr(e,'lane') else f'one of the episodes {i} to {rows[-1]}'
-        kept = log.tau(log.over) if log.over.any() else None
         raise EpisodeError(f'{pool}: {who} failed at step {t}: {type(e).__name__}: {e}; {log.over.sum()} episodes are kept', kept, np.flatnonzero(log.over)) from e
 
 # %% ../nbs/02_envs.ipynb #a425ffff

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from .core import Posterior, generator
 from .elbo import ascend
-from .query import Ask, PlanPolicy, asker, evaluate, objective, seen_by, start
+from .query import Ask, PlanPolicy, evaluate, objective, seen_by, start
 
 # %% ../nbs/07c_plans.ipynb #04dce1cb
 def stored(
@@ -86,6 +86,7 @@ class Replan(PlanPolicy):
         if due.any(): self._again(s[due], rows[due])
         self.t[rows] += 1
         return super().__call__(s, rows)
+    def part(self, rows): raise ValueError('Replan plans on the way, so no other process can act on its plans: use workers=1')
     def _again(self, s, rows):
         q,_ = self.planner(s)
         noise = torch.randn(q.mu.shape, generator=generator(self.seed+int(self.t[rows].max()), s.device))

@@ -266,6 +266,17 @@ def test_writing_keeps_the_older_folder_after_an_exception(tmp_path):
         with writing(d, folder=True) as t: (t/'a.txt').write_text('hal'); raise RuntimeError
     assert (d/'a.txt').read_text()=='older' and list(tmp_path.iterdir())==[d]
 
+def test_writing_stopped_between_two_renames_keeps_the_older_folder(tmp_path, monkeypatch):
+    from pathlib import Path
+    d = tmp_path/'model'; d.mkdir(); (d/'a.txt').write_text('older'); rename = Path.rename
+    def stopped(self, to):
+        if self.suffix=='.tmp': raise ConnectionError
+        return rename(self, to)
+    monkeypatch.setattr(Path, 'rename', stopped)
+    with pytest.raises(ConnectionError):
+        with writing(d, folder=True) as t: (t/'a.txt').write_text('newer')
+    assert (d/'a.txt').read_text()=='older' and list(tmp_path.iterdir())==[d]
+
 def test_writing_keeps_the_suffix(tmp_path):
     with writing(tmp_path/'x.safetensors') as t:
         assert t.suffix=='.safetensors'

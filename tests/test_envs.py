@@ -1,5 +1,5 @@
 "Rollouts: one result, whatever the vector environment, the chunk or the company."
-import os, subprocess, sys
+import os, pickle, subprocess, sys
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -140,6 +140,10 @@ def test_bad_spaces():
     class Flat(PointMass):
         def __init__(self): super().__init__(); self.observation_space = gym.spaces.Box(0,1,(2,3))
     with pytest.raises(ValueError, match='observation space.*FlattenObservation'): rollout(Flat, best_action, 1)
+
+def test_a_failure_can_be_sent_to_another_process():
+    tau = point_mass_data(2, 0); e = pickle.loads(pickle.dumps(envs.EpisodeError('link lost', tau, np.array([0,2]))))
+    assert type(e) is envs.EpisodeError and str(e)=='link lost' and same(e.tau, tau) and e.rows.tolist()==[0,2]
 
 def test_random_policy():
     a, b = rollout(ID, random_policy(ID,0), 8), rollout(ID, random_policy(ID,1), 8)

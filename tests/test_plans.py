@@ -4,6 +4,7 @@ from gac.core import Posterior, data_root
 from gac.envs import point_mass_data
 from gac.model import Arch
 from gac.plans import SETTINGS, Replan, aggregate, along, climb, flat_map, stored, sweep
+from gac.processes import play
 from gac.query import Ask, PlanPolicy, asker
 from gac.envs import rollout
 from gac.train import Fit, fit, new_run
@@ -56,6 +57,9 @@ def test_replanning_changes_what_is_done_after_it(run):
     once, again = (rollout(ENV, p, 4, seed=0) for p in (PlanPolicy(run.model, plan, 'sample'), Replan(run.model, plan, 'sample', every=5)))
     assert torch.equal(once.a[:5], again.a[:5]) and not (len(once.a)==len(again.a) and torch.equal(once.a, again.a))
     with pytest.raises(ValueError, match='every=0'): Replan(run.model, plan, every=0)
+
+def test_replanning_stays_in_one_process(run):
+    with pytest.raises(ValueError, match='Replan plans on the way.*use workers=1'): play(ENV, Replan(run.model, asker(run, 'prior'), every=5), 4, workers=2)
 
 def test_a_sweep_names_its_settings(run):
     rows = sweep(run, ENV, [('best',{}),('best',dict(lam=0.)),('target',dict(target=3.))], n=2)
