@@ -92,7 +92,7 @@ class Replan(PlanPolicy):
         noise = torch.randn(q.mu.shape, generator=generator(self.seed+int(self.t[rows].max()), s.device))
         with torch.no_grad():
             self.z[rows] = self.model.plan(s, q.at(noise) if self.acting=='sample' else q.mu)
-            self.keys = self.model.generator.keys(self.z[:,1:])
+            self.keys, self.live = self.model.generator.keys(self.z[:,1:]), rows[:0] # look them up again
 
 # %% ../nbs/07c_plans.ipynb #8d9dc321
 SETTINGS = [('best',{})]+[('best',dict(lam=l)) for l in (0.,.1,.3,3.,10.)]+[('best',dict(steps=n)) for n in (20,50,1000)]

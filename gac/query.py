@@ -145,25 +145,26 @@ class PlanPolicy:
         self.eps = self.q.at(noise) if self.acting=='sample' else self.q.mu
         self.z = self.model.plan(s0, self.eps)
         self.keys = self.model.generator.keys(self.z[:,1:]) # what all steps of an episode share
-        self.all = torch.arange(len(s0))
+        self.live, self.kv = torch.arange(len(s0), device=s0.device), self.keys # of the episodes still running
         self.predicted, (N,S), M, A = self.model.expected_return(self.z), s0.shape, self.model.arch.M, self.model.arch.A
         self.s,self.a,self.real = s0.new_zeros(N,M,S), s0.new_zeros(N,M,A), s0.new_zeros(N,M,dtype=torch.bool)
         self.plan_seconds = time.perf_counter()-start
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def __call__(self, s, rows): # (B,S), (B,) -> (B,A)
+        if not torch.equal(rows, self.live): self.live, self.kv = rows, [_at(kv,rows) for kv in self.keys]
         for h,x in ((self.s,s),(self.a,0.),(self.real,True)):
             if h.shape[1]>1: h[rows,:-1] = h[rows,1:]
             h[rows,-1] = x
         w = s.new_ones(len(s),1)
         win = Windows(self.s[rows][:,None], self.a[rows][:,None], s[:,None], self.real[rows][:,None], w, w)
-        a = self.model.action(win, self.keys if torch.equal(rows, self.all) else [_at(kv,rows) for kv in self.keys])
+        a = self.model.action(win, self.kv)
         if self.low is not None: a = a.clamp(self.low, self.high)
         self.a[rows,-1] = a
         return a
 
     def part(self, rows): # -> policy of the same plans for some of the episodes, to act in another process
-        new = copy(self); new.q = new.eps = new.z = new.keys = new.s = new.a = new.real = None
+        new = copy(self); new.q = new.eps = new.z = new.keys = new.kv = new.live = new.s = new.a = new.real = None
         new.planner, new.acting = partial(_made, Posterior(self.eps[rows],self.q.lsd[rows]), self.info), 'mu'
         return new
 
