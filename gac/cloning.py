@@ -103,13 +103,16 @@ def measure(
 def save_rows(
     new:pd.DataFrame, # rows
     path=None,        # default: results/cloning.csv in `data_root()`
+    same=('dataset','method','train_seed'), # rows there that agree in these are replaced
+    then='env_seed',  # within them, rows are in this order
 )->pd.DataFrame:      # all rows now in the file
-    "Add rows to a result file, replacing those of the same data set, method and training seed."
+    "Add rows to a result file, replacing those they stand for."
     path = Path(path or data_root()/'results'/'cloning.csv')
+    same = list(same)
     if path.exists():
-        old, same = pd.read_csv(path), ['dataset','method','train_seed']
+        old = pd.read_csv(path)
         stale = pd.MultiIndex.from_frame(old[same]).isin(pd.MultiIndex.from_frame(new[same]))
         new = pd.concat([old[~stale].astype(object), new.astype(object)])
-    new = new.sort_values(['dataset','method','train_seed','env_seed'], ignore_index=True)
+    new = new.sort_values([*same,then], ignore_index=True)
     with writing(path) as tmp: new.to_csv(tmp, index=False)
     return pd.read_csv(path)

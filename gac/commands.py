@@ -79,11 +79,12 @@ def _many(): return int(os.environ.get('WORLD_SIZE', 1))>1 # are there several o
 # %% ../nbs/12_commands.ipynb #a711a0f9
 def _fresh(dataset, tau, env, pairs, dev, fit): # -> Run
     from gac import train as t
+    from gac.core import name_of
     from gac.data import env_of
     from gac.envs import check_spaces
     cfg, arch = settings(pairs, tau.s.shape[1], tau.a.shape[1], **fit)
     world = env_of(dataset, env); check_spaces(world, arch.S, arch.A)
-    return t.new_run(tau, arch, cfg, dev, dataset=Path(dataset).stem if Path(dataset).suffix else dataset, env=world)
+    return t.new_run(tau, arch, cfg, dev, dataset=name_of(dataset), env=world)
 
 # %% ../nbs/12_commands.ipynb #b7f12a3b
 def settings(

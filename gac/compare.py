@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['COLOURS', 'compare', 'gain', 'table', 'paired_interval', 'overlap', 'picture', 'with_clone', 'summary', 'study',
-           'promised', 'figure1', 'bare_steps', 'timing']
+           'figure1', 'bare_steps', 'timing']
 
 # %% ../nbs/07a_compare.ipynb #48088ce4
 import time
@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 from .cloning import clone, rows as as_rows, save_rows
 from .core import data_root, generator
+from .critic import Belief
 from .elbo import elbo
 from .envs import make_env, rollout
 from .query import ACTING, QUESTIONS, Ask, PlanPolicy, asker, bounds, evaluate
@@ -146,16 +147,6 @@ def study(
     save_rows(summary(run, tau, label).round(4).assign(env_seed=0), where/f'{name}-runs.csv')
     return rows
 
-# %% ../nbs/07a_compare.ipynb #9025d202
-def promised(
-    predicted,  # (n,) E[y|z] of the plans of an answer
-    sigma_y,    # width of p(y|z), same unit
-    grid,       # (g,) returns
-):              # (g,) density
-    "∫ p_γ(y|z) q(z) dz over the plans drawn."
-    d = (np.asarray(grid)[:,None]-np.asarray(predicted)[None])/sigma_y
-    return (np.exp(-.5*d**2)/sigma_y/np.sqrt(2*np.pi)).mean(1)
-
 # %% ../nbs/07a_compare.ipynb #aa46dead
 def figure1(
     rows:pd.DataFrame, # result rows of one system
@@ -172,7 +163,8 @@ def figure1(
         r = rows[(rows.question==q)&(rows.acting==acting[q])]
         sns.kdeplot(x=np.asarray(y), ax=ax, color=COLOURS['data'], fill=True, cut=0, label='data')
         if r.target.notna().any(): sns.kdeplot(x=r.target, ax=ax, color=COLOURS[q], ls='--', lw=1, cut=0, label='asked for')
-        ax.fill_between(grid, promised(r.predicted, sigma_y, grid), color=COLOURS[q], alpha=.35, label='promised')
+        said = Belief(torch.tensor(r.predicted.to_list())[:,None], torch.tensor([sigma_y])).density(torch.as_tensor(grid))[0]
+        ax.fill_between(grid, said, color=COLOURS[q], alpha=.35, label='promised')
         sns.kdeplot(x=r.achieved, ax=ax, color=COLOURS[q], cut=0, bw_adjust=.7, label='achieved')
         ax.set(title=name, xlabel='return', ylabel='density', yticks=[]); ax.legend(frameon=False)
     return axs

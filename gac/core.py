@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['Trajectories', 'take', 'cat', 'make_keys', 'Windows', 'windows', 'rand', 'randn', 'draw_steps', 'step_blocks',
-           'Posterior', 'set_seed', 'generator', 'set_threads', 'pick_device', 'versions', 'data_root', 'writing']
+           'Posterior', 'set_seed', 'generator', 'set_threads', 'pick_device', 'versions', 'name_of', 'data_root',
+           'writing']
 
 # %% ../nbs/00_core.ipynb #85e41cab
 import ctypes, hashlib, os, platform, random, shutil, sys
@@ -217,6 +218,10 @@ def pick_device(
 def versions()->str: # of what moves the numbers
     "The libraries behind a result row."
     return f'python {platform.python_version()}; '+'; '.join(f'{k} {version(k)}' for k in ('torch','numpy','gymnasium','mujoco'))
+
+def name_of(dataset)->str: # id or path of a data set, as `load` takes it
+    "The data set of a result row, without the folder of one machine."
+    p = Path(dataset); return p.stem if p.suffix or p.exists() else str(dataset)
 
 # %% ../nbs/00_core.ipynb #baaf5fc7
 def data_root()->Path: # the folder that holds minari/, checkpoints/, paper/ and results/

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['optuna_here', 'open_storage', 'clear_errors', 'open_study', 'finished', 'suggest', 'run_trial', 'trial_folder',
-           'tidy', 'tune', 'best_trial', 'best_params', 'searched', 'trial_rows', 'keep_rows', 'arguments']
+           'tidy', 'tune', 'best_trial', 'best_params', 'searched', 'trial_rows', 'arguments']
 
 # %% ../nbs/09a_study.ipynb #ed899c29
 import json, os, signal, socket, warnings
@@ -19,11 +19,11 @@ import numpy as np
 import pandas as pd
 import torch
 from tqdm.auto import tqdm
-from .core import Trajectories, pick_device, set_threads, versions, writing
+from .core import Trajectories, name_of, pick_device, set_threads, versions, writing
 from .data import env_of, load
 from .model import Arch
 from .train import Fit, fingerprint
-from .tune import Search, Unaffordable, attempt, configure, iteration_flops, searchable, short_name, space, split
+from .tune import Search, Unaffordable, attempt, configure, iteration_flops, searchable, space, split
 
 # %% ../nbs/09a_study.ipynb #01cb326e
 def optuna_here(): # the library, or one clear error
@@ -293,26 +293,11 @@ def trial_rows(
         part = 1. if t.state.name=='COMPLETE' else max(t.intermediate_values, default=0)/100
         seconds = (t.datetime_complete-t.datetime_start).total_seconds() if t.datetime_complete and t.datetime_start else float('nan')
         d = np.array(best.user_attrs['values'])-np.array(u['values']) if 'values' in u and best else np.array([np.nan])
-        out.append(dict(dataset=short_name(search.dataset), study=study.study_name, trial=t.number, state=t.state.name, value=t.value if part==1 else np.nan, error=u.get('error'),
+        out.append(dict(dataset=name_of(search.dataset), study=study.study_name, trial=t.number, state=t.state.name, value=t.value if part==1 else np.nan, error=u.get('error'),
             behind=d.mean(), behind_error=d.std(ddof=1)/len(d)**.5 if len(d)>1 else np.nan, space=search.space, phase=search.phase, budget=search.budget, held=search.held,
             **{k:getattr(arch if f is Arch else cfg,k) for k,f in searchable.items()}, iterations=u.get('iterations',round(part*cfg.iterations)), flops=u.get('flops',round(part*cfg.iterations)*iteration_flops(arch,cfg,N)),
             n_params=u.get('n_params'), seconds=seconds, train_seed=search.seed, **{f'look{k}':v for k,v in t.intermediate_values.items()}, **{k:u.get(k) for k in ('device','threads','versions')}))
     return pd.DataFrame(out)
-
-# %% ../nbs/09a_study.ipynb #516e4e57
-def keep_rows(
-    new:pd.DataFrame, # rows
-    path,             # result file
-    same=('dataset','study'), # rows there that agree in these are replaced
-)->pd.DataFrame:      # all rows now in the file
-    "Add rows to a result file."
-    path, same = Path(path), list(same)
-    if path.exists() and len(new):
-        old = pd.read_csv(path)
-        stale = pd.MultiIndex.from_frame(old[same]).isin(pd.MultiIndex.from_frame(new[same]))
-        new = pd.concat([old[~stale].astype(object), new.astype(object)])
-    with writing(path) as tmp: new.sort_values(['dataset','study','trial'], kind='stable').to_csv(tmp, index=False)
-    return pd.read_csv(path)
 
 # %% ../nbs/09a_study.ipynb #90d0497f
 def arguments(

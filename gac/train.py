@@ -41,7 +41,7 @@ class Fit:
     seed:int=0               # initialisation, batches, noise
     noise:str='stream'       # 'stream': one generator for everything; 'keyed': by trajectory and iteration, the same on any number of processes
     precision:str='float32'  # of the matrix products of prior and generator; 'bfloat16' halves their bits
-    compile:bool=False       # let torch.compile fuse prior and generator? minutes at first; it pays on a GPU
+    compile:bool=False       # let torch.compile fuse prior and generator? minutes at first; meant for a GPU
 
     def __post_init__(self):
         for k in ('iterations','batch','k','inner_steps','outer_steps'):

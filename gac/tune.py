@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['searchable', 'LOOKS', 'space', 'iteration_flops', 'Search', 'Unaffordable', 'configure', 'split', 'held_out_elbo',
-           'attempt', 'short_name']
+           'attempt']
 
 # %% ../nbs/09_tune.ipynb #1c525c34
 import csv, time
@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 import torch
 from torch import Tensor
-from .core import Trajectories, generator
+from .core import Trajectories, generator, name_of
 from .elbo import elbo, infer
 from .model import Arch, n_params
 from .speed import work
@@ -138,7 +138,7 @@ def attempt(
     start = time.perf_counter(); rest, held = split(tau, search.held, search.seed)
     arch, cfg = configure(search, chosen, tau.s.shape[1], tau.a.shape[1], len(rest))
     rest, held = rest.to(device), held.to(device)
-    run = new_run(rest, arch, cfg, device, dataset=short_name(search.dataset), env=env)
+    run = new_run(rest, arch, cfg, device, dataset=name_of(search.dataset), env=env)
     for part in LOOKS:
         fit(run, rest, until=max(1,round(part*cfg.iterations)), progress=False)
         if report: report(round(100*part), _finite(held_out_elbo(run.model, held, 40, 16, 4, False)).mean().item())
@@ -152,6 +152,3 @@ def attempt(
 def _finite(v): # (N,) -> the same, or an error
     if not v.isfinite().all(): raise FloatingPointError(f'the bound of {int((~v.isfinite()).sum())} held-out trajectories is not finite: lower outer_lr')
     return v
-
-def short_name(dataset): # as given to `load` -> name for rows, without the folder of one machine
-    return Path(dataset).stem if Path(dataset).exists() else str(dataset)

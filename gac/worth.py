@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.stats import spearmanr
+from .cloning import save_rows
 from .core import versions
 from .query import evaluate
 from .train import load_run
-from .study import keep_rows, optuna_here, trial_folder
+from .study import optuna_here, trial_folder
 from .tune import space
 
 # %% ../nbs/09b_worth.ipynb #2e8146bf
@@ -39,7 +40,7 @@ def returns(
             if row is None: run = run or load_run(f); row = _earned(run, t, env or run.meta['env'], q, n, seed)
             rows.append(row)
             if log: log(row)
-        if path: keep_rows(pd.DataFrame(rows), path, ('dataset','study','trial','question'))
+        if path: save_rows(pd.DataFrame(rows), path, ('dataset','study','trial','question'))
     return pd.DataFrame(rows)
 
 # %% ../nbs/09b_worth.ipynb #b9f171ad

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import torch
 from gac import cli, study as st, worth
+from gac.cloning import save_rows
 from gac.core import generator
 from gac.data import save
 from gac.envs import point_mass_data
@@ -247,8 +248,9 @@ def test_rows(mass, tmp_path, untrained):
     for _ in range(3): run_trial(study, about(), mass)
     rows = trial_rows(study, about(), mass)
     assert rows.trial.tolist()==[0,1,2] and (rows.behind==0).all() and {'value','error','D','outer_lr','iterations','flops','seconds','n_params','device','threads','versions','train_seed'}<=set(rows)
-    st.keep_rows(rows, tmp_path/'r.csv'); st.keep_rows(rows.assign(study='t'), tmp_path/'r.csv')
-    assert len(st.keep_rows(rows, tmp_path/'r.csv'))==6
+    keep = lambda rows: save_rows(rows, tmp_path/'r.csv', ('dataset','study'), 'trial')
+    keep(rows); keep(rows.assign(study='t'))
+    assert len(keep(rows))==6
     assert '--set outer_lr=' in st.arguments(about(), study.best_trial) and '--set D=16' in st.arguments(about(), study.best_trial)
 
 def test_arguments_are_understood_by_the_command_line(mass, tmp_path, untrained):

@@ -13,6 +13,7 @@ from gac.data import load
 from gac.elbo import ascend, elbo, infer
 from gac.model import Arch
 from gac.speed import made_up, speed_row, work
+from gac.tune import held_out_elbo
 from gac.train import Draws, Fit, iterate, load_run, new_run
 
 PAPER = [f'{env}-{set}' for env in ('hopper','walker2d','halfcheetah') for set in ('medium','medium-replay')]
@@ -88,12 +89,6 @@ def test_plain(name, form, step, small, device, timed, roof, keep):
 
 # ---- (c) time to a level
 
-def held_out(run, tau):
-    "Exact ELBO per held-out trajectory, φ climbed from scratch; the same noise each time."
-    gen = lambda seed: generator(seed, tau.s.device)
-    q,_ = infer(run.model, tau, None, 40, .1, 64, 0., gen(1))
-    with torch.no_grad(): return float(elbo(run.model, tau, q, draws=4, gen=gen(2))[0].mean())
-
 def curve(way, train, test, arch, cfg, budget, roof): # -> rows
     run, scale, spent, out = new_run(train, arch, cfg, train.s.device), float(train.n.float().mean()), 0., []
     p, draws, ones = plain.pad(train), Draws(run,train), torch.ones(len(train), device=train.s.device)
@@ -105,7 +100,7 @@ def curve(way, train, test, arch, cfg, budget, roof): # -> rows
         float(v.detach()) # waits for the device
         spent += time.perf_counter()-begun
         if way!='ours' or run.i<=20 or run.i%5==0:
-            out.append(speed_row('curve', way, 'default', spent, roof, run.i*cfg.batch, N=len(train), T=run.i, k=cfg.k if way=='ours' else None, elbo=held_out(run, test)))
+            out.append(speed_row('curve', way, 'default', spent, roof, run.i*cfg.batch, N=len(train), T=run.i, k=cfg.k if way=='ours' else None, elbo=float(held_out_elbo(run.model, test, 40, 64, 4, seed=1).mean())))
     return out
 
 @pytest.mark.parametrize('way', ['ours','plain','plain windows'])
