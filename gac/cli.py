@@ -165,6 +165,8 @@ def critic(
     set_:Annotated[Optional[list[str]], typer.Option('--set', help='any field of Fit or Arch, as name=value; repeatable')]=None,
     held:Annotated[int, typer.Option(help='trajectories held out')]=100,
     starts:Annotated[int, typer.Option(help='posteriors fitted to each trajectory')]=4,
+    split:Annotated[int, typer.Option(help='seed that says which are held out')]=7,
+    label:Annotated[str, typer.Option(help='name of the setting in the rows')]='critic',
 ):
     "Train without some trajectories, then ask the critic about them: data/results/critic.csv."
     from gac import critic as c, data
@@ -172,8 +174,8 @@ def critic(
     from gac.core import data_root, set_threads
     set_threads(1); tau = data.load(dataset)
     cfg, arch = settings(set_ or [], tau.s.shape[1], tau.a.shape[1], **(dict(iterations=iterations) if iterations is not None else {}))
-    rows = c.held_out(tau, arch, cfg, held, dataset=dataset, progress=True, starts=starts)
-    save_rows(rows.round(4).assign(method='critic', env_seed=0), data_root()/'results'/'critic.csv')
+    rows = c.held_out(tau, arch, cfg, held, seed=split, dataset=dataset, progress=True, starts=starts)
+    save_rows(rows.round(4).assign(method=label, env_seed=0), data_root()/'results'/'critic.csv')
     print(c.verdict(rows).round(3).to_string())
 
 # %% ../nbs/13_cli.ipynb #cli-tu2

@@ -51,13 +51,14 @@ def critic(
     draws:int=64,      # components of the mixture, from all of them
     widen:float=1.,    # factor on σ_y, see `widen_to`
     gen=None,          # torch.Generator
+    ended=None,        # (N,) bool: which were not cut short; matters with Arch.length; None: none was
 )->Belief:             # p(y|τ)
     "The generative critic: fit q(ε|τ) without the return, integrate over z_y."
     if starts<1 or draws<starts: raise ValueError(f'starts={starts}, draws={draws}: need at least one start, and a draw from each')
     gen, R, D, dev = gen or generator(0, tau.n.device), starts, (model.arch.K,model.arch.D), tau.n.device
     many = tau[torch.arange(len(tau), device=dev).repeat(R)]
     q0 = Posterior(torch.randn(len(many),*D, generator=gen, device=dev), torch.full((len(many),*D),-1.,device=dev))
-    q,_ = infer(model, many, q0, steps, lr, k, gen=gen, see_return=False)
+    q,_ = infer(model, many, q0, steps, lr, k, gen=gen, see_return=False, ended=None if ended is None else ended.repeat(R))
     with torch.no_grad():
         mean = [model.expected_return(model.plan(many.s0, q.at(torch.randn(q.mu.shape, generator=gen, device=dev)))).reshape(R,-1) for _ in range(draws//R)]
         return Belief(torch.cat(mean), (widen*model.sigma_y).expand(len(tau)).clone())
@@ -132,13 +133,13 @@ def held_out(
     run = new_run(rest, arch, cfg, dataset=dataset); fit(run, rest, progress=progress)
     rival, out = {k:regression(rest, test, k) for k in (False,True)}, []
     for c in (0,*cuts):
-        b = critic(run.model, cut(test,c) if c else test, **kw)
+        b = critic(run.model, cut(test,c) if c else test, ended=test.n<=c if c else None, **kw)
         f = torch.ones(n)
         for half in (slice(0,None,2),slice(1,None,2)):
             other = slice(1-half.start,None,2)
             f[half] = widen_to(Belief(b.mean[:,other],b.sd[other]), test.y[other])
         b = Belief(b.mean, b.sd*f)
-        d = dict(dataset=dataset, train_seed=cfg.seed, cut=c, key=test.key, y=test.y, n=test.n, expected=b.expected(), spread=b.spread(),
+        d = dict(dataset=dataset, train_seed=cfg.seed, split=seed, cut=c, key=test.key, y=test.y, n=test.n, expected=b.expected(), spread=b.spread(),
             p=b.cdf(test.y), score=b.log_prob(test.y), widen=f)
         for k,(m,s) in rival.items():
             d |= {f'rival{"_length" if k else ""}_{name}':v for name,v in dict(p=torch.special.ndtr((test.y-m)/s), score=-.5*((test.y-m)/s)**2-math.log(s*math.sqrt(2*math.pi))).items()}

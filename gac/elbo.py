@@ -20,12 +20,14 @@ def elbo_on(
     y:Tensor,        # (N,) returns
     q:Posterior,     # their N posteriors
     noise:Tensor,    # (N,K,D) standard normal draws
+    ended=None,      # (N,) bool: is the last step the end of the episode, or was it cut short? None: the end
 )->tuple:            # (N,) nats; dict of its parts, (N,) each
     "ELBO, eq. (5), one reparameterised draw of ε per trajectory."
     z = model.plan(s0, q.at(noise))
     la,ls = model.log_prob_parts(win, z)
     ly,kl = model.log_prob_y(y, z), q.kl()
-    return la+ls+ly-kl, dict(actions=la, states=ls, ret=ly, kl=kl)
+    lasts = {} if getattr(model,'length',None) is None else dict(length=model.length.log_prob(win.w.sum(1), z, ended)) # weights add up to the steps
+    return la+ls+ly-kl+sum(lasts.values()), dict(actions=la, states=ls, **lasts, ret=ly, kl=kl)
 
 # %% ../nbs/04_elbo.ipynb #f0080308
 def log_prob_all(
@@ -61,7 +63,8 @@ def elbo(
         else:
             z = model.plan(tau.s0, q.at(noise))
             (la,ls),ly,kl = log_prob_all(model, tau, z), model.log_prob_y(tau.y,z), q.kl()
-            v,p = la+ls+ly-kl, dict(actions=la, states=ls, ret=ly, kl=kl)
+            lasts = {} if getattr(model,'length',None) is None else dict(length=model.length.log_prob(tau.n, z))
+            v,p = la+ls+ly-kl+sum(lasts.values()), dict(actions=la, states=ls, **lasts, ret=ly, kl=kl)
         total = total+v/draws; parts = {n:parts.get(n,0.)+x/draws for n,x in p.items()}
     return total, parts
 
@@ -147,6 +150,7 @@ def infer(
     gen=None,          # torch.Generator
     warm=None,         # Adam's second moments of an earlier visit
     see_return:bool=True, # does q see y? False: the posterior given τ alone
+    ended=None,        # (N,) bool: which were not cut short; None: none was
 )->tuple:              # Posterior; dict(steps (N,), value (N,), start (N,), warm)
     "The inner loop: fit φ to each trajectory by climbing eq. (5) with θ held still."
     gen = gen or generator(0, tau.s.device)
@@ -154,7 +158,7 @@ def infer(
     q = q or Posterior(torch.zeros(N,K,D,device=tau.s.device), torch.full((N,K,D),-1.,device=tau.s.device))
     s0 = tau.s0
     def value(q, noise, rows, win):
-        v,p = elbo_on(model, win, s0[rows], tau.y[rows], q, noise)
+        v,p = elbo_on(model, win, s0[rows], tau.y[rows], q, noise, None if ended is None else ended[rows])
         return v if see_return else v-p['ret']
     def objective(q, noise, rows):
         part = tau if len(rows)==N else tau[rows]

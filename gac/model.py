@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Arch', 'published', 'Attention', 'folded', 'Block', 'Prior', 'sequence_mask', 'Generator', 'ReturnHead', 'log_normal',
-           'GAC', 'n_params']
+           'LengthHead', 'GAC', 'n_params']
 
 # %% ../nbs/03_model.ipynb #d0a21b5e
 import csv, math
@@ -28,6 +28,7 @@ class Arch:
     dec:int=2                  # decoder layers, generator p_β
     M:int=1                    # context length, steps
     transition:bool=False      # model s_{t+1} too?
+    length:bool=False          # score how many steps an episode lasts, too?
     sigma_y:float=.1           # sd of p_γ(y|z_y) in standardised return units
     learn_sigma_y:bool=False   # is it a start value to learn from, or fixed?
 
@@ -201,11 +202,31 @@ class ReturnHead(nn.Module):
 
     def forward(self, z): return self.mlp(z[:,0])[:,0] # (N,K,D) -> (N,) mean return
 
-# %% ../nbs/03_model.ipynb #3c0f2148
+# %% ../nbs/03_model.ipynb #42dbece7
 def log_normal(x, mu, lsd): # log N(x; mu, exp(lsd)²), elementwise
     "Log density of a Gaussian."
     return -.5*((x-mu)*(-lsd).exp())**2-lsd-.5*math.log(2*math.pi)
 
+# %% ../nbs/03_model.ipynb #96416494
+class LengthHead(nn.Module):
+    "Gaussian length of an episode, read off the whole plan; standardised units."
+    floor = -5. # least log sd
+    def __init__(self, arch):
+        super().__init__()
+        self.mlp = nn.Sequential(nn.Linear(2*arch.D,arch.D), nn.GELU(), nn.Linear(arch.D,1))
+        self.lsd = nn.Parameter(torch.tensor(-1.))
+        self.register_buffer('centre', torch.tensor(0.)); self.register_buffer('unit', torch.tensor(1.)) # steps
+
+    def scale(self, n): # (N,) lengths of the offline data
+        self.centre.fill_(n.double().mean()); self.unit.fill_(n.double().std().nan_to_num().clamp(min=1))
+    def forward(self, z): return self.mlp(torch.cat([z[:,0],z[:,1:].mean(1)],1))[:,0] # (N,K,D) -> (N,) mean length
+    def log_prob(self, n, z, ended=None): # (N,) steps seen, plans, (N,) bool: was the end among them? None: yes -> (N,) nats
+        "Density of the length, or log P(T>n) of what was cut short."
+        x, mu, lsd = (n-self.centre)/self.unit, self(z), self.lsd.clamp(min=self.floor)
+        seen = log_normal(x, mu, lsd)
+        return seen if ended is None else torch.where(ended, seen, torch.special.log_ndtr((mu-x)*(-lsd).exp()))
+
+# %% ../nbs/03_model.ipynb #3c0f2148
 class GAC(nn.Module):
     "Eq. (4) whole: environment units in and out, log densities of standardised values."
     floor = -3. # least log sd of actions and next states, standardised
@@ -217,6 +238,7 @@ class GAC(nn.Module):
         super().__init__()
         self.arch,self.std = arch,std
         self.prior,self.generator,self.head = Prior(arch),Generator(arch),ReturnHead(arch)
+        self.length = LengthHead(arch) if arch.length else None
 
     def cast(self): return torch.autocast(self.head.lsd.device.type, torch.bfloat16, self.precision=='bfloat16')
     def plan(self, s0, eps): # (N,S), (N,K,D) -> z (N,K,D)

@@ -112,9 +112,9 @@ def new_run(
 )->Run:
     "A fresh run, seeded by `cfg.seed`."
     if len(tau)<2: raise ValueError(f'training needs at least 2 trajectories; got {len(tau)}')
-    set_seed(cfg.seed)
-    if cfg.iterations is None: cfg = replace(cfg, iterations=enough(len(tau), cfg.batch))
+    set_seed(cfg.seed); cfg = replace(cfg, iterations=cfg.iterations or enough(len(tau), cfg.batch))
     model = GAC(arch or Arch(tau.s.shape[1], tau.a.shape[1]), Standardizer.fit(tau)).to(device)
+    if model.length: model.length.scale(tau.n)
     store = PosteriorStore(model.arch.K, model.arch.D).to(device)
     meta = dict(dataset=None, env=None)|meta|dict(fingerprint=fingerprint(tau), versions=versions())
     return Run(model, store, cfg, _optimiser(model,cfg), generator(cfg.seed,device), tau.y, tau.key, meta)

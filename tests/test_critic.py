@@ -4,7 +4,7 @@ import pytest
 import torch
 from dataclasses import replace
 from gac.critic import Belief, coin_world, covered, critic, cut, features, held_out, regression, verdict, widen_to
-from gac.core import generator
+from gac.core import Trajectories, generator, make_keys
 from gac.model import Arch
 from gac.train import Fit, fit, new_run
 
@@ -56,3 +56,27 @@ def test_held_out_rows():
     d = held_out(coin_world(60), Arch.tiny(1,1), Fit(iterations=3, batch=16, k=5), 20, (2,), steps=3, starts=2, draws=4)
     assert len(d)==40 and d.groupby('cut').key.nunique().tolist()==[20,20] and d.score.notna().all()
     assert set(verdict(d).columns)>={'covers50','covers90','score','regression'}
+
+# ---- an episode's length
+
+def long_or_short(N=80, seed=0): # the return is the length; actions and states say nothing
+    g = generator(seed); n = torch.randint(5, 60, (N,), generator=g)
+    s,a = torch.randn(int(n.sum())+N,1,generator=g), torch.randn(int(n.sum()),1,generator=g)
+    return Trajectories(s, a, n.float(), n, torch.ones(N,dtype=torch.bool), make_keys(s,a,n))
+
+@pytest.fixture(scope='module', params=[False,True])
+def told(request):
+    tau = long_or_short()
+    r = new_run(tau, Arch.tiny(1,1,length=request.param), Fit(iterations=60, batch=40, k=8, inner_steps=8, outer_lr=5e-3, draw='uniform'), dataset='long')
+    fit(r, tau, progress=False); return request.param, r.model
+
+def test_length_tells_the_return(told):
+    length, model = told; test = long_or_short(40, 1)
+    b = critic(model, test, 60, k=8, starts=4, draws=16, gen=generator(3))
+    error, blind = (test.y-b.expected()).abs().mean(), (test.y-test.y.mean()).abs().mean()
+    assert error<.3*blind if length else error>.7*blind
+
+def test_cut_short_is_not_ended(told):
+    length, model = told; test = long_or_short(40, 2); test = cut(test[(test.n>20).nonzero()[:,0]], 20)
+    cutoff, over = (critic(model, test, 60, k=8, starts=4, draws=16, gen=generator(4), ended=e).expected().mean() for e in (torch.zeros(len(test),dtype=torch.bool), None))
+    assert (cutoff>over+8) if length else torch.equal(cutoff, over)

@@ -66,6 +66,13 @@ def test_parts_add_up(seed):
         v,p = elbo(o, tau, q, k, draws=3, gen=generator(1))
         assert torch.allclose(v, p['actions']+p['states']+p['ret']-p['kl'], atol=1e-3) and torch.allclose(p['kl'], q.kl(), rtol=1e-4)
 
+@torch.no_grad()
+def test_length_is_one_more_part():
+    tau, m = small(length=True); q = Posterior.prior(5,3,8)
+    (v,p),(w,drawn) = elbo(m, tau, q, gen=generator(1)), elbo(m, tau, q, k=40, gen=generator(1))
+    assert torch.allclose(v, p['actions']+p['states']+p['length']+p['ret']-p['kl'], atol=1e-3) and torch.allclose(v, w, atol=1e-3)
+    assert torch.allclose(p['length'], drawn['length'], atol=1e-4) and 'length' not in elbo(small()[1], tau, q)[1]
+
 @seeds
 def test_noise_averages_to_the_bound(seed):
     tau, o = world(seed, dtype=torch.float32); q = o.posterior(tau); q = Posterior(q.mu+.1, q.lsd+.1)
@@ -80,7 +87,7 @@ def small(seed=0, **kw):
     tau = Trajectories(s, a, torch.randn(5,generator=g), n, torch.tensor([True,False,True,True,False]), make_keys(s,a,n))
     set_seed(seed); return tau, GAC(Arch.tiny(2, 2, D=8, **kw), Standardizer.fit(tau))
 
-@pytest.mark.parametrize('kw', [dict(), dict(M=2,transition=True)], ids=['M1','M2ds'])
+@pytest.mark.parametrize('kw', [dict(), dict(M=2,transition=True), dict(length=True)], ids=['M1','M2ds','length'])
 @pytest.mark.parametrize('k', [1,4,8])
 @torch.no_grad()
 def test_drawn_steps_are_unbiased(kw, k):

@@ -6,7 +6,7 @@ import torch
 from gac.core import Trajectories, Windows, draw_steps, generator, make_keys, set_seed, windows
 from gac.data import Standardizer
 from gac.elbo import log_prob_all
-from gac.model import GAC, Arch, Block, log_normal, n_params, published, sequence_mask
+from gac.model import GAC, Arch, Block, LengthHead, log_normal, n_params, published, sequence_mask
 
 ARCHS = [dict(M=M, transition=tr, tokens=K, heads=H, enc=E, dec=Dc) for M,tr,(K,H,E,Dc) in
          itertools.product((1,3), (False,True), ((1,1,1,1),(3,2,1,2)))]
@@ -301,3 +301,28 @@ def test_paper_has_no_such_set():
 def test_published_stages(name, stage):
     assert set(published(name,'table6',stage))=={'outer_lr','outer_weight_decay','outer_steps','inner_lr','batch_size'}
     assert set(published(name,'table7',stage))=={'quantile','delta_y'} and set(published(name,'table7'))=={'target_return'}
+
+# ---- how long it lasts
+
+@torch.no_grad()
+@pytest.mark.parametrize('seed', range(3))
+def test_length_is_a_density_and_its_tail(seed):
+    set_seed(seed); arch = Arch.tiny(3,2,length=True); head = LengthHead(arch).double()
+    head.scale(torch.tensor([20,300,1000])); z = torch.randn(1,arch.K,arch.D).double()
+    n = torch.linspace(-2000,3000,500_001, dtype=torch.float64); many = z.expand(len(n),-1,-1)
+    p = head.log_prob(n, many).exp()
+    assert abs(float(torch.trapezoid(p, n/head.unit))-1)<1e-6
+    for cut in (1.,100.,700.):
+        told = head.log_prob(torch.tensor([cut]).double(), z, torch.tensor([False])).exp()
+        assert abs(float(told)-float(torch.trapezoid(p[n>=cut], n[n>=cut]/head.unit)))<1e-4
+
+def test_length_reads_every_token():
+    set_seed(0); m = GAC(Arch.tiny(3,2,length=True), Standardizer.blank(3,2))
+    z = torch.randn(2,m.arch.K,m.arch.D, requires_grad=True)
+    m.length(z)[0].backward()
+    assert (z.grad[0].abs().sum(-1)>0).all() and not z.grad[1].any()
+
+def test_without_length_nothing_changes():
+    sizes = [n_params(GAC(Arch.tiny(3,2,**kw), Standardizer.blank(3,2))) for kw in ({},dict(length=False),dict(length=True))]
+    plain = GAC(Arch.tiny(3,2), Standardizer.blank(3,2))
+    assert sizes[0]==sizes[1]<sizes[2] and plain.length is None and not any('length' in k for k in plain.state_dict())
