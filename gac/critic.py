@@ -153,4 +153,4 @@ def verdict(
     "Coverage of the 50 % and 90 % intervals, log scores in nats, mean absolute error."
     def line(d): return pd.Series(dict(covers50=covered(d.p,.5), covers90=covered(d.p,.9), score=d.score.mean(), regression=d.rival_score.mean(),
         with_length=d.rival_length_score.mean(), error=(d.y-d.expected).abs().mean(), spread=d.spread.mean()))
-    return rows.groupby(['dataset','cut'])[list(rows)].apply(line)
+    return rows.groupby([k for k in ('dataset','method','cut') if k in rows])[list(rows)].apply(line)
