@@ -14,7 +14,7 @@ from .core import Posterior, Trajectories, Windows, draw_steps, generator, randn
 
 # %% ../nbs/04_elbo.ipynb #7df5e23b
 def elbo_on(
-    model,           # has `plan`, `log_prob_parts`, `log_prob_y`
+    model,           # has `plan`, `log_prob_parts`, `log_prob_y`; may have `length`
     win:Windows,     # target steps of N trajectories
     s0:Tensor,       # (N,S) initial states
     y:Tensor,        # (N,) returns
@@ -24,10 +24,14 @@ def elbo_on(
 )->tuple:            # (N,) nats; dict of its parts, (N,) each
     "ELBO, eq. (5), one reparameterised draw of ε per trajectory."
     z = model.plan(s0, q.at(noise))
-    la,ls = model.log_prob_parts(win, z)
+    return _bound(model, *model.log_prob_parts(win, z), y, q, z, lambda: win.w.sum(1), ended)
+
+def _bound(model, la, ls, y, q, z, n, ended=None): # the terms of eq. (5), their sum; n() is asked for where lengths are scored
     ly,kl = model.log_prob_y(y, z), q.kl()
-    lasts = {} if getattr(model,'length',None) is None else dict(length=model.length.log_prob(win.w.sum(1), z, ended)) # weights add up to the steps
-    return la+ls+ly-kl+sum(lasts.values()), dict(actions=la, states=ls, **lasts, ret=ly, kl=kl)
+    total, parts = la+ls+ly-kl, dict(actions=la, states=ls, ret=ly, kl=kl)
+    if getattr(model,'length',None) is None: return total, parts
+    lasts = model.length.log_prob(n(), z, ended)
+    return total+lasts, parts|dict(length=lasts)
 
 # %% ../nbs/04_elbo.ipynb #f0080308
 def log_prob_all(
@@ -62,9 +66,7 @@ def elbo(
         if k: v,p = elbo_on(model, windows(tau,*draw_steps(tau.n,k,gen),model.arch.M), tau.s0, tau.y, q, noise)
         else:
             z = model.plan(tau.s0, q.at(noise))
-            (la,ls),ly,kl = log_prob_all(model, tau, z), model.log_prob_y(tau.y,z), q.kl()
-            lasts = {} if getattr(model,'length',None) is None else dict(length=model.length.log_prob(tau.n, z))
-            v,p = la+ls+ly-kl+sum(lasts.values()), dict(actions=la, states=ls, **lasts, ret=ly, kl=kl)
+            v,p = _bound(model, *log_prob_all(model, tau, z), tau.y, q, z, lambda: tau.n)
         total = total+v/draws; parts = {n:parts.get(n,0.)+x/draws for n,x in p.items()}
     return total, parts
 
