@@ -114,11 +114,12 @@ def processes(
 ):
     "Trajectories per second by one process and by several: data/results/processes.csv."
     from gac import processes as p
-    from gac.core import data_root, writing
+    from gac.cloning import save_rows
+    from gac.core import data_root
     if not all(c.isdigit() and int(c) for c in counts.split(',')) or '1' not in counts.split(','): raise ValueError(f"--counts {counts}: numbers with commas between, 1 among them")
     rows = p.throughput(dataset, [*map(int,counts.split(','))], repetitions, iterations, [x for s in set_ or [] for x in ('--set',s)],
-        log=lambda r: print(f"{r['noise']:>6} {r['processes']} processes: {r['trajectories_per_second']:.1f} trajectories/s", flush=True))
-    with writing(data_root()/'results'/'processes.csv') as f: rows.round(3).to_csv(f, index=False)
+        log=lambda r: print(f"{r['way']:>6} {r['processes']} processes: {r['trajectories_per_second']:.1f} trajectories/s", flush=True))
+    save_rows(rows.round(3), data_root()/'results'/'processes.csv', ('dataset','batch'), 'repetition')
     print(p.speedup(rows).round(2).to_string())
 
 # %% ../nbs/13_cli.ipynb #5b764205

@@ -121,14 +121,15 @@ def evaluate(
     steps:Annotated[Optional[int], typer.Option(help='ascent steps')]=None,
     env:Env=None,
     out:Annotated[Optional[Path], typer.Option(help='folder for the answer; default: RUN/eval')]=None,
+    device:Annotated[str, typer.Option(help="where the model thinks: 'cpu' or 'cuda'; environments run on the CPU")]='cpu',
     threads:Annotated[int, typer.Option(help='CPU threads')]=1,
     workers:Annotated[int, typer.Option(help='processes that act')]=1,
 ):
     "Ask a trained run one question, act on the answer, compare predicted and achieved return."
     from gac import query as q, train as t
-    from gac.core import set_threads, writing
+    from gac.core import pick_device, set_threads, writing
     if question not in q.QUESTIONS: raise ValueError(f"unknown question {question!r}; choose one of {', '.join(q.QUESTIONS)}")
-    set_threads(threads); r = t.load_run(run)
+    set_threads(threads); r = t.load_run(run, device=pick_device(device))
     given = dict(target=target, quantile=quantile, delta_y=delta_y, lam=lam, steps=steps)
     rows = q.evaluate(r, _env(r, env), question, episodes, seed, acting or q.ACTING[question], q.Ask(**{k:v for k,v in given.items() if v is not None}), workers=workers)
     folder = out or Path(run)/'eval'

@@ -11,6 +11,7 @@ import importlib, json, os, pickle, re, signal, subprocess, sys, tempfile
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import timedelta
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 import pandas as pd
 import torch
@@ -197,8 +198,10 @@ def submit(
 def result(job): # submitit's job -> nothing, when it is over; or one error
     "Wait for a job."
     if (e := job.exception()) is None: return
-    said = [l for l in (job.stderr() or '').splitlines() if l.startswith('gac: ')] or [type(e).__name__]
-    raise OSError(f"job {job.job_id} failed: {said[-1].removeprefix('gac: ')}; its logs are in {job.paths.folder}")
+    raise OSError(f"job {job.job_id} failed: {_said(job.stderr(), type(e).__name__)}; its logs are in {job.paths.folder}")
+
+def _said(stderr, other): # the last that a command said of itself, or the other text
+    return ([other]+[l for l in (stderr or '').splitlines() if l.startswith('gac: ')])[-1].removeprefix('gac: ')
 
 # %% ../nbs/05b_processes.ipynb #3f6fff58
 def throughput(
@@ -212,20 +215,27 @@ def throughput(
     "Trajectories per second of the training, start not counted."
     rows = []
     with tempfile.TemporaryDirectory() as tmp:
+        args = ('train', dataset, '--iterations', iterations, '--device', 'cpu', *options)
         for rep in range(repetitions):
-            for noise,W in [('stream',1), *(('keyed',w) for w in processes)]:
-                out = Path(tmp)/f'{noise}-{W}-{rep}'
-                done = torchrun(W, 'train', dataset, '--out', out, '--iterations', iterations, '--device', 'cpu', *options, '--set', f'noise={noise}')
-                if done.returncode: raise OSError(f'{W} processes failed: {done.stderr[-300:]}')
-                run = load_run(out); took = [h['seconds'] for h in run.history][iterations//10:]
-                rows.append(dict(dataset=run.meta['dataset'], noise=noise, processes=W, repetition=rep, batch=min(run.cfg.batch,len(run.y)), iterations=iterations,
-                    trajectories_per_second=min(run.cfg.batch,len(run.y))*len(took)/sum(took), threads=1, device='cpu', cores=os.cpu_count(), versions=versions()))
+            for way,W in [('stream',1), *((w,n) for n in processes for w in ('keyed','apart')[:1+(n>1)])]:
+                outs = [Path(tmp)/f'{way}-{W}-{rep}-{i}' for i in range(W if way=='apart' else 1)]
+                one = lambda out: torchrun(W//len(outs), *args, '--set', f"noise={'stream' if way=='stream' else 'keyed'}", '--out', out)
+                with ThreadPool(len(outs)) as pool: done = pool.map(one, outs)
+                if bad := [d for d in done if d.returncode]: raise OSError(f'{way}, {W} processes: {_said(bad[0].stderr, bad[0].stderr[-300:])}')
+                rows.append(_rate([load_run(o) for o in outs], iterations)|dict(way=way, processes=W, repetition=rep, versions=versions()))
                 if log: log(rows[-1])
     return pd.DataFrame(rows)
 
+def _rate(runs, iterations): # runs that were made at the same time -> what they did together in a second
+    b = min(runs[0].cfg.batch, len(runs[0].y))
+    took = [[h['seconds'] for h in r.history][iterations//10:] for r in runs]
+    return dict(dataset=runs[0].meta['dataset'], batch=b, iterations=iterations, trajectories_per_second=sum(b*len(t)/sum(t) for t in took),
+        threads=1, device='cpu', cores=os.cpu_count())
+
 # %% ../nbs/05b_processes.ipynb #procspd1
 def speedup(rows)->pd.DataFrame: # of `throughput` -> medians over repetitions, one row per setting
-    "Times the trajectories per second of one process with keyed noise."
-    rate = rows.groupby(['noise','processes']).trajectories_per_second.median()
-    one = rate['keyed',1]
-    return pd.DataFrame(dict(rate=rate, times=rate/one, efficiency=rate/one/rate.index.get_level_values('processes')))
+    "Times the trajectories per second of one process with keyed noise, and what part that is of as many runs apart."
+    rate = rows.pivot_table(index=['dataset','batch'], columns=['way','processes'], values='trajectories_per_second', aggfunc='median')
+    out = dict(rate=rate, times=rate.div(rate['keyed',1], axis=0))
+    if 'apart' in rate: out['of_apart'] = pd.concat({'keyed':rate['keyed']/rate['apart']}, axis=1)
+    return pd.DataFrame({k:v.stack([0,1], future_stack=True) for k,v in out.items()}).dropna(subset='rate')

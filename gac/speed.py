@@ -204,7 +204,7 @@ def ratios(
     "Trajectories per second of ours over those of the plain ways, where both were measured."
     d = rows[rows.what.isin(['inner','outer','epoch'])]
     d = d.pivot_table(index=['arch','threads','device','what'], columns='way', values='trajectories_per_second', sort=False)
-    plain, ours = ([c for c in d if c.startswith(s)] for s in ('plain','ours'))
+    plain, ours = ([c for c in d if c.startswith('plain')], [c for c in ('ours','ours all steps') if c in d])
     out = pd.DataFrame({f'{o} / {p}':d[o]/d[p] for o in ours for p in plain})
     return out.dropna(how='all').dropna(axis=1, how='all')
 

@@ -278,10 +278,13 @@ def test_a_failed_job_is_one_line(tmp_path, capsys):
 # ---- the measurement
 
 def test_speedup():
-    rows = pd.DataFrame([dict(noise=n, processes=w, trajectories_per_second=x) for n,w,x in [('stream',1,101),('keyed',1,100),('keyed',1,90),('keyed',1,400),('keyed',2,180)]])
-    s = speedup(rows); assert s.loc['keyed',2].times==pytest.approx(1.8) and s.loc['keyed',2].efficiency==pytest.approx(.9)
+    seen = [('stream',1,101),('keyed',1,100),('keyed',1,90),('keyed',1,400),('keyed',2,180),('apart',2,190),('apart',2,200),('apart',2,300)]
+    s = speedup(pd.DataFrame([dict(dataset='d', batch=b, way=n, processes=w, trajectories_per_second=x*b) for b in (1,3) for n,w,x in seen]))
+    assert len(s)==8 and s.loc['d',3,'keyed',2].rate==540
+    for b in (1,3): assert s.loc['d',b,'keyed',2].times==pytest.approx(1.8) and s.loc['d',b,'keyed',2].of_apart==pytest.approx(.9) and pd.isna(s.loc['d',b,'keyed',1].of_apart)
 
 @many
 def test_throughput(shelf):
     d, place = shelf; rows = processes.throughput(place, (1,2), 1, 10, SMALL)
-    assert rows[['noise','processes']].values.tolist()==[['stream',1],['keyed',1],['keyed',2]] and (rows.trajectories_per_second>0).all()
+    assert rows[['way','processes']].values.tolist()==[['stream',1],['keyed',1],['keyed',2],['apart',2]] and (rows.trajectories_per_second>0).all()
+    with pytest.raises(OSError, match='stream, 1 processes: .*heads'): processes.throughput(place, (2,), 1, 10, [*SMALL,'--set','heads=5'])

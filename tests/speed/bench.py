@@ -2,7 +2,7 @@
 
 Each test measures one thing and keeps its rows in data/results/speed.csv, where they replace older ones of the same kind.
 `make speed FLAGS='-k "plain and default"'` runs a part, `FLAGS=--small` sees in a minute that all of it runs (give it `--rows=/some/file.csv`)."""
-import subprocess, sys, time
+import shutil, subprocess, sys, time
 from statistics import median
 import pytest
 import torch
@@ -14,7 +14,7 @@ from gac.elbo import ascend, elbo, infer
 from gac.model import Arch
 from gac.speed import made_up, speed_row, work
 from gac.tune import held_out_elbo
-from gac.train import Draws, Fit, iterate, load_run, new_run
+from gac.train import Draws, Fit, engine, iterate, load_run, new_run
 
 PAPER = [f'{env}-{set}' for env in ('hopper','walker2d','halfcheetah') for set in ('medium','medium-replay')]
 NAMES = ['default']+PAPER
@@ -60,6 +60,24 @@ def test_ours_epoch(name, threads, small, device, timed, roof, keep):
     took = timed(lambda: epoch(run, tau))
     w = work(run.model.arch,len(tau),c.k,'inner')*c.inner_steps+work(run.model.arch,len(tau),c.k,'outer')*c.outer_steps
     keep(speed_row('epoch','ours',name, took, roof(), len(tau), w, N=len(tau), T=1000, k=c.k))
+
+OTHERWISE = {'ours float32':{}, 'ours bfloat16':dict(precision='bfloat16'), 'ours compiled':dict(compile=True), 'ours bfloat16, compiled':dict(precision='bfloat16', compile=True)}
+
+@pytest.mark.parametrize('step', ['inner','epoch'])
+@pytest.mark.parametrize('name', NAMES[:3])
+def test_precision_and_compile(name, step, small, device, roof, keep, request):
+    "The same step in float32, in bfloat16, and compiled, in turn, so that other jobs of the machine meet all alike. One thread; no share of the float32 peak."
+    ways = {w:kw for w,kw in OTHERWISE.items() if not kw.get('compile') or device!='cpu' or any(map(shutil.which, ('g++','clang++')))}
+    made = {w:setting(name, small, device, **kw) for w,kw in ways.items()}; took = {w:[] for w in ways}
+    for i in range(1+min(5, request.config.getoption('rounds'))):
+        for w,(run,tau) in made.items():
+            with engine(run):
+                begun = time.perf_counter()
+                if step=='epoch': epoch(run, tau)
+                else: infer(run.model, tau, run.store.get(tau.key), run.cfg.inner_steps, run.cfg.inner_lr, run.cfg.k, 0., run.gen)
+                if device!='cpu': torch.cuda.synchronize()
+                if i: took[w].append(time.perf_counter()-begun)
+    for w,(run,tau) in made.items(): keep(speed_row(step, w, name, median(took[w])/(run.cfg.inner_steps if step=='inner' else 1), roof(), len(tau), N=len(tau), T=1000, k=run.cfg.k))
 
 # ---- (b) ours with all steps, and the plain way
 
