@@ -176,7 +176,7 @@ def critic(
     set_threads(1); tau = data.load(dataset)
     cfg, arch = settings(set_ or [], tau.s.shape[1], tau.a.shape[1], **(dict(iterations=iterations) if iterations is not None else {}))
     rows = c.held_out(tau, arch, cfg, held, seed=split, dataset=dataset, progress=True, starts=starts)
-    save_rows(rows.round(4).assign(method=label, env_seed=0), data_root()/'results'/'critic.csv')
+    save_rows(rows.round(4).assign(method=label, env_seed=0), data_root()/'results'/'critic.csv', ('dataset','method','train_seed','split'))
     print(c.verdict(rows).round(3).to_string())
 
 # %% ../nbs/13_cli.ipynb #cli-tu2
