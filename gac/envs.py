@@ -11,6 +11,7 @@ import difflib, functools, os, subprocess, sys
 from itertools import islice
 from pathlib import Path
 import gymnasium as gym
+import mujoco
 import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode, VectorEnv
@@ -51,8 +52,7 @@ def _draw(s)->np.ndarray: # (160,480,3) uint8
 
 # %% ../nbs/02_envs.ipynb #13bb8640
 gym.registry.pop('gac/PointMass-v0', None)
-gym.register('gac/PointMass-v0', entry_point=f'{PointMass.__module__}:PointMass',
-             max_episode_steps=PointMass.T)
+gym.register('gac/PointMass-v0', entry_point=f'{PointMass.__module__}:PointMass', max_episode_steps=PointMass.T)
 
 # %% ../nbs/02_envs.ipynb #eb89bad6
 def best_return(s0): # (...,3) initial states of `PointMass` → (...) the highest return possible from each
@@ -75,8 +75,13 @@ def make_env(
     if not isinstance(env, (str, gym.envs.registration.EnvSpec)):
         if callable(env) and isinstance(made := env(**kw), gym.Env): return made
         raise TypeError(f'env must be an id, an EnvSpec or a function that makes a gymnasium.Env; got {env!r}')
+    mujoco.set_mju_user_warning(_once)
     try: return gym.make(env, disable_env_checker=True, **kw)
     except (gym.error.Error, ImportError) as e: raise ValueError(_no_env(env, e)) from e
+@functools.cache
+def _once(text): # a warning of MuJoCo's, else printed for each copy; the old form of Gymnasium's HalfCheetah file is not ours to mend
+    if 'settotalmass' not in text: print(f'MuJoCo: {text}', file=sys.stderr)
+
 def _no_env(env, e)->str: # the message
     "What cannot be made, why, and what is near it."
     name = env if isinstance(env,str) else env.id
@@ -89,8 +94,7 @@ def _dim(space, what, name)->int: # length of the vector
     "Dimension of a flat Box, or one clear error."
     if isinstance(space, gym.spaces.Box) and len(space.shape)==1: return space.shape[0]
     cure = 'TransformAction, from a vector to its action' if what=='action' else 'FlattenObservation'
-    raise ValueError(f'{name} has {what} space {space}; a Box of shape (dim,) is needed: '
-                     f'wrap it in gymnasium.wrappers.{cure}')
+    raise ValueError(f'{name} has {what} space {space}; a Box of shape (dim,) is needed: wrap it in gymnasium.wrappers.{cure}')
 
 # %% ../nbs/02_envs.ipynb #11295a21
 def check_spaces(
@@ -101,8 +105,7 @@ def check_spaces(
     "State and action dimension, or one clear error."
     made = env if isinstance(env, (gym.Env, VectorEnv)) else make_env(env)
     vec, name = isinstance(made, VectorEnv), made.spec.id if made.spec else type(made).__name__
-    got = (_dim(made.single_observation_space if vec else made.observation_space, 'observation', name),
-           _dim(made.single_action_space if vec else made.action_space, 'action', name))
+    got = (_dim(made.single_observation_space if vec else made.observation_space, 'observation', name), _dim(made.single_action_space if vec else made.action_space, 'action', name))
     if made is not env: made.close()
     if (S or got[0], A or got[1])!=got:
         raise ValueError(f'{name} has S={got[0]}, A={got[1]}, but the data or policy has S={S or "any"}, A={A or "any"}: choose the environment the data came from')

@@ -190,3 +190,10 @@ def test_import_registers():
     code = "import gac.envs, gymnasium; print(gymnasium.make('gac/PointMass-v0').spec.to_json())"
     out = subprocess.run([sys.executable,'-c',code], capture_output=True, text=True)
     assert 'gac.envs:PointMass' in out.stdout, out.stderr
+
+def test_mujoco_says_a_thing_once(capfd, tmp_path, monkeypatch):
+    import mujoco
+    monkeypatch.chdir(tmp_path); make_env('HalfCheetah-v5'); make_env('HalfCheetah-v5')
+    said = capfd.readouterr(); assert said.out+said.err=='' and not (tmp_path/'MUJOCO_LOG.TXT').exists() # Gymnasium's file is in an old form, not ours to mend
+    tell = mujoco.get_mju_user_warning(); tell('something new'); tell('something new')
+    assert capfd.readouterr().err=='MuJoCo: something new\n'
