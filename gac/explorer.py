@@ -94,15 +94,20 @@ class Explorer:
         self.go = w.Button(description='roll out', button_style='primary')
         self.said, self.picture, self.movie = w.HTML(), w.Image(format='png', width=860), w.Image(format='gif', width=320)
         self.movie.layout.display = 'none'
-        for b in (self.model,self.question,self.lam,self.target,self.delta_y,self.quantile,self.seed,self.acting): b.observe(lambda _: self.ask(), 'value')
+        self.model.observe(lambda _: self.choose(), 'value')
+        for b in (self.question,self.lam,self.target,self.delta_y,self.quantile,self.seed,self.acting): b.observe(lambda _: self.ask(), 'value')
         self.go.on_click(lambda _: self.roll())
         self.box = w.VBox([w.HBox([self.model,self.seed]), self.question, w.HBox([self.lam,self.target]), w.HBox([self.delta_y,self.quantile]),
             w.HBox([self.acting,self.go]), self.said, self.picture, self.movie])
-        self.ask()
+        self.choose()
     def scene(self):
         name = self.model.value
         if name not in self.scenes: self.scenes[name] = Scene(self.known[name])
         return self.scenes[name]
+    def choose(self): # another model
+        "Let y* reach a fifth beyond the best of its data, and ask."
+        self.target.max = float(np.ceil(1.2*self.scene().y.max()/50)*50)
+        self.ask()
     def ask(self): # a slider moved
         "Ask again, draw, and say how long it took."
         cfg, begun = Ask(target=self.target.value, quantile=self.quantile.value, delta_y=self.delta_y.value, lam=self.lam.value), time.perf_counter()

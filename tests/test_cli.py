@@ -8,8 +8,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from gac import cli, data, train
-from gac.cli import settings
+from gac.cli import _refits, settings
 from gac.envs import point_mass_data
+from gac.model import Arch
 
 MINI = 'gac/hopper/medium-replay-mini-v0'
 SMALL = [x for k in ('D=16','heads=2','tokens=1','enc=1','dec=1','batch=4','k=4','inner_steps=1','outer_steps=1') for x in ('--set',k)]
@@ -252,3 +253,10 @@ def test_a_resumed_run_may_change_how_it_is_computed(shelf):
     assert (new.cfg.batch, new.cfg.precision)==(2,'bfloat16') and new.meta['began']==dict(batch=was.batch, precision='float32')
     with pytest.raises(ValueError, match='trained with other settings'): cli._unfinished(new, shelf/'run', None, ['batch=2'], was.seed)
     with pytest.raises(SystemExit): cli.main(['train','gac/hopper/medium-replay-mini-v0','--out',str(shelf/'run'),'--resume','--set','D=32'])
+
+def test_refits_of_each_stage():
+    base, arch = dict(iterations=150, outer_lr=5e-4), Arch(11,3)
+    assert _refits(base, ['iterations=60,30','batch=8'], 2, arch)==[dict(iterations=60,outer_lr=5e-4,batch=8), dict(iterations=30,outer_lr=5e-4,batch=8)]
+    assert _refits(base, ['iterations=60'], 2, arch)==dict(iterations=60,outer_lr=5e-4)
+    with pytest.raises(ValueError, match='--set iterations: give one value, or one for each of 3 stages'): _refits(base, ['iterations=60,30'], 3, arch)
+    with pytest.raises(ValueError, match='name fields of Fit only'): _refits(base, ['D=16'], 3, arch)
