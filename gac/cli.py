@@ -75,7 +75,7 @@ def online(
     quantile:Annotated[Optional[float], typer.Option(help='wishes start from returns above it')]=None,
     target:Annotated[Optional[float], typer.Option(help='y* of target')]=None,
     fresh:Annotated[str, typer.Option(help="new posteriors start from the 'plan' or from 'zero'")]='plan',
-    set_:Annotated[Optional[list[str]], typer.Option('--set', help='any field of Fit for the refits, as name=value; repeatable')]=None,
+    set_:Annotated[Optional[list[str]], typer.Option('--set', help='any field of Fit for the refits, as name=value or, one for each stage, name=v1,v2,v3; repeatable')]=None,
     paper:Annotated[bool, typer.Option('--paper', help="Δy, quantile, y* and refits as in Tables 6 and 7")]=False,
     asked:Annotated[int, typer.Option(help='episodes per question after each stage')]=50,
     out:Annotated[Optional[Path], typer.Option(help='folder; default: RUN/online-STRATEGY')]=None,
@@ -89,7 +89,7 @@ def online(
     from gac.core import set_threads
     set_threads(threads); r = t.resumable(t.load_run(run)); tau = data.load(dataset or r.meta['dataset'])
     chosen = {k:v for k,v in dict(delta_y=delta_y, quantile=quantile, target=target).items() if v is not None}
-    if set_: chosen['refit'] = o.Online().refit|_only(set_, r.model.arch)
+    if set_: chosen['refit'] = _refits(o.Online().refit, set_, stages, r.model.arch)
     make = (lambda **kw: o.Online.paper(r.meta['dataset'], **kw)) if paper else o.Online
     cfg, out = make(strategy=strategy, stages=stages, episodes=episodes, fresh=fresh, seed=r.cfg.seed, **chosen), out or run/f'online-{strategy}'
     rows = o.online(r, tau, _env(r,env), out, cfg, asked, log=lambda s: print(s, flush=True))
@@ -98,10 +98,17 @@ def online(
     print(f'written: {out}')
 
 # %% ../nbs/13_cli.ipynb #cli-on2
+def _refits(base, pairs, stages, arch): # settings of every refit, or a list, one for each stage
+    split = [(n,v.split(',')) for n,_,v in (p.partition('=') for p in pairs)]
+    if bad := [n for n,v in split if len(v) not in (1,stages)]: raise ValueError(f'--set {bad[0]}: give one value, or one for each of {stages} stages, with commas between')
+    each = [base|_only([f'{n}={v[k%len(v)]}' for n,v in split], arch) for k in range(stages)]
+    return each if any(len(v)>1 for _,v in split) else each[0]
+
 def _only(pairs, arch): # fields of Fit that were named, checked
-    cfg, other = settings(pairs, arch.S, arch.A)
-    if other!=type(arch)(arch.S, arch.A): raise ValueError(f"--set {' '.join(pairs)}: a refit keeps the architecture; name fields of Fit only")
-    return {p.partition('=')[0]:getattr(cfg, p.partition('=')[0]) for p in pairs}
+    cfg, _ = settings(pairs, arch.S, arch.A)
+    names = [p.partition('=')[0] for p in pairs]
+    if bad := [n for n in names if not hasattr(cfg,n)]: raise ValueError(f"--set {bad[0]}: a refit keeps the architecture; name fields of Fit only")
+    return {n:getattr(cfg,n) for n in names}
 
 # %% ../nbs/13_cli.ipynb #f4e3dd17
 @app.command()
@@ -148,15 +155,17 @@ def submit(
 # %% ../nbs/13_cli.ipynb #cli-lot1
 @app.command()
 def lottery(seeds:Annotated[int, typer.Option(help='training seeds')]=5):
-    "Train the lottery for five widths of p(y|z), and three days in a row; see which plans buy: data/results/lottery.csv, lottery-days.csv."
+    "Train the lottery for five widths of p(y|z), ask it for returns, and three days in a row: data/results/lottery.csv, lottery-asked.csv, lottery-days.csv."
     from gac import lottery as l, query as q
     from gac.core import data_root, set_threads, writing
     set_threads(1)
     def ask(run, question, **kw): return q.PlanPolicy(run.model, q.asker(run,question,q.Ask(steps=100,lr=.1,**kw)), 'sample')
     say = lambda r: print(' '.join(f'{k}={v:.3g}' if isinstance(v,float) else f'{k}={v}' for k,v in r.items()), flush=True)
-    made = {'lottery':l.flip(lambda run,lam: ask(run,'best',lam=lam), seeds=range(seeds), log=say), 'lottery-days':l.in_a_row(ask, seeds=range(seeds), log=say)}
-    for name,rows in made.items():
+    def keep(name, rows):
         with writing(data_root()/'results'/f'{name}.csv') as f: rows.round(4).to_csv(f, index=False)
+    keep('lottery', l.flip(lambda run,lam: ask(run,'best',lam=lam), seeds=range(seeds), log=say))
+    keep('lottery-asked', l.asked(ask, (l.learn(l.lottery_data(seed=s),seed=s) for s in range(seeds)), log=say))
+    keep('lottery-days', l.in_a_row(ask, seeds=range(seeds), log=say))
 
 # %% ../nbs/13_cli.ipynb #cli-lot2
 @app.command()
@@ -182,10 +191,11 @@ def critic(
 # %% ../nbs/13_cli.ipynb #cli-tu2
 @app.command()
 def tune(
-    dataset:Annotated[str, typer.Argument(help='shipped set, Minari id, Minari folder or D4RL .hdf5 file')],
+    dataset:Annotated[Optional[str], typer.Argument(help='shipped set, Minari id, Minari folder or D4RL .hdf5 file; with --run: that of the run, unless named')]=None,
+    run:Annotated[Optional[Path], typer.Option(help='search the refit of this run or online stage, RUN/online-STRATEGY/stage-1: every trial starts where that started')]=None,
     trials:Annotated[int, typer.Option(help='trials in all, over workers and over calls')]=30,
     workers:Annotated[int, typer.Option(help='processes')]=1,
-    phase:Annotated[str, typer.Option(help="'arch', then 'fit' with the architecture found; or 'both' at once")]='arch',
+    phase:Annotated[Optional[str], typer.Option(help="'arch', then 'fit' with the architecture found; or 'both' at once; default: arch, with --run fit")]=None,
     space:Annotated[str, typer.Option(help="'cpu' or 'table4'")]='cpu',
     budget:Annotated[float, typer.Option(help='compute of a trial, in iterations of the default settings')]=200.,
     held:Annotated[int, typer.Option(help='trajectories held out')]=32,
@@ -193,7 +203,7 @@ def tune(
     set_:Annotated[Optional[list[str]], typer.Option('--set', help='any field of Fit or Arch that is not searched, as name=value; repeatable')]=None,
     out:Annotated[Path, typer.Option(help='folder of the journal and of a slim checkpoint for every completed trial')]=Path('runs/tune'),
     storage:Annotated[Optional[str], typer.Option(help='FILE.log, sqlite:///FILE.db or the URL of a database; default: OUT/tune.log')]=None,
-    study:Annotated[Optional[str], typer.Option(help='name of the study, before -PHASE; default: from the data set')]=None,
+    study:Annotated[Optional[str], typer.Option(help='name of the study, before -PHASE; default: from the data set, or from --run')]=None,
     prune:Annotated[bool, typer.Option('--prune/--no-prune', help='give up trials below the median')]=True,
     returns:Annotated[int, typer.Option(help='then roll out so many episodes per question with each trial')]=0,
     table:Annotated[Optional[str], typer.Option(help='rows go to data/results/TABLE.csv and TABLE-returns.csv')]='tune',
@@ -202,16 +212,23 @@ def tune(
 ):
     "Search hyperparameters on the exact ELBO of held-out trajectories; the same command goes on."
     if returns and not 2<=returns<=10_000: raise ValueError(f'--returns {returns}: choose 2 to 10000 episodes, or 0 for none')
-    from gac import data, study as st
+    if not (dataset or run): raise ValueError('name a DATASET to search on, or with --run a run whose refit is searched')
+    from gac import study as st, tune as t
     from gac.core import data_root, name_of
-    from gac.tune import Search
     if table: data_root() # rows go there in the end
-    tau, where, name = data.load(dataset), storage or str(out/'tune.log'), study or name_of(dataset).replace('/','-').replace(' ','-')
-    search = Search(dataset, space, phase, budget, held, seed=seed, fixed=_tune_fixed(set_ or [], phase, where, name, tau.s.shape[1], tau.a.shape[1]))
+    at = '-'.join(run.absolute().parts[-3 if (run.parent/'online.json').is_file() else -1:]) if run else name_of(dataset) # of a stage: with run and strategy
+    where, name, phase = storage or str(out/'tune.log'), study or at.replace('/','-').replace(' ','-'), phase or ('fit' if run else 'arch')
+    search = _tune_search(dataset, run, set_ or [], where, name, phase, space=space, budget=budget, held=held, seed=seed)
     made = st.tune(search, where, f'{name}-{phase}', trials, workers, out, prune, device, env, threads)
-    with st.clear_errors(where): _tune_report(made, search, st.trial_rows(made,search,tau), table, out, returns, env)
+    with st.clear_errors(where): _tune_report(made, search, st.trial_rows(made,search,t.data_of(search)[0]), table, out, returns, env)
 
 # %% ../nbs/13_cli.ipynb #cli-tu4
+def _tune_search(dataset, run, pairs, where, name, phase, **kw): # -> Search
+    from gac import data, tune as t
+    if run: return t.search_refit(run, dataset, _tune_fixed(pairs, None, where, name, 1, 1), phase=phase, **kw)
+    tau = data.load(dataset)
+    return t.Search(dataset, phase=phase, fixed=_tune_fixed(pairs, phase, where, name, tau.s.shape[1], tau.a.shape[1]), **kw)
+
 def _tune_fixed(pairs, phase, where, name, S, A): # -> dict of the fields that all trials share
     cfg, arch = settings(pairs, S, A)
     fixed = {k:getattr(arch if hasattr(arch,k) else cfg, k) for k in (p.partition('=')[0] for p in pairs)}
@@ -233,7 +250,7 @@ def _tune_report(made, search, rows, table, out, returns, env): # rows.csv, and 
     print(f"{made.study_name}: {rows.state.value_counts().to_dict()}")
     why = [t.user_attrs['why'] for t in made.get_trials(deepcopy=False) if 'why' in t.user_attrs]
     if best is None: raise ValueError(f"no trial was completed: {why[-1] if why else 'raise --budget'}; or search on with more --trials")
-    print(f"best: trial {best.number}, {best.value:.1f} ± {best.user_attrs['error']:.1f} nats per held-out trajectory\ngac train {search.dataset} --out RUN {st.arguments(search, best)}")
+    print(f"best: trial {best.number}, {best.value:.1f} ± {best.user_attrs['error']:.1f} nats per held-out trajectory\n{'gac online RUN --out OTHER' if search.run else f'gac train {search.dataset} --out RUN'} {st.arguments(search, best)}")
     if not returns: return
     from gac import worth
     w = worth.returns(rows, out, returns, env=env, path=table and data_root()/'results'/f'{table}-returns.csv',

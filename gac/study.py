@@ -11,6 +11,7 @@ import json, os, signal, socket, warnings
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from multiprocessing import get_context
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -20,10 +21,10 @@ import pandas as pd
 import torch
 from tqdm.auto import tqdm
 from .core import Trajectories, name_of, pick_device, set_threads, versions, writing
-from .data import env_of, load
+from .data import env_of
 from .model import Arch
 from .train import Fit, fingerprint
-from .tune import Search, Unaffordable, attempt, configure, iteration_flops, searchable, space, split
+from .tune import Search, Unaffordable, attempt, begin, configure, data_of, iteration_flops, searchable, space, split
 
 # %% ../nbs/09a_study.ipynb #01cb326e
 def optuna_here(): # the library, or one clear error
@@ -93,25 +94,33 @@ def open_study(
     worker:int=0,      # number of this process
 ):                     # optuna study
     "A study, new or to go on with; refused if it is about something else."
-    o, told = optuna_here(), json.loads(json.dumps(asdict(search)))|dict(data=fingerprint(tau))
+    o, run = optuna_here(), begin(search.run, search.dataset)[0] if search.run else None
+    told = json.loads(json.dumps(asdict(search)))|dict(data=fingerprint(tau), start=run and _mark(run.model))
     pruner = o.pruners.MedianPruner(n_startup_trials=5) if prune else o.pruners.NopPruner()
     storage = open_storage(where, workers)
     try:
         study = o.create_study(storage=storage, study_name=name, direction='maximize', load_if_exists=True, pruner=pruner)
         if not study.user_attrs.get('search'):
-            study.set_user_attr('search', told); first = _default(search)
+            study.set_user_attr('search', told); first = _default(search, run)
             if first: study.enqueue_trial(first, skip_if_exists=True)
         seen = study.user_attrs['search']
         study.sampler = o.samplers.TPESampler(seed=search.seed+worker+1000*len(study.get_trials(deepcopy=False)))
     except Exception as e: raise _lost(where, e) from None
-    diff = [f'{k}: {seen.get(k)!r} there, {v!r} here' for k,v in told.items() if k!='dataset' and seen.get(k)!=v] # the data are known by their fingerprint
+    there, here = _flat(seen), _flat(told)
+    diff = [f'{k}: {there.get(k)!r} there, {here.get(k)!r} here' for k in there|here if there.get(k)!=here.get(k)]
     if diff: raise ValueError(f"study {name!r} was made for another search ({'; '.join(diff)}), and values of the two do not compare: choose another --study")
     return study
 
+def _flat(told): # what a study is about, one setting at a time; data and start are known by their fingerprints
+    return {k:v for k,v in told.items() if k not in ('dataset','run','fixed')}|{f'fixed {k}':v for k,v in told['fixed'].items()}
+
 # %% ../nbs/09a_study.ipynb #c1096eb1
-def _default(search): # the default settings as a point of the space, or {} if they are none
-    sp, d = space(search.space,search.phase), {**asdict(Arch(1,1)), **asdict(Fit())}
+def _default(search, run=None): # the default settings, or those of a stage, as a point of the space; {} if they are none
+    sp, d = space(search.space,search.phase), {**asdict(Arch(1,1)), **asdict(run.cfg if run else Fit())}
     return {k:d[k] for k in sp} if all(v['low']<=d[k]<=v['high'] if isinstance(v,dict) else d[k] in v for k,v in sp.items()) else {}
+
+def _mark(model): # θ in 16 letters
+    return blake2b(b''.join(v.cpu().numpy().tobytes() for v in model.state_dict().values()), digest_size=8).hexdigest()
 
 def finished(study): # trials that count: complete or given up
     return sum(t.state.name in ('COMPLETE','PRUNED') for t in study.get_trials(deepcopy=False))
@@ -183,7 +192,7 @@ def _work(search, where, name, i, workers, prune, out, device, env, threads, wor
     signal.signal(signal.SIGINT, signal.SIG_IGN) # the parent decides
     tqdm.set_lock(RLock()) # not one between processes: a killed worker would leave it behind
     try:
-        set_threads(threads); tau = load(search.dataset)
+        set_threads(threads); tau,_ = data_of(search)
         study = open_study(search, tau, where, name, workers, prune, i)
         with clear_errors(where):
             while word.recv(): word.send(run_trial(study, search, tau, out, device, env))
@@ -207,11 +216,11 @@ def tune(
 ):                       # optuna study
     "Search, or go on searching, until `trials` trials are complete or given up."
     if trials<1 or workers<1: raise ValueError(f'trials={trials}, workers={workers}: both must be at least 1')
-    tau, dev = load(search.dataset), str(pick_device(device))
+    (tau,may), dev = data_of(search), str(pick_device(device))
     try: env = env_of(search.dataset, env)
     except ValueError: env = None # none is needed to search
     study = open_study(search, tau, where, name, workers, prune)
-    split(tau, search.held, search.seed) # bad input, before anything runs
+    split(tau, search.held, search.seed, may) # bad input, before anything runs
     with clear_errors(where): return _go_on(study, search, tau, where, trials, workers, progress, (prune,out,dev,env,threads))
 
 def _go_on(study, search, tau, where, trials, workers, progress, rest): # with what is open and checked
@@ -302,6 +311,7 @@ def trial_rows(
 # %% ../nbs/09a_study.ipynb #90d0497f
 def arguments(
     search:Search, trial, # the study, a complete trial of it
-)->str:                   # for `gac train` and `gac compare`
+)->str:                   # for `gac train` and `gac compare`; of a refit, for `gac online`
     "Settings as command-line arguments, with the iterations that the budget paid for."
-    return f"--iterations {trial.user_attrs['iterations']} "+' '.join(f'--set {k}={v:.6g}' if isinstance(v,float) else f'--set {k}={v}' for k,v in (search.fixed|trial.params).items())
+    n, named = trial.user_attrs['iterations'], {k:v for k,v in (search.fixed|trial.params).items() if v is not None and not (search.run and searchable[k] is Arch)}
+    return ' '.join([f'--set iterations={n}' if search.run else f'--iterations {n}', *(f'--set {k}={v:.6g}' if isinstance(v,float) else f'--set {k}={v}' for k,v in named.items())])

@@ -36,6 +36,7 @@ class Fit:
     weight_decay:float=1e-3  # of AdamW
     clip:float=1.            # gradient norm of θ
     draw:str='good'          # how often a trajectory is drawn: 'uniform', 'sqrt' (∝√n), 'good' (also by rank of return), 'elite' (half of the draws from the best tenth)
+    elite:int=None           # steps in the best episodes that 'elite' means; None: a tenth of all. Online, a fixed number keeps worse episodes out
     warm:bool=True           # keep Adam's second moments with φ?
     return_weight:float=1.   # weight of log p(y|z) in the outer loop; 1 is eq. (5)
     seed:int=0               # initialisation, batches, noise
@@ -44,7 +45,7 @@ class Fit:
     compile:bool=False       # let torch.compile fuse prior and generator? minutes at first; meant for a GPU
 
     def __post_init__(self):
-        for k in ('iterations','batch','k','inner_steps','outer_steps'):
+        for k in ('iterations','batch','k','inner_steps','outer_steps','elite'):
             if getattr(self,k) is not None and getattr(self,k)<1: raise ValueError(f'Fit.{k}={getattr(self,k)}: must be at least 1')
         for k in ('inner_lr','outer_lr','clip'):
             if not getattr(self,k)>0: raise ValueError(f'Fit.{k}={getattr(self,k)}: must be positive')
@@ -59,16 +60,17 @@ def draw_weights(
     y:Tensor,         # (N,) returns
     n:Tensor,         # (N,) lengths
     how:str='good',   # 'uniform', 'sqrt', 'good', 'elite'
+    elite:int=None,   # steps in the best episodes; None: a tenth of all
 )->Tensor:            # (N,) probabilities
     "How often each trajectory is drawn."
     w = torch.ones(len(y), dtype=torch.float64) if how=='uniform' else n.cpu().double().sqrt()
     if how=='good': w = w*(1+15*(y.cpu().argsort().argsort()/max(len(y)-1,1))**4)
-    if how=='elite': w = w/w.sum()+w*(top := _best_tenth(y.cpu(), n.cpu()))/(w*top).sum()
+    if how=='elite': w = w/w.sum()+w*(top := _best(y.cpu(), n.cpu(), elite))/(w*top).sum()
     return w/w.sum()
 
-def _best_tenth(y, n): # bool (N,): the best episodes that hold a tenth of the steps, those that cloning imitates
+def _best(y, n, steps): # bool (N,): the best episodes that hold so many steps; a tenth: those that cloning imitates
     order = y.argsort(descending=True, stable=True)
-    return torch.zeros(len(y), dtype=torch.bool).index_put((order,), (n[order].cumsum(0)-n[order]).double()<.1*int(n.sum()))
+    return torch.zeros(len(y), dtype=torch.bool).index_put((order,), (n[order].cumsum(0)-n[order]).double()<(steps or .1*int(n.sum())))
 
 # %% ../nbs/05_train.ipynb #4313fe43
 def lr_at(i, total, peak, warmup=.05): # step, steps in all, peak rate
@@ -124,7 +126,7 @@ class Draws:
     "Batches of the trajectories this process owns, and their noise."
     def __init__(self, run, tau): # Run, the whole data
         c, self.run = run.cfg, run
-        self.p, self.B = draw_weights(tau.y, tau.n, c.draw), min(c.batch, len(tau))
+        self.p, self.B = draw_weights(tau.y, tau.n, c.draw, c.elite), min(c.batch, len(tau))
         self.line = Line.lay(self.p, tau.n, tau.key, c.batch) if c.noise=='keyed' else None
         own = self.line.owner(run.team.size)==run.team.rank if run.team else torch.ones(len(tau), dtype=torch.bool)
         self.mine = own.nonzero()[:,0] # rows owned

@@ -4,21 +4,23 @@
 
 # %% auto #0
 __all__ = ['searchable', 'LOOKS', 'space', 'iteration_flops', 'Search', 'Unaffordable', 'configure', 'split', 'held_out_elbo',
-           'attempt']
+           'begin', 'search_refit', 'data_of', 'attempt']
 
 # %% ../nbs/09_tune.ipynb #1c525c34
-import csv, time
-from dataclasses import dataclass, field, replace
+import csv, json, re, time
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import blake2b
 from importlib.resources import files
 from pathlib import Path
 import torch
 from torch import Tensor
 from .core import Trajectories, generator, name_of
+from .data import load
 from .elbo import elbo, infer
 from .model import Arch, n_params
+from .online import Online, episodes, restage, store
 from .speed import work
-from .train import Fit, fit, new_run, save_run
+from .train import Fit, check_data, fit, load_run, new_run, resumable, save_run
 
 # %% ../nbs/09_tune.ipynb #d38ad64b
 _names = dict(embedding_dim='D', latent_tokens='tokens', attention_heads='heads', decoder_layers='dec', encoder_layers='enc',
@@ -51,7 +53,7 @@ def iteration_flops(
     return cfg.inner_steps*work(arch,B,cfg.k,'inner').flops+cfg.outer_steps*work(arch,B,cfg.k,'outer').flops
 
 # %% ../nbs/09_tune.ipynb #cb3aefb6
-searchable = {**{k:Arch for k in ('D','tokens','heads','enc','dec','M','transition','sigma_y')}, **{k:Fit for k in Fit.__dataclass_fields__ if k not in ('iterations','seed')}}
+searchable = {**{k:Arch for k in ('D','tokens','heads','enc','dec','M','transition','length','sigma_y')}, **{k:Fit for k in Fit.__dataclass_fields__ if k not in ('iterations','seed')}}
 
 @dataclass(frozen=True)
 class Search:
@@ -66,9 +68,11 @@ class Search:
     draws:int=32           # fixed ε of the bound
     seed:int=0             # of split, training and sampler
     fixed:dict=field(default_factory=dict) # fields of Arch and Fit, the same in all trials
+    run:str=None           # run or online stage whose refit is searched; None: every trial trains a new model
 
     def __post_init__(self):
         sp = space(self.space, self.phase)
+        if self.run and self.phase!='fit': raise ValueError(f"phase {self.phase!r}: a refit keeps the architecture of its run; use phase 'fit'")
         for k,least in dict(budget=.01, held=2, steps=1, k=1, draws=1).items():
             if getattr(self,k)<least: raise ValueError(f'Search.{k}={getattr(self,k)}: must be at least {least}')
         for k in self.fixed:
@@ -91,7 +95,7 @@ def configure(
     for k,v in (search.fixed|chosen).items(): given[searchable[k]][k] = v
     arch, cfg = Arch(S, A, **given[Arch]), Fit(seed=search.seed, **given[Fit])
     n = search.budget*iteration_flops(Arch(S,A), Fit())/iteration_flops(arch, cfg, N)
-    if n<least: raise Unaffordable(f'budget {search.budget:g} pays for {n:.1f} iterations of {search.fixed|chosen}: raise it to {least*search.budget/n:.0f} or more')
+    if n<least: raise Unaffordable(f'budget {search.budget:g} pays for {n:.1f} iterations of {search.fixed|chosen}: raise it to {-(-10*least*search.budget//n)/10:g} or more')
     return arch, replace(cfg, iterations=max(1,round(n)))
 
 # %% ../nbs/09_tune.ipynb #d988db34
@@ -99,10 +103,12 @@ def split(
     tau:Trajectories, # a data set
     held:int,         # trajectories to hold out
     seed:int=0,       # which
+    among=None,       # (N,) bool: which may be held out; None: all
 )->tuple:             # the rest, those held out
     "Hold trajectories out by their keys."
-    if not 2<=held<=len(tau)-2: raise ValueError(f'cannot hold {held} of {len(tau)} trajectories out: choose 2 to {len(tau)-2}')
-    order = sorted(range(len(tau)), key=lambda i: blake2b(f'{seed} {int(tau.key[i])}'.encode(), digest_size=8).digest())
+    may = range(len(tau)) if among is None else among.nonzero()[:,0].tolist()
+    if not 2<=held<=len(may)-2: raise ValueError(f'cannot hold {held} of {len(may)} trajectories out: choose 2 to {len(may)-2}')
+    order = sorted(may, key=lambda i: blake2b(f'{seed} {int(tau.key[i])}'.encode(), digest_size=8).digest())
     out = torch.zeros(len(tau), dtype=torch.bool).index_fill(0, torch.tensor(order[:held]), True)
     return tau[(~out).to(tau.n.device)], tau[order[:held]]
 
@@ -122,6 +128,52 @@ def held_out_elbo(
     q,_ = infer(model, held, steps=steps, k=k, stop=stop, gen=generator(seed,dev))
     with torch.no_grad(): return elbo(model, held, q, None if exact else k, draws, generator(seed+1,dev))[0]
 
+# %% ../nbs/09_tune.ipynb #refit001
+def begin(
+    folder,       # a run, or a stage of an online run: RUN/online-…/stage-1
+    dataset=None, # its offline data, if they cannot be found by their name
+    device='cpu', # where to put the run
+)->tuple:         # Run with the refit's settings; its buffer; (N,) bool: what θ has not seen of it, None: nothing
+    "Where the refit of a stage begins."
+    start, told, places = _before(folder); settings = told['settings']
+    run = resumable(load_run(start, device=device)); tau = load(dataset or run.meta['dataset'])
+    if len(places)==1 and (told['start'],told['i'])!=(run.meta['fingerprint'],run.i): raise ValueError(_elsewhere.format(folder, start))
+    for d in places[:-1]: tau = _longer(run, tau, d, 'zero') # their posteriors are in the checkpoint
+    check_data(run, tau); buffer = _longer(run, tau, places[-1], settings['fresh']) if places else tau
+    if places and len(buffer)==len(tau) and settings['strategy']!='control': raise ValueError(f'{folder} has collected nothing yet: there is nothing new to refit to')
+    r = settings['refit']; run.cfg = replace(run.cfg, **(r[len(places)-1] if isinstance(r,list) else r))
+    return run, buffer, ~torch.isin(buffer.key, tau.key) if len(buffer)>len(tau) else None
+
+def _longer(run, tau, folder, fresh): # a buffer -> the same with the episodes of a folder
+    got = episodes(folder); return store(run, tau, *got[:2], fresh) if got else tau
+
+# %% ../nbs/09_tune.ipynb #refit002
+_elsewhere = '{} did not begin with a run in {}: put its online folder into the folder of that run'
+
+def _before(folder): # -> checkpoint the refit begins with, what online.json says, folders of episodes up to this stage
+    d = Path(folder).absolute(); f, m = d.parent/'online.json', re.fullmatch(r'stage-([1-9]\d*)', d.name)
+    if not (m and f.is_file()): return d, dict(settings=asdict(Online())), []
+    k = int(m[1]); start = d.parent/f'stage-{k-1}' if k>1 else d.parent.parent
+    if k==1 and not (start/'checkpoint').is_dir(): raise ValueError(_elsewhere.format(folder, start))
+    return start, json.loads(f.read_text()), [d.parent/f'stage-{j}'/'episodes' for j in range(1,k+1)]
+
+# %% ../nbs/09_tune.ipynb #refit007
+def search_refit(
+    folder,       # as for `begin`
+    dataset=None, # likewise
+    fixed={},     # fields of Fit, the same in all trials
+    **kw,         # for Search
+)->Search:
+    "A search for the settings of a stage's refit."
+    if bad := [k for k in fixed if searchable.get(k) is Arch]: raise ValueError(f'{bad[0]}: a refit keeps the architecture of its run; fix fields of Fit only')
+    run = begin(folder, dataset)[0]; arch = run.model.arch
+    if arch.learn_sigma_y: raise ValueError(f'{folder} learns sigma_y: it would differ from trial to trial, and then ELBOs do not compare')
+    told, sp = {k:getattr(arch if f is Arch else run.cfg, k) for k,f in searchable.items()}, space(kw.get('space','cpu'), 'fit')
+    return Search(str(dataset or run.meta['dataset']), **dict(phase='fit', run=str(folder))|kw, fixed={k:v for k,v in told.items() if k not in sp}|fixed)
+
+def data_of(search): # -> Trajectories that a study is about, (N,) bool: which may be held out; None: all
+    return begin(search.run, search.dataset)[1:] if search.run else (load(search.dataset), None)
+
 # %% ../nbs/09_tune.ipynb #743d8831
 LOOKS = (.25,.5,.75) # shares of the budget
 
@@ -135,10 +187,11 @@ def attempt(
     env=None,          # environment id, remembered in the checkpoint
 )->dict:               # value and error (nats per trajectory), values (N,), …
     "Train at the budget, then measure."
-    start = time.perf_counter(); rest, held = split(tau, search.held, search.seed)
+    start = time.perf_counter(); run, _, new = begin(search.run, search.dataset, device) if search.run else (None,)*3
+    rest, held = split(tau, search.held, search.seed, new)
     arch, cfg = configure(search, chosen, tau.s.shape[1], tau.a.shape[1], len(rest))
     rest, held = rest.to(device), held.to(device)
-    run = new_run(rest, arch, cfg, device, dataset=name_of(search.dataset), env=env)
+    run = _onward(run, rest, arch, cfg) if run else new_run(rest, arch, cfg, device, dataset=name_of(search.dataset), env=env)
     for part in LOOKS:
         fit(run, rest, until=max(1,round(part*cfg.iterations)), progress=False)
         if report: report(round(100*part), _finite(held_out_elbo(run.model, held, 40, 16, 4, False)).mean().item())
@@ -152,3 +205,7 @@ def attempt(
 def _finite(v): # (N,) -> the same, or an error
     if not v.isfinite().all(): raise FloatingPointError(f'the bound of {int((~v.isfinite()).sum())} held-out trajectories is not finite: lower outer_lr')
     return v
+
+def _onward(run, rest, arch, cfg): # from `begin`, what to refit to, settings of a trial -> the run at the start of its refit
+    if arch!=run.model.arch: raise ValueError(f'a refit keeps the architecture of its run, {run.model.arch}; got {arch}: make the search with `search_refit`')
+    return restage(run, rest, run.meta.get('stage',0)+1, **{k:v for k,v in asdict(cfg).items() if k!='seed'})

@@ -259,4 +259,32 @@ def test_refits_of_each_stage():
     assert _refits(base, ['iterations=60,30','batch=8'], 2, arch)==[dict(iterations=60,outer_lr=5e-4,batch=8), dict(iterations=30,outer_lr=5e-4,batch=8)]
     assert _refits(base, ['iterations=60'], 2, arch)==dict(iterations=60,outer_lr=5e-4)
     with pytest.raises(ValueError, match='--set iterations: give one value, or one for each of 3 stages'): _refits(base, ['iterations=60,30'], 3, arch)
-    with pytest.raises(ValueError, match='name fields of Fit only'): _refits(base, ['D=16'], 3, arch)
+    with pytest.raises(ValueError, match='name fields of Fit only'): _refits(base, ['D=64'], 3, arch)
+
+# --- rows: written to a data root of the test's own
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    (tmp_path/'data').mkdir(); monkeypatch.setenv('GAC_DATA', str(tmp_path/'data')); return tmp_path/'data'/'results'
+
+def test_online_keeps_rows(capsys, shelf, tmp_path, results):
+    args = ['online',shelf/'run','--dataset',shelf/'whole.hdf5','--out',tmp_path/'o','--stages',2,'--episodes',3,'--asked',2,'--set','iterations=2','--table','t','--label','mine']
+    for _ in range(2): # the second time nothing is left to do
+        quiet(*args); out = capsys.readouterr().out
+        assert f"written: {tmp_path/'o'}" in out and 'best' in out and 'stage 2: asked for' in out
+        rows, got = pd.read_csv(results/'t.csv'), pd.read_csv(results/'t-collected.csv')
+        assert len(rows)==3*2*2 and set(rows.stage)=={0,1,2} and (rows.method=='mine').all() and rows.achieved.notna().all()
+        assert got.groupby('stage').size().to_dict()=={1:3, 2:3} and sorted(p.name for p in results.iterdir())==['t-collected.csv','t.csv']
+    assert train.load_run(tmp_path/'o'/'stage-2').i==2 and train.load_run(shelf/'run').i==5
+
+def test_critic_keeps_rows(capsys, shelf, results):
+    for split,n in ((7,16), (8,32), (8,32)):
+        quiet('critic', shelf/'whole.hdf5', '--iterations', 2, '--held', 4, '--starts', 1, '--split', split, *SMALL)
+        rows = pd.read_csv(results/'critic.csv'); assert len(rows)==n and set(rows.cut)=={0,10,50,200} and set(rows.split)<={7,8}
+    assert 'covers50' in capsys.readouterr().out and np.isfinite(rows.expected).all() and (rows.method=='critic').all()
+
+@pytest.mark.skipif(not os.environ.get('GAC_TORCHRUN'), reason='starts many processes; set GAC_TORCHRUN=1')
+def test_processes_keeps_rows(capsys, shelf, results):
+    quiet('processes', shelf/'whole.hdf5', '--counts', '1,2', '--repetitions', 1, '--iterations', 10, *SMALL, '--set', 'batch=9')
+    rows = pd.read_csv(results/'processes.csv'); out = capsys.readouterr().out
+    assert sorted(zip(rows.way, rows.processes))==[('apart',2),('keyed',1),('keyed',2),('stream',1)] and (rows.trajectories_per_second>0).all() and 'times' in out and out.count('trajectories/s')==4

@@ -1,9 +1,9 @@
 "Online stages: interrupted anywhere, they end as if nothing had happened."
-import json, shutil
+import os, signal, subprocess, sys, time
 import numpy as np
 import pytest
 import torch
-from gac.core import cat
+from gac.data import save
 from gac.envs import EpisodeError, PointMass, point_mass_data
 from gac.model import Arch
 from gac.online import STRATEGIES, Online, episodes, online, reach, restage, stage, store, wish
@@ -121,3 +121,25 @@ def test_half_written_chunks_are_ignored(start, tmp_path):
     assert episodes(tmp_path/'s'/'episodes') is None
     _, buffer, got = stage(load_run(out), tau, ID, tmp_path/'s', cfg)
     assert len(got)==10 and len(buffer)==50
+
+def test_kill_9_and_the_same_command_again(start, tmp_path):
+    "A process killed while it collects: what was on disk stays as it is, and the end is that of an online run left in peace."
+    out, tau = start; disk, home, n = save(tau, 'gac/lane-v0', ID, tmp_path), tmp_path/'killed', 45
+    at = home/'stage-1'/'episodes'; first = at/'00000.safetensors'
+    args = [sys.executable,'-m','gac','online',out,'--dataset',disk,'--strategy','improve','--stages',1,'--episodes',n,'--asked',0,'--set','iterations=4','--out',home]
+    def start_it(): return subprocess.Popen([*map(str,args)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ|dict(GAC_CACHE=str(tmp_path/'cache')))
+    p = start_it()
+    try:
+        end = time.time()+60
+        while not first.exists() and p.poll() is None and time.time()<end: time.sleep(.002)
+        p.send_signal(signal.SIGKILL); said = p.communicate(timeout=20)[0]
+    finally: p.kill(); p.wait()
+    assert p.returncode==-signal.SIGKILL and first.exists(), said
+    kept = {f:f.read_bytes() for f in at.glob('0*.safetensors')}; assert 25<=len(episodes(at)[0])<n and not (home/'stage-1'/'checkpoint').exists()
+    p = start_it(); said = p.communicate(timeout=60)[0]
+    assert p.returncode==0 and 'written' in said, said
+    assert all(f.read_bytes()==v for f,v in kept.items()) and len(episodes(at)[0])==n and load_run(home/'stage-1').i==4
+    assert not [f for f in home.rglob('*') if f.name.startswith('.') or '.tmp' in f.name]
+    online(load_run(out), tau, ID, tmp_path/'peace', Online('improve', stages=1, episodes=n, refit=Online().refit|dict(iterations=4)), n=0)
+    assert {f.name:f.read_bytes() for f in at.iterdir()}=={f.name:f.read_bytes() for f in (tmp_path/'peace'/'stage-1'/'episodes').iterdir()}
+    assert same(load_run(home/'stage-1'), load_run(tmp_path/'peace'/'stage-1'))

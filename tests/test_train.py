@@ -307,6 +307,13 @@ def test_draw_weights(how, seed):
     else: assert torch.allclose(flat_, torch.full((30,),1/30).double())
     even = draw_weights(torch.arange(30.), n, 'sqrt'); assert torch.allclose(even/even[0], (n/n[0]).double().sqrt())
 
+def test_elite_of_a_fixed_number_of_steps():
+    y, n = torch.arange(20.), torch.full((20,),10); w = draw_weights(y, n, 'elite')
+    assert torch.allclose(w, draw_weights(y, n, 'elite', 20)) and (w>.1).tolist()==[False]*18+[True]*2 # a tenth of 200 steps
+    more, long = torch.cat([y,torch.full((20,),5.)]), torch.cat([n,n]) # worse episodes come in
+    assert (draw_weights(more, long, 'elite')>.1).sum()==4 and (draw_weights(more, long, 'elite', 20)>.1).nonzero().flatten().tolist()==[18,19]
+    with pytest.raises(ValueError, match='Fit.elite=0'): Fit(elite=0)
+
 def test_draw_weights_of_few():
     assert draw_weights(torch.zeros(1),torch.ones(1).long()).tolist()==[1.] and draw_weights(torch.zeros(5),torch.ones(5).long()).sum()==pytest.approx(1)
 

@@ -7,12 +7,13 @@ import pytest
 import torch
 from gac import cli, study as st, worth
 from gac.cloning import save_rows
-from gac.core import generator
+from gac.core import generator, windows
 from gac.data import save
+from gac.elbo import infer
 from gac.envs import point_mass_data
 from gac.model import Arch
 from gac.study import finished, open_storage, open_study, run_trial, tidy, trial_rows, tune
-from gac.train import Fit, load_run
+from gac.train import Fit, fit, load_run, new_run
 from gac.tune import Search, Unaffordable, attempt, configure, held_out_elbo, iteration_flops, space, split
 
 optuna = pytest.importorskip('optuna')
@@ -100,12 +101,26 @@ def test_trial_repeats_and_sees_only_the_rest(mass, tmp_path):
     v = held_out_elbo(run.model, held, 5, 4, 2)
     assert v.tolist()==pytest.approx(got['values'], abs=1e-2)
 
+@pytest.mark.parametrize('length', [False,True])
+def test_the_bound_is_a_plain_sum(mass, length):
+    "Step by step and trajectory by trajectory; with a length term where the model has one."
+    rest, held = split(mass, 4); run = new_run(rest, Arch(3,2,**FIXED,length=length,transition=True), Fit(iterations=6,batch=16,k=4)); fit(run, rest, progress=False)
+    m = run.model; q,_ = infer(m, held, steps=5, k=4, stop=0., gen=generator(0)); gen = generator(1); want = torch.zeros(4); lasts = torch.zeros(4)
+    with torch.no_grad():
+        for noise in (torch.randn(q.mu.shape, generator=gen) for _ in range(3)):
+            for i in range(4):
+                z = m.plan(held[[i]].s0, q[[i]].at(noise[[i]]))
+                want[i] += sum(m.log_prob_tau(windows(held[[i]], torch.tensor([[t]]), torch.ones(1,1), 1), z)[0] for t in range(int(held.n[i])))+m.log_prob_y(held.y[[i]], z)[0]-q[[i]].kl()[0]
+                if length: lasts[i] += m.length.log_prob(held.n[[i]], z)[0]
+    got = held_out_elbo(m, held, 5, 4, 3)
+    assert torch.allclose(got, (want+lasts)/3, atol=1e-3, rtol=1e-5) and bool((lasts.abs()>1e-2).all())==length
+
 # ---- studies
 
 def test_a_study_is_about_one_thing(mass, tmp_path):
     where = tmp_path/'a.log'; open_study(about(), mass, where, 's'); open_study(about('elsewhere'), mass, where, 's')
     for other,says in ((about(budget=2),'budget'), (about(held=9),'held'), (about(phase='both',fixed={}),'phase'), (about(space='table4'),"'cpu' there, 'table4' here"),
-                       (about(fixed=FIXED|dict(sigma_y=.2)),'sigma_y'), (about(fixed=FIXED|dict(transition=True)),'transition'), (about(seed=1),'seed')):
+                       (about(fixed=FIXED|dict(sigma_y=.2)),'sigma_y'), (about(fixed=FIXED|dict(transition=True)),'transition'), (about(fixed=FIXED|dict(length=True)),'fixed length: None there, True here'), (about(seed=1),'seed')):
         with pytest.raises(ValueError, match=f'made for another search .*{says}'): open_study(other, mass, where, 's')
     with pytest.raises(ValueError, match='another search .*data'): open_study(about(), mass[:20], where, 's')
 
@@ -312,6 +327,17 @@ def test_fit_takes_the_architecture_that_was_found(mass, tmp_path, untrained, ca
     assert cli._tune_fixed([], 'fit', where, 'm', 3, 2)=={}
     study.enqueue_trial(dict(D=128,tokens=8,heads=1,dec=1,enc=2,M=4)); study.add_trial(optuna.trial.create_trial(value=0., params=dict(D=128), distributions=dict(D=optuna.distributions.CategoricalDistribution([64,128]))))
     assert cli._tune_fixed(['k=8'], 'fit', where, 'n', 3, 2)==dict(D=128, k=8) and cli._tune_fixed(['k=8'], 'arch', where, 'n', 3, 2)==dict(k=8)
+
+def test_length_is_shared_by_all_trials(disk, tmp_path, capsys, untrained, monkeypatch):
+    "It is taken by both phases, and a study without it is another."
+    monkeypatch.setenv('GAC_DATA', str(tmp_path))
+    def gac(*args):
+        with pytest.raises(SystemExit) as e: cli.main(['tune',str(disk),'--held','8','--trials','1','--budget','20','--out',str(tmp_path),*args])
+        return e.value.code or 0, *capsys.readouterr()
+    monkeypatch.setattr(st, 'attempt', lambda s, chosen, *a: quick(s, dict(batch=1), None, lambda *a: None))
+    assert gac('--set','length=true')[0]==0 and gac('--phase','fit')[0]==0
+    assert st.searched(tmp_path/'tune.log','mass-v0-fit')['fixed']['length'] and pd.read_csv(tmp_path/'results'/'tune.csv').length.all()
+    code, _, err = gac(); assert code==2 and "made for another search (fixed length: True there, None here)" in err
 
 def test_fit_goes_on_with_its_own_architecture(mass, tmp_path, untrained, capsys):
     "Whatever the first phase has found since; and what the first phase fixed comes along."
