@@ -30,9 +30,13 @@ def test_errors_name_the_cure():
 
 # ---- learned
 
-import torch
+import pandas as pd, torch
 from dataclasses import replace
-from gac.lottery import FAIR, Days, bought, draw_lottery, learn, lottery_data
+import gac.lottery
+from gac.lottery import FAIR, Days, asked, bought, draw_lottery, in_a_row, learn, lottery_data, panel
+from gac.query import Ask, PlanPolicy, asker
+
+def ask(run, question, **kw): return PlanPolicy(run.model, asker(run,question,Ask(steps=2,lr=.1,**kw)), 'sample')
 
 def test_days_pay_by_the_odds():
     tau = lottery_data(Lottery(p=.3, prize=5., buyers=.7), n=2000, days=2, wage=.1)
@@ -53,3 +57,69 @@ def test_learn_is_seeded():
     tau = lottery_data(n=60)
     a,b = (learn(tau, iterations=3, seed=2) for _ in range(2))
     assert torch.equal(a.store.phi,b.store.phi)
+
+def test_asked_of_those_who_stayed_home():
+    "Every wish, both starts, beside the exact share; `improve` counts those only who start from y=0."
+    run = learn(lottery_data(n=300), iterations=2, seed=3)
+    seen, rises = [], (0.,.3,2.)
+    rows = asked(ask, [run], wishes=(-1.,4.), rises=rises, log=seen.append)
+    assert list(rows.question)==2*(['target']*2+['improve']*3) and list(rows.y)==2*[-1.,4.,*rises] and set(rows.seed)=={3}
+    assert list(rows.start)==['nearest']*5+['middle']*5 and len(seen)==10
+    odds = replace(FAIR, sd=float(run.model.sigma_y))
+    assert all(abs(r.exact-p_buy(odds,r.y))<1e-9 and 0<=r.learned<=1 for r in rows.itertuples())
+    assert (rows.n[rows.question=='target']==200).all() and rows.n[rows.question=='improve'].between(150,199).all()
+
+def test_in_a_row_says_how_long_it_trained_and_who_was_near():
+    rows = in_a_row(ask, wishes=(.6,), lams=(1.,), batches=(1,2), seeds=[1], n=200)
+    assert list(rows.batches)==[1]*3+[2]*3 and list(rows.question)==['prior','best, λ=1','target, y*=0.6']*2
+    stayed = (lottery_data(FAIR,200,3,.2,1).a[:,0].reshape(200,3)<0).all(1).sum()
+    assert (rows.near[rows.question.str.startswith('target')]==int(stayed)).all() # only three days of work pay about 0.6
+    assert rows.exact.isna().tolist()==[True,True,False]*2
+
+def test_kept_rows_are_of_five_seeds(root):
+    rows = pd.read_csv(root/'data'/'results'/'lottery-asked.csv')
+    assert set(rows.seed)==set(range(5)) and not rows.duplicated(['question','y','seed','start']).any()
+    assert (rows.groupby(['question','y','start']).size()==5).all() and rows.learned.between(0,1).all()
+    days = pd.read_csv(root/'data'/'results'/'lottery-days.csv')
+    assert (days.groupby(['batches','question']).seed.nunique()==5).all()
+
+# ---- the panel
+
+@pytest.fixture
+def shown(monkeypatch):
+    "A panel with a training of two batches; what it draws, and how often it trains."
+    pytest.importorskip('ipywidgets')
+    drawn, trained = [], []
+    def draw(**kw): drawn.append(kw['dots'])
+    def short(tau, sigma_y, iterations): trained.append(sigma_y); return learn(tau, sigma_y, 2)
+    monkeypatch.setattr(gac.lottery, 'draw_lottery', draw); monkeypatch.setattr(gac.lottery, 'learn', short)
+    monkeypatch.setattr(gac.lottery, 'lottery_data', lambda lot: lottery_data(lot, n=200))
+    box = panel(lambda run,y: ask(run,'target',target=y))
+    return {getattr(c,'description','') or type(c).__name__: c for c in box.children}, drawn, trained
+
+def test_dots_stay_when_the_wish_moves(shown):
+    bar, drawn, trained = shown
+    assert drawn==[None] and 'learned' not in bar['HTML'].value
+    bar['train'].click()
+    assert len(trained)==1 and [y for y,_ in drawn[-1]]==[-1.,0.,.5,1.,2.,4.,1.] and ', learned' in bar['HTML'].value
+    before = drawn[-1]
+    bar['Δy'].value = 3.
+    assert drawn[-1][:6]==before[:6] and drawn[-1][6][0]==3. and ', learned' in bar['HTML'].value and len(trained)==1
+
+@pytest.mark.parametrize('name,value', [('odds',.2),('prize',7.),('buyers',.6),('σ_y',.5)])
+def test_dots_belong_to_one_lottery(shown, name, value):
+    bar, drawn, trained = shown
+    bar['train'].click(); dots, first = drawn[-1], bar[name].value
+    bar[name].value = value
+    assert drawn[-1] is None and 'belong to odds 0.1, prize 5, buyers 0.5, σ_y 0.3' in bar['HTML'].value
+    bar[name].value = first
+    assert drawn[-1]==dots and len(trained)==1 # they come back, without training
+    bar[name].value = value; bar['train'].click()
+    assert len(trained)==2 and len(drawn[-1])==7 and 'belong' not in bar['HTML'].value
+
+def test_a_failed_training_frees_the_button(shown, monkeypatch):
+    bar = shown[0]
+    def fail(*a): raise FloatingPointError('elbo is nan')
+    monkeypatch.setattr(gac.lottery, 'learn', fail)
+    bar['train'].click()
+    assert not bar['train'].disabled and 'training' not in bar['HTML'].value
