@@ -217,7 +217,7 @@ def throughput(
     with tempfile.TemporaryDirectory() as tmp:
         args = ('train', dataset, '--iterations', iterations, '--device', 'cpu', *options)
         for rep in range(repetitions):
-            for way,W in [('stream',1), *((w,n) for n in processes for w in ('keyed','apart')[:1+(n>1)])]:
+            for way,W in [('stream',1), *(('keyed',n) for n in processes), *(('apart',n) for n in processes if n>1)]:
                 outs = [Path(tmp)/f'{way}-{W}-{rep}-{i}' for i in range(W if way=='apart' else 1)]
                 one = lambda out: torchrun(W//len(outs), *args, '--set', f"noise={'stream' if way=='stream' else 'keyed'}", '--out', out)
                 with ThreadPool(len(outs)) as pool: done = pool.map(one, outs)
