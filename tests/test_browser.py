@@ -40,26 +40,56 @@ def browser():
         yield b
         b.close()
 
-@pytest.mark.parametrize('name,slider', [('06_lottery','σ_y'), ('07d_explorer','λ')])
-def test_a_slider_changes_picture_and_readout(lab, browser, name, slider):
+@pytest.fixture
+def opened(lab, browser, request):
+    "A notebook that has run from top to bottom; at the end its page's console must be free of errors."
     page, errors = browser.new_page(viewport=dict(width=1400,height=1000)), []
     page.on('console', lambda m: errors.append(m.text) if m.type=='error' else None)
     page.on('pageerror', lambda e: errors.append(str(e)))
-    page.goto(f'{lab}/lab/tree/{name}.ipynb?token=t&reset', timeout=60_000)
+    page.goto(f'{lab}/lab/tree/{request.param}.ipynb?token=t&reset', timeout=60_000)
     page.wait_for_selector('.jp-Notebook .jp-CodeCell', timeout=60_000)
     dialog = page.locator('.jp-Dialog .jp-mod-accept') # JupyterLab asks for a kernel now and then
     page.add_locator_handler(dialog, lambda: dialog.click())
     page.wait_for_timeout(2000)
     page.get_by_role('menuitem', name='Run', exact=True).click()
     page.get_by_role('menuitem', name='Run All Cells', exact=True).click()
-    readout, picture = page.locator('.gac-readout').last, page.locator('.jupyter-widgets img').first
-    readout.wait_for(timeout=150_000)
-    handle = page.locator('.jupyter-widgets.widget-inline-hbox', has=page.locator(f'label:text-is("{slider}")')).locator('.noUi-handle').first
+    page.locator('.gac-readout').last.wait_for(timeout=150_000)
     page.wait_for_function("!document.querySelector('.jp-Notebook').innerText.includes('[*]:')", timeout=150_000)
-    before = readout.inner_text(), picture.get_attribute('src')
-    handle.scroll_into_view_if_needed(); handle.focus()
-    for _ in range(5): page.keyboard.press('ArrowRight')
-    page.wait_for_function('([old]) => [...document.querySelectorAll(".gac-readout")].at(-1).innerText!==old', arg=[before[0]], timeout=30_000)
-    page.wait_for_function('([old]) => document.querySelector(".jupyter-widgets img").src!==old', arg=[before[1]], timeout=30_000)
-    assert not errors, errors
+    yield page
     page.close()
+    assert not errors, errors
+
+PICTURE, READOUT = ".jupyter-widgets img", "[...document.querySelectorAll('.gac-readout')].at(-1)?.innerText ?? ''"
+def changes(page, touch, says=''): # -> readout; it and the picture must be other ones after the touch
+    picture, readout = page.locator(PICTURE).first.get_attribute('src'), page.evaluate(READOUT)
+    touch()
+    page.wait_for_function(f"([old,says]) => {{ const now = ({READOUT}); return now!==old && now.includes(says) }}", arg=[readout,says], timeout=60_000)
+    page.wait_for_function(f"([old]) => document.querySelector('{PICTURE}').src!==old", arg=[picture], timeout=30_000)
+    return page.evaluate(READOUT)
+
+def slide(page, name, by=5):
+    handle = page.locator('.jupyter-widgets.widget-inline-hbox', has=page.locator(f'label:text-is("{name}")')).locator('.noUi-handle').first
+    def touch():
+        handle.scroll_into_view_if_needed(); handle.focus()
+        for _ in range(by): page.keyboard.press('ArrowRight')
+    return touch
+
+def button(page, name): return page.locator(f'.jupyter-widgets button:text-is("{name}")').last.click
+
+@pytest.mark.parametrize('opened', ['06_lottery'], indirect=True)
+def test_the_lottery_is_redrawn_and_learned(opened):
+    changes(opened, slide(opened,'σ_y'))
+    assert 'learned' not in changes(opened, slide(opened,'Δy'))
+    changes(opened, button(opened,'train'), 'learned')
+    changes(opened, slide(opened,'Δy'), 'learned') # the same model, asked again
+
+@pytest.mark.parametrize('opened', ['07d_explorer'], indirect=True)
+def test_the_explorer_answers_whatever_is_touched(opened):
+    changes(opened, slide(opened,'λ'))
+    for q in ('best','prior'): changes(opened, button(opened,q), q)
+    models = opened.locator('.jupyter-widgets select').last
+    other = models.evaluate('s => [...s.options].find(o => !o.selected).value')
+    changes(opened, lambda: models.select_option(other))
+    changes(opened, slide(opened,'start s₀',1))
+    said, film = changes(opened, button(opened,'roll out'), 'achieved'), opened.locator(PICTURE).nth(1)
+    assert film.is_visible() or 'cannot draw here' in said
