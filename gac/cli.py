@@ -75,6 +75,7 @@ def online(
     quantile:Annotated[Optional[float], typer.Option(help='wishes start from returns above it')]=None,
     target:Annotated[Optional[float], typer.Option(help='y* of target')]=None,
     fresh:Annotated[str, typer.Option(help="new posteriors start from the 'plan' or from 'zero'")]='plan',
+    elite:Annotated[str, typer.Option(help="half of the draws come from the best tenth of the growing 'buffer', or from the best as large as a tenth was at the 'start'")]='buffer',
     set_:Annotated[Optional[list[str]], typer.Option('--set', help='any field of Fit for the refits, as name=value or, one for each stage, name=v1,v2,v3; repeatable')]=None,
     paper:Annotated[bool, typer.Option('--paper', help="Δy, quantile, y* and refits as in Tables 6 and 7")]=False,
     asked:Annotated[int, typer.Option(help='episodes per question after each stage')]=50,
@@ -91,7 +92,7 @@ def online(
     chosen = {k:v for k,v in dict(delta_y=delta_y, quantile=quantile, target=target).items() if v is not None}
     if set_: chosen['refit'] = _refits(o.Online().refit, set_, stages, r.model.arch)
     make = (lambda **kw: o.Online.paper(r.meta['dataset'], **kw)) if paper else o.Online
-    cfg, out = make(strategy=strategy, stages=stages, episodes=episodes, fresh=fresh, seed=r.cfg.seed, **chosen), out or run/f'online-{strategy}'
+    cfg, out = make(strategy=strategy, stages=stages, episodes=episodes, fresh=fresh, elite=elite, seed=r.cfg.seed, **chosen), out or run/f'online-{strategy}'
     rows = o.online(r, tau, _env(r,env), out, cfg, asked, log=lambda s: print(s, flush=True))
     if table: o.keep(rows, out, cfg, label or strategy, table)
     if asked: print(rows.groupby(['question','stage']).achieved.agg(['mean','std']).round(1).to_string())

@@ -6,7 +6,7 @@
 __all__ = ['STRATEGIES', 'Online', 'known', 'reach', 'wish', 'collect', 'episodes', 'store', 'restage', 'stage', 'online', 'keep']
 
 # %% ../nbs/08_online.ipynb #d76a467d
-import json
+import json, math
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 import numpy as np
@@ -34,6 +34,7 @@ class Online:
     target:float=None       # y* of 'target'; None: the best return in the buffer
     acting:str='sample'     # how collected plans are acted upon
     fresh:str='plan'        # posterior of a new trajectory: the 'plan' that made it, or 'zero'
+    elite:str='buffer'      # draw='elite' means the best tenth of the growing 'buffer', or as many steps as a tenth of what was there at the 'start'
     refit:object=field(default_factory=lambda: dict(iterations=150, outer_lr=5e-4, draw='elite')) # fields of Fit; one dict or one per stage
     chunk:int=25            # episodes between two savings
     seed:int=0              # of collection
@@ -41,6 +42,7 @@ class Online:
     def __post_init__(self):
         if self.strategy not in STRATEGIES: raise ValueError(f"strategy={self.strategy!r}: choose one of {', '.join(STRATEGIES)}")
         if self.fresh not in ('plan','zero'): raise ValueError(f"fresh={self.fresh!r}: choose 'plan' or 'zero'")
+        if self.elite not in ('buffer','start'): raise ValueError(f"elite={self.elite!r}: choose 'buffer' or 'start'")
         for k in ('stages','episodes','chunk'):
             if getattr(self,k)<1: raise ValueError(f'{k}={getattr(self,k)}: must be at least 1')
         for k in ('delta_y','quantile','refit'):
@@ -175,12 +177,14 @@ def stage(
     **kw,                # for `fit`: progress, every
 )->tuple:                # Run, buffer, rows collected (None for 'control')
     "Collect, store, refit; whatever is done already is read from `out`."
-    got = None
+    got, refit = None, cfg.at('refit',k)
+    run = replace(run, meta=dict(tenth=math.ceil(.1*int(tau.n.sum())))|run.meta) # of the offline set, from the first stage on
+    if cfg.elite=='start': refit = dict(elite=run.meta['tenth'])|refit
     if cfg.strategy!='control':
         collect(run, env, *wish(cfg,run,k,last), Path(out)/'episodes', cfg, k)
         new,q,got = episodes(Path(out)/'episodes')
         tau = store(run, tau, new, q, cfg.fresh)
-    run = load_run(out, device=run.model.head.lsd.device) if (Path(out)/'checkpoint').is_dir() else restage(run, tau, k, **cfg.at('refit',k))
+    run = load_run(out, device=run.model.head.lsd.device) if (Path(out)/'checkpoint').is_dir() else restage(run, tau, k, **refit)
     if run.i<run.cfg.iterations: fit(run, tau, out, **dict(every=100, progress=False)|kw)
     return run, tau, got
 

@@ -94,7 +94,7 @@ def test_new_posteriors(start, tmp_path, fresh):
     assert torch.allclose(run.store.get(new.key).mu, q.mu if fresh=='plan' else torch.zeros_like(q.mu))
     assert len(store(run, buffer, new, q, fresh))==45 # an episode that is there already is not stored twice
 
-@pytest.mark.parametrize('bad', [dict(strategy='best'), dict(fresh='data'), dict(stages=0), dict(episodes=0), dict(chunk=0), dict(delta_y=[1.,2.]), dict(refit=[{}]), dict(quantile=1.2)])
+@pytest.mark.parametrize('bad', [dict(strategy='best'), dict(fresh='data'), dict(elite='all'), dict(stages=0), dict(episodes=0), dict(chunk=0), dict(delta_y=[1.,2.]), dict(refit=[{}]), dict(quantile=1.2)])
 def test_bad_settings(bad):
     with pytest.raises(ValueError, match=next(iter(bad))): Online(**bad)
 
@@ -103,6 +103,16 @@ def test_reach():
     assert abs(reach(t, np.minimum(t,60), 5)-65)<1.5
     assert reach(t, t-50, 5)==-np.inf
     assert reach(np.array([3.]), np.array([3.]), 0.)==3
+
+def test_elite_grows_with_the_buffer_or_stays_as_large_as_at_the_start(start, tmp_path):
+    out, tau = start
+    refit = SMALL['refit']|dict(draw='elite')
+    for name,kw in dict(start=dict(elite='start'), buffer={}, told=dict(elite='start', refit=refit|dict(elite=50))).items():
+        online(load_run(out), tau, ID, tmp_path/name, Online(**(SMALL|dict(refit=refit)|kw)), n=0, every=2)
+    tenth = -(-int(tau.n.sum())//10)
+    elite = {name:[load_run(tmp_path/name/f'stage-{k}').cfg.elite for k in (1,2)] for name in ('start','buffer','told')}
+    assert elite==dict(start=[tenth,tenth], buffer=[None,None], told=[50,50])
+    assert not same(*(load_run(tmp_path/name/'stage-2') for name in ('start','buffer')))
 
 def test_adaptive_goes_no_further_than_wishes_came_true(start):
     import pandas as pd
