@@ -64,8 +64,8 @@ test: $(STAMP) ## notebooks clean, exported, executed; then pytest (9 to 11 minu
 	@echo "test: all passed"
 
 speed: export MPLBACKEND := agg
-speed: $(STAMP) ## times, floors and ratios into data/results/speed.csv (about 12 minutes on a quiet machine; FLAGS='-k default', FLAGS=--device=cuda)
-	@echo "speed: measures steps, epochs, the plain way, rollouts and scaling; about 12 minutes, let nothing else run"
+speed: $(STAMP) ## times, floors and ratios into data/results/speed.csv (about half an hour on a quiet machine, 12 minutes with FLAGS='-k "not compile"'; FLAGS='-k default', FLAGS=--device=cuda)
+	@echo "speed: measures steps, epochs, the plain way, rollouts and scaling; about half an hour, let nothing else run"
 	@$(BIN)/python -m pytest -q tests/speed/bench.py --benchmark-columns=median,stddev,rounds $(FLAGS)
 
 lab: $(STAMP) ## the notebooks in JupyterLab (starts in seconds, runs until Ctrl-C)
