@@ -61,7 +61,7 @@ def test_ours_epoch(name, threads, small, device, timed, roof, keep):
     w = work(run.model.arch,len(tau),c.k,'inner')*c.inner_steps+work(run.model.arch,len(tau),c.k,'outer')*c.outer_steps
     keep(speed_row('epoch','ours',name, took, roof(), len(tau), w, N=len(tau), T=1000, k=c.k))
 
-OTHERWISE = {'ours float32':{}, 'ours bfloat16':dict(precision='bfloat16'), 'ours compiled':dict(compile=True), 'ours bfloat16, compiled':dict(precision='bfloat16', compile=True)}
+OTHERWISE = {'ours float32':{}, 'ours bfloat16':dict(precision='bfloat16'), 'ours float32, compiled':dict(compile=True), 'ours bfloat16, compiled':dict(precision='bfloat16', compile=True)}
 
 def peak(device, small): return machine(device, **(dict(sizes=(512,), mb=16, repeats=2) if small else dict(repeats=3)))
 
