@@ -18,7 +18,7 @@ from .core import Trajectories, generator, name_of
 from .data import load
 from .elbo import elbo, infer
 from .model import Arch, n_params
-from .online import Online, episodes, restage, store
+from .online import Online, episodes, refit_at, restage, store
 from .speed import work
 from .train import Fit, check_data, fit, load_run, new_run, resumable, save_run
 
@@ -141,7 +141,7 @@ def begin(
     for d in places[:-1]: tau = _longer(run, tau, d, 'zero') # their posteriors are in the checkpoint
     check_data(run, tau); buffer = _longer(run, tau, places[-1], settings['fresh']) if places else tau
     if places and len(buffer)==len(tau) and settings['strategy']!='control': raise ValueError(f'{folder} has collected nothing yet: there is nothing new to refit to')
-    r = settings['refit']; run.cfg = replace(run.cfg, **(r[len(places)-1] if isinstance(r,list) else r))
+    run, refit = refit_at(run, tau, Online(**settings), max(1,len(places))); run.cfg = replace(run.cfg, **refit)
     return run, buffer, ~torch.isin(buffer.key, tau.key) if len(buffer)>len(tau) else None
 
 def _longer(run, tau, folder, fresh): # a buffer -> the same with the episodes of a folder

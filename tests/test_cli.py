@@ -268,14 +268,14 @@ def results(tmp_path, monkeypatch):
     (tmp_path/'data').mkdir(); monkeypatch.setenv('GAC_DATA', str(tmp_path/'data')); return tmp_path/'data'/'results'
 
 def test_online_keeps_rows(capsys, shelf, tmp_path, results):
-    args = ['online',shelf/'run','--dataset',shelf/'whole.hdf5','--out',tmp_path/'o','--stages',2,'--episodes',3,'--asked',2,'--set','iterations=2','--table','t','--label','mine']
+    args = ['online',shelf/'run','--dataset',shelf/'whole.hdf5','--out',tmp_path/'o','--stages',2,'--episodes',3,'--asked',2,'--elite','start','--set','iterations=2','--table','t','--label','mine']
     for _ in range(2): # the second time nothing is left to do
         quiet(*args); out = capsys.readouterr().out
         assert f"written: {tmp_path/'o'}" in out and 'best' in out and 'stage 2: asked for' in out
         rows, got = pd.read_csv(results/'t.csv'), pd.read_csv(results/'t-collected.csv')
         assert len(rows)==3*2*2 and set(rows.stage)=={0,1,2} and (rows.method=='mine').all() and rows.achieved.notna().all()
         assert got.groupby('stage').size().to_dict()=={1:3, 2:3} and sorted(p.name for p in results.iterdir())==['t-collected.csv','t.csv']
-    assert train.load_run(tmp_path/'o'/'stage-2').i==2 and train.load_run(shelf/'run').i==5
+    last = train.load_run(tmp_path/'o'/'stage-2'); assert last.i==2 and last.cfg.elite>0 and train.load_run(shelf/'run').i==5
 
 def test_critic_keeps_rows(capsys, shelf, results):
     for split,n in ((7,16), (8,32), (8,32)):

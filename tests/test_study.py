@@ -25,7 +25,7 @@ def shelf(tmp_path_factory):
     d = tmp_path_factory.mktemp('shelf'); old = os.environ.get('GAC_CACHE'); os.environ['GAC_CACHE'] = str(tmp_path_factory.mktemp('cache'))
     tau = point_mass_data(20, seed=3); disk = save(tau, 'gac/mass-v0', LANE, d)
     run = new_run(tau, Arch(3,2,**TINY), Fit(iterations=4, batch=16, k=4, inner_steps=2, outer_steps=1), dataset=str(disk), env=LANE); fit(run, tau, d/'run', progress=False)
-    for name,cfg in dict(improve=Online('improve', stages=2, episodes=8, chunk=8, refit=REFITS), control=Online('control', stages=1, refit=REFITS[0])).items():
+    for name,cfg in dict(improve=Online('improve', stages=2, episodes=8, chunk=8, elite='start', refit=REFITS), control=Online('control', stages=1, refit=REFITS[0])).items():
         online(load_run(d/'run'), tau, LANE, d/'run'/f'online-{name}', cfg, n=0)
     save_run(run, d/'slim', slim=True)
     yield d, disk, tau
