@@ -225,7 +225,9 @@ def _begin(run, tau, out, cfg):
     "Refuse a folder that belongs to something else, before any work."
     check_data(resumable(run), tau)
     f, mine = Path(out)/'online.json', json.loads(json.dumps(dict(settings=asdict(cfg), start=run.meta['fingerprint'], seed=run.cfg.seed, i=run.i)))
-    if f.exists() and (has := json.loads(f.read_text()))!=mine:
+    has = json.loads(f.read_text()) if f.exists() else mine
+    has['settings'] = asdict(Online())|has['settings'] # a field that came later was at its default
+    if has!=mine:
         diff = {k:(has['settings'].get(k),v) for k,v in mine['settings'].items() if has['settings'].get(k)!=v} or 'another run or other data'
         raise ValueError(f'{out} holds an online run with other settings (there, asked for): {diff}; choose another folder, or remove it')
     if not f.exists():

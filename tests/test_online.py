@@ -1,5 +1,5 @@
 "Online stages: interrupted anywhere, they end as if nothing had happened."
-import os, signal, subprocess, sys, time
+import json, os, signal, subprocess, sys, time
 import numpy as np
 import pytest
 import torch
@@ -76,6 +76,13 @@ def test_another_setting_is_refused(start, tmp_path):
     out, tau = start
     online(load_run(out), tau, ID, tmp_path, Online('control', **SMALL), n=0)
     with pytest.raises(ValueError, match='quantile.*choose another folder'): online(load_run(out), tau, ID, tmp_path, Online('control', **SMALL, quantile=.5), n=0)
+
+def test_a_folder_from_before_a_field_goes_on(start, tmp_path):
+    out, tau = start; f = tmp_path/'online.json'
+    online(load_run(out), tau, ID, tmp_path, Online('control', **SMALL), n=0)
+    told = json.loads(f.read_text()); del told['settings']['elite']; f.write_text(json.dumps(told))
+    online(load_run(out), tau, ID, tmp_path, Online('control', **SMALL), n=0)
+    with pytest.raises(ValueError, match="elite.*'buffer', 'start'.*choose another folder"): online(load_run(out), tau, ID, tmp_path, Online('control', **SMALL, elite='start'), n=0)
 
 def test_a_slim_start_is_refused(start, tmp_path):
     out, tau = start

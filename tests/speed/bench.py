@@ -1,7 +1,7 @@
 """The measuring bench: `make speed`. Not collected by `make test`; named on the command line it is.
 
 Each test measures one thing and keeps its rows in data/results/speed.csv, where they replace older ones of the same kind.
-`make speed FLAGS='-k "plain and default"'` runs a part, `FLAGS=--small` sees in a minute that all of it runs (give it `--rows=/some/file.csv`)."""
+`make speed FLAGS='-k "plain and default"'` runs a part, `FLAGS=--small` sees in two minutes that all of it runs (give it `--rows=/some/file.csv`)."""
 import shutil, subprocess, sys, time
 from statistics import median
 import pytest
@@ -12,7 +12,7 @@ from gac.core import data_root, generator
 from gac.data import load
 from gac.elbo import ascend, elbo, infer
 from gac.model import Arch
-from gac.speed import machine, made_up, speed_row, work
+from gac.speed import made_up, speed_row, work
 from gac.tune import held_out_elbo
 from gac.train import Draws, Fit, engine, iterate, load_run, new_run
 
@@ -31,11 +31,33 @@ def setting(name, small, device, N=32, T=None, **kw): # -> run, data
 
 each = pytest.mark.parametrize('name', NAMES)
 
+def compiles(device): return device!='cpu' or any(map(shutil.which, ('g++','clang++')))
+
+def in_turn(calls, device, rounds, roof): # names: (run, what to time) -> medians, and of the machine: other jobs on it meet all alike
+    took, roofs = {w:[] for w in calls}, []
+    for i in range(1+rounds):
+        if i: roofs.append(roof(again=True))
+        for w,(run,call) in calls.items():
+            with engine(run):
+                begun = time.perf_counter(); call()
+                if device!='cpu': torch.cuda.synchronize()
+                if i: took[w].append(time.perf_counter()-begun)
+    return {w:median(t) for w,t in took.items()}, roofs[0]|{k:median(m[k] for m in roofs) for k in ('peak_gflops','bandwidth_gbs')}
+
+def climb(run, tau):
+    c = run.cfg
+    return lambda: infer(run.model, tau, run.store.get(tau.key), c.inner_steps, c.inner_lr, c.k, 0., run.gen, run.store.warm(tau.key))
+
 @each
-def test_ours_inner(name, threads, small, device, timed, roof, keep):
-    run, tau = setting(name, small, device); c = run.cfg
-    took = timed(climb(run, tau))
-    keep(speed_row('inner','ours',name, took/c.inner_steps, roof(), len(tau), work(run.model.arch,len(tau),c.k,'inner'), N=len(tau), T=1000, k=c.k))
+def test_ours_inner(name, threads, small, device, roof, keep, request):
+    "As it is, compiled where there is a compiler, and the machine's peak, in turn: a median over the median of the peaks. Compiling comes first and is not counted."
+    torch.compiler.reset()
+    ways = {'ours':{}}|({'ours compiled':dict(compile=True)} if compiles(device) else {})
+    made = {w:setting(name, small, device, **kw) for w,kw in ways.items()}
+    took,m = in_turn({w:(run,climb(run,tau)) for w,(run,tau) in made.items()}, device, request.config.getoption('rounds'), roof)
+    for w,(run,tau) in made.items():
+        c = run.cfg
+        keep(speed_row('inner',w,name, took[w]/c.inner_steps, m, len(tau), work(run.model.arch,len(tau),c.k,'inner'), N=len(tau), T=1000, k=c.k))
 
 @each
 def test_ours_outer(name, threads, small, device, timed, roof, keep):
@@ -63,44 +85,14 @@ def test_ours_epoch(name, threads, small, device, timed, roof, keep):
 
 OTHERWISE = {'ours float32':{}, 'ours bfloat16':dict(precision='bfloat16'), 'ours float32, compiled':dict(compile=True), 'ours bfloat16, compiled':dict(precision='bfloat16', compile=True)}
 
-def peak(device, small): return machine(device, **(dict(sizes=(512,), mb=16, repeats=2) if small else dict(repeats=3)))
-
-def compiles(device): return device!='cpu' or any(map(shutil.which, ('g++','clang++')))
-
-def in_turn(calls, device, rounds, small=False): # names: (run, what to time) -> medians, and of the machine: other jobs on it meet all alike
-    took, roofs = {w:[] for w in calls}, []
-    for i in range(1+rounds):
-        if i: roofs.append(peak(device, small))
-        for w,(run,call) in calls.items():
-            with engine(run):
-                begun = time.perf_counter(); call()
-                if device!='cpu': torch.cuda.synchronize()
-                if i: took[w].append(time.perf_counter()-begun)
-    return {w:median(t) for w,t in took.items()}, roofs[0]|{k:median(m[k] for m in roofs) for k in ('peak_gflops','bandwidth_gbs')}
-
-def climb(run, tau):
-    c = run.cfg
-    return lambda: infer(run.model, tau, run.store.get(tau.key), c.inner_steps, c.inner_lr, c.k, 0., run.gen, run.store.warm(tau.key))
-
-@each
-def test_compiled_inner(name, threads, small, device, keep, request):
-    "Float32 and compiled beside float32 as it is, whose row it measures again, and the machine's peak, in turn: a median over the median of the peaks. Compiling comes first and is not counted."
-    if not compiles(device): pytest.skip('no C++ compiler')
-    torch.compiler.reset()
-    made = {w:setting(name, small, device, **kw) for w,kw in {'ours':{}, 'ours compiled':dict(compile=True)}.items()}
-    took,m = in_turn({w:(run,climb(run,tau)) for w,(run,tau) in made.items()}, device, request.config.getoption('rounds'), small)
-    for w,(run,tau) in made.items():
-        c = run.cfg
-        keep(speed_row('inner',w,name, took[w]/c.inner_steps, m, len(tau), work(run.model.arch,len(tau),c.k,'inner'), N=len(tau), T=1000, k=c.k))
-
 @pytest.mark.parametrize('step', ['inner','epoch'])
 @pytest.mark.parametrize('name', NAMES[:3])
-def test_precision_and_compile(name, step, small, device, keep, request):
+def test_precision_and_compile(name, step, small, device, roof, keep, request):
     "The same step in float32, in bfloat16, and compiled, in turn. One thread; no share of the float32 peak."
     torch.compiler.reset()
     made = {w:setting(name, small, device, **kw) for w,kw in OTHERWISE.items() if not kw.get('compile') or compiles(device)}
     call = climb if step=='inner' else lambda run, tau: lambda: epoch(run, tau)
-    took,m = in_turn({w:(run,call(run,tau)) for w,(run,tau) in made.items()}, device, min(5, request.config.getoption('rounds')), small)
+    took,m = in_turn({w:(run,call(run,tau)) for w,(run,tau) in made.items()}, device, min(5, request.config.getoption('rounds')), roof)
     for w,(run,tau) in made.items(): keep(speed_row(step, w, name, took[w]/(run.cfg.inner_steps if step=='inner' else 1), m, len(tau), N=len(tau), T=1000, k=run.cfg.k))
 
 # ---- (b) ours with all steps, and the plain way
