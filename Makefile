@@ -64,7 +64,7 @@ test: $(STAMP) ## notebooks clean, exported, executed; then pytest (10 to 13 min
 	@echo "test: all passed"
 
 speed: export MPLBACKEND := agg
-speed: $(STAMP) ## times, floors and ratios into data/results/speed.csv (about half an hour on a quiet machine, 12 minutes with FLAGS='-k "not compile"'; FLAGS='-k default', FLAGS=--device=cuda)
+speed: $(STAMP) ## times, floors and ratios into data/results/speed.csv (about half an hour; a part: FLAGS='-k default', FLAGS=--device=cuda)
 	@echo "speed: measures steps, epochs, the plain way, rollouts and scaling; about half an hour, let nothing else run"
 	@$(BIN)/python -m pytest -q tests/speed/bench.py --benchmark-columns=median,stddev,rounds $(FLAGS)
 
