@@ -118,6 +118,7 @@ def evaluate(
     quantile:Annotated[Optional[float], typer.Option(help='q of improve')]=None,
     delta_y:Annotated[Optional[float], typer.Option(help='Δy of improve, environment units')]=None,
     lam:Annotated[Optional[float], typer.Option(help='λ of best')]=None,
+    width:Annotated[Optional[float], typer.Option(help="hold the sd of best's posterior at this value; default: it is learned")]=None,
     steps:Annotated[Optional[int], typer.Option(help='ascent steps')]=None,
     env:Env=None,
     out:Annotated[Optional[Path], typer.Option(help='folder for the answer; default: RUN/eval')]=None,
@@ -130,7 +131,7 @@ def evaluate(
     from gac.core import pick_device, set_threads, writing
     if question not in q.QUESTIONS: raise ValueError(f"unknown question {question!r}; choose one of {', '.join(q.QUESTIONS)}")
     set_threads(threads); r = t.load_run(run, device=pick_device(device))
-    given = dict(target=target, quantile=quantile, delta_y=delta_y, lam=lam, steps=steps)
+    given = dict(target=target, quantile=quantile, delta_y=delta_y, lam=lam, width=width, steps=steps)
     rows = q.evaluate(r, _env(r, env), question, episodes, seed, acting or q.ACTING[question], q.Ask(**{k:v for k,v in given.items() if v is not None}), workers=workers)
     folder = out or Path(run)/'eval'
     with writing(folder/f'{question}.csv') as f: rows.round(3).to_csv(f, index=False)

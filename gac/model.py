@@ -94,7 +94,7 @@ class Attention(nn.Module):
 def folded(
     att:Attention, # whose maps
     ctx:Tensor,    # (B,C,D) who will be asked by many
-)->tuple:          # keys (B,D,HC), their offset (B,1,HC), values (B,HC,D); or the plain `keys` where folding is more work
+)->tuple:          # keys (B,HC,D), their offset (B,HC,1), values (B,HC,D); or the plain `keys` where folding is more work
     "Query and output maps moved over to keys and values."
     (B,C,D), H = ctx.shape, att.heads
     k,v = att.keys(ctx)
@@ -102,10 +102,11 @@ def folded(
     k = k/math.sqrt(D/H)
     wq, wo = att.q.weight.unflatten(0,(H,-1)), att.o.weight.unflatten(1,(H,-1)).transpose(0,1) # (H,D/H,D), (H,D,D/H)
     kf, vf = (k@wq).flatten(1,2), (v@wo.transpose(1,2)).flatten(1,2)
-    return kf.transpose(1,2), (k@att.q.bias.unflatten(0,(H,-1,1))).reshape(B,1,H*C), vf
+    return kf, (k@att.q.bias.unflatten(0,(H,-1,1))).reshape(B,H*C,1), vf
 
 def _ask_folded(x, k, offset, v, H): # (B,L,D) -> (B,L,D), without the output's bias
-    return torch.baddbmm(offset, x, k).unflatten(-1,(H,-1)).softmax(-1).flatten(2)@v
+    w = torch.baddbmm(offset, k, x.transpose(1,2)).unflatten(1,(H,-1)).softmax(2) # (B,H,C,L)
+    return w.flatten(1,2).transpose(1,2)@v
 
 # %% ../nbs/03_model.ipynb #fe343c62
 class Block(nn.Module):

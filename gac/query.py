@@ -44,6 +44,7 @@ class Ask:
         if not 0<self.quantile<1: raise ValueError(f'Ask.quantile={self.quantile}: must lie between 0 and 1')
         for k,least in dict(lam=0, steps=1, starts=0, stop=0).items():
             if getattr(self,k)<least: raise ValueError(f'Ask.{k}={getattr(self,k)}: must be at least {least}')
+        if self.width is not None and not self.width>0: raise ValueError(f'Ask.width={self.width}: must be positive')
 
 # %% ../nbs/07_query.ipynb #9ef4d976
 def targets(

@@ -103,7 +103,7 @@ def test_bad_train(capsys, shelf, monkeypatch, bad):
 
 BAD_EVALUATE = dict(
     question=(['--question','worst'], ["unknown question 'worst'",'prior, target, improve, best']), acting=(['--acting','mean'], ["acting='mean'"]),
-    quantile=(['--question','improve','--quantile','1.5'], ['quantile=1.5']), lam=(['--lam','-1'], ['lam=-1']), steps=(['--steps','0'], ['steps=0']),
+    quantile=(['--question','improve','--quantile','1.5'], ['quantile=1.5']), lam=(['--lam','-1'], ['lam=-1']), width=(['--width','0'], ['width=0']), steps=(['--steps','0'], ['steps=0']),
     episodes=(['--episodes','0'], ['at least one episode']), other_env=(['--env','Hopper-v5'], ['S=11, A=3','S=3, A=2']),
     unknown_env=(['--env','gac/PointMas-v0'], ['cannot make environment','gac/PointMass-v0']), threads=(['--threads','0'], ['threads']),
     device=(['--device','tpu'], ["unknown device 'tpu'"]), no_gpu=(['--device','cuda:99'], ["device 'cuda:99' is not available"]))

@@ -148,7 +148,7 @@ def test_no_return_above_the_quantile(y):
     with pytest.raises(ValueError, match='no return lies above the 0.8 quantile'): targets('improve', 2, torch.tensor(y), Ask())
 
 @pytest.mark.parametrize('kw,says', [(dict(quantile=0.),'between 0 and 1'),(dict(quantile=1.),'between 0 and 1'),(dict(quantile=float('nan')),'between 0 and 1'),
-                                     (dict(lam=-1.),'at least 0'),(dict(steps=0),'at least 1')])
+                                     (dict(lam=-1.),'at least 0'),(dict(width=0.),'must be positive'),(dict(width=-.5),'must be positive'),(dict(steps=0),'at least 1')])
 def test_bad_settings(kw, says):
     with pytest.raises(ValueError, match=says): Ask(**kw)
 
