@@ -88,16 +88,16 @@ class Explorer:
         slide = lambda kind, v, lo, hi, step, name: kind(value=v, min=lo, max=hi, step=step, description=name, continuous_update=False)
         self.model = w.Dropdown(options=list(known), description='model'); self.known = known
         self.question = w.ToggleButtons(options=QUESTIONS, value='best', description='question')
-        self.lam = slide(w.FloatLogSlider, 1., -2, 2, .1, 'λ'); self.target = slide(w.FloatSlider, 1500., 0., 5000., 50., 'y*')
-        self.delta_y = slide(w.FloatSlider, 10., 0., 1000., 10., 'Δy'); self.quantile = slide(w.FloatSlider, .8, .05, .95, .05, 'quantile')
-        self.seed = slide(w.IntSlider, 0, 0, 99, 1, 'start s₀'); self.acting = w.ToggleButtons(options=['mu','sample'], description='act on')
-        self.go = w.Button(description='roll out', button_style='primary')
+        self.lam = slide(w.FloatLogSlider, 1., -2, 2, .1, 'λ'); self.width = slide(w.FloatSlider, 0., 0., 1., .05, 'width') # 0: learned
+        self.target = slide(w.FloatSlider, 1500., 0., 5000., 50., 'y*'); self.delta_y = slide(w.FloatSlider, 10., 0., 1000., 10., 'Δy')
+        self.quantile = slide(w.FloatSlider, .8, .05, .95, .05, 'quantile'); self.seed = slide(w.IntSlider, 0, 0, 99, 1, 'start s₀')
+        self.acting = w.ToggleButtons(options=['mu','sample'], description='act on'); self.go = w.Button(description='roll out', button_style='primary')
         self.said, self.picture, self.movie = w.HTML(), w.Image(format='png', width=860), w.Image(format='gif', width=320)
         self.movie.layout.display = 'none'
         self.model.observe(lambda _: self.choose(), 'value')
-        for b in (self.question,self.lam,self.target,self.delta_y,self.quantile,self.seed,self.acting): b.observe(lambda _: self.ask(), 'value')
+        for b in (self.question,self.lam,self.width,self.target,self.delta_y,self.quantile,self.seed,self.acting): b.observe(lambda _: self.ask(), 'value')
         self.go.on_click(lambda _: self.roll())
-        self.box = w.VBox([w.HBox([self.model,self.seed]), self.question, w.HBox([self.lam,self.target]), w.HBox([self.delta_y,self.quantile]),
+        self.box = w.VBox([w.HBox([self.model,self.seed]), self.question, w.HBox([self.lam,self.width]), self.target, w.HBox([self.delta_y,self.quantile]),
             w.HBox([self.acting,self.go]), self.said, self.picture, self.movie])
         self.choose()
     def scene(self):
@@ -110,7 +110,8 @@ class Explorer:
         self.ask()
     def ask(self): # a slider moved
         "Ask again, draw, and say how long it took."
-        cfg, begun = Ask(target=self.target.value, quantile=self.quantile.value, delta_y=self.delta_y.value, lam=self.lam.value), time.perf_counter()
+        names, begun = ('target','quantile','delta_y','lam'), time.perf_counter()
+        cfg = Ask(width=self.width.value or None, **{k:getattr(self,k).value for k in names})
         self.answer = self.scene().answer(self.question.value, cfg, self.acting.value, self.seed.value)
         self.movie.layout.display = 'none'
         self._show(begun)

@@ -231,7 +231,7 @@ def scaling(
     rows = rows[(rows.threads==threads)&(rows.device==device)]
     for ax,what,x in zip(axs, ('update by T','update by N'), 'TN'):
         d = rows[rows.what==what].sort_values(x)
-        ax.plot(d[x], 1e3*d.seconds, 'o-'); ax.set(xlabel=dict(T='length T',N='trajectories N')[x], ylabel='ms per update', ylim=(0,None))
+        ax.plot(d[x], 1e3*d.seconds, 'o-'); ax.axhline(0, lw=0); ax.set(xlabel=dict(T='length T',N='trajectories N')[x], ylabel='ms per update', ylim=(0,None))
     d = rows[rows.what=='update by N'].sort_values('N')
     axs[2].plot(d.N, d.memory_mb, 'o-'); axs[2].set(xlabel='trajectories N', ylabel='MB of data and φ', ylim=(0,None))
     for way,d in rows[rows.what=='rollout'].groupby('way'):
