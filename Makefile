@@ -52,7 +52,7 @@ demo: $(STAMP) ## train on a shipped set, ask four questions, act on the answers
 	@$(BIN)/gac demo --out '$(OUT)' $(if $(wildcard $(OUT)/checkpoint),--resume)
 
 test: export MPLBACKEND := agg
-test: $(STAMP) ## notebooks clean, exported, executed; then pytest (10 to 13 minutes on two cores)
+test: $(STAMP) ## notebooks clean, exported, executed; then pytest (8 to 13 minutes on two cores)
 	@echo "test 1/4: the notebooks are clean (a second)"
 	@$(BIN)/python -m pytest -q tests/test_notebooks.py -k clean
 	@echo "test 2/4: gac/ is what the notebooks export (a second)"
