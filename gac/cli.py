@@ -6,7 +6,8 @@
 __all__ = ['main', 'compare', 'online', 'processes', 'submit', 'lottery', 'critic', 'tune']
 
 # %% ../nbs/13_cli.ipynb #c4f628f4
-import os, signal, sys, time
+import os, signal, sys, time, warnings
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Optional
@@ -19,7 +20,8 @@ def main(args=None): # what the shell calls
     args = (sys.argv[1:] if args is None else list(args)) or ['--help']
     stopped = 'interrupted; what was written is kept: the same command goes on (gac train needs --resume)'
     if _many() and args[0]!='train': _fail(f'gac {args[0]} runs in one process; torchrun is for `gac train` (`gac evaluate` has --workers)')
-    try: code = app(args, standalone_mode=False)
+    try:
+        with _plainly(): code = app(args, standalone_mode=False)
     except (ValueError, TypeError, OSError, FloatingPointError, ImportError, MemoryError) as e: _fail(e)
     except (KeyboardInterrupt, typer.Abort): _fail(stopped)
     except Exception as e:
@@ -29,6 +31,16 @@ def main(args=None): # what the shell calls
     raise SystemExit(code if isinstance(code, int) else 0)
 
 # %% ../nbs/13_cli.ipynb #d8bf3783
+@contextmanager
+def _plainly(): # our own warnings as one line each, without the source
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+        def ours(m, kind, file, *args, **kw):
+            if Path(file).parent.name=='gac': print(f'gac: {m}', file=sys.stderr)
+            else: show(m, kind, file, *args, **kw)
+        warnings.showwarning = ours
+        yield
+
 def _fail(e):
     if int(os.environ.get('RANK', 0)) and not isinstance(e, ConnectionError): # what stops all of us the first one says, and torchrun ends us
         signal.signal(signal.SIGTERM, signal.SIG_DFL); time.sleep(10)
@@ -89,7 +101,7 @@ def online(
     from gac import data, online as o, train as t
     from gac.core import set_threads
     set_threads(threads); r = t.resumable(t.load_run(run)); tau = data.load(dataset or r.meta['dataset'])
-    chosen = {k:v for k,v in dict(delta_y=delta_y, quantile=quantile, target=target).items() if v is not None}
+    chosen = _looks_at(strategy, delta_y=delta_y, quantile=quantile, target=target)
     if set_: chosen['refit'] = _refits(o.Online().refit, set_, stages, r.model.arch)
     make = (lambda **kw: o.Online.paper(r.meta['dataset'], **kw)) if paper else o.Online
     cfg, out = make(strategy=strategy, stages=stages, episodes=episodes, fresh=fresh, elite=elite, seed=r.cfg.seed, **chosen), out or run/f'online-{strategy}'
@@ -99,6 +111,13 @@ def online(
     print(f'written: {out}')
 
 # %% ../nbs/13_cli.ipynb #cli-on2
+def _looks_at(strategy, **given): # options of a strategy -> those given; the quantile is also that of `improve`, asked after each stage
+    given = {k:v for k,v in given.items() if v is not None}
+    for k in given:
+        who = dict(delta_y=('improve','adaptive'), target=('target',), quantile=(strategy,))[k]
+        if strategy not in who: raise ValueError(f"--{k.replace('_','-')} {given[k]:g}: strategy {strategy!r} does not look at it; leave it out, or choose {' or '.join(who)}")
+    return given
+
 def _refits(base, pairs, stages, arch): # settings of every refit, or a list, one for each stage
     split = [(n,v.split(',')) for n,_,v in (p.partition('=') for p in pairs)]
     if bad := [n for n,v in split if len(v) not in (1,stages)]: raise ValueError(f'--set {bad[0]}: give one value, or one for each of {stages} stages, with commas between')

@@ -118,7 +118,7 @@ def evaluate(
     quantile:Annotated[Optional[float], typer.Option(help='q of improve')]=None,
     delta_y:Annotated[Optional[float], typer.Option(help='Δy of improve, environment units')]=None,
     lam:Annotated[Optional[float], typer.Option(help='λ of best')]=None,
-    width:Annotated[Optional[float], typer.Option(help="hold the sd of best's posterior at this value; default: it is learned")]=None,
+    width:Annotated[Optional[float], typer.Option(help="hold the sd of the answer's posterior at this value; default: it is learned")]=None,
     steps:Annotated[Optional[int], typer.Option(help='ascent steps')]=None,
     env:Env=None,
     out:Annotated[Optional[Path], typer.Option(help='folder for the answer; default: RUN/eval')]=None,
@@ -130,9 +130,10 @@ def evaluate(
     from gac import query as q, train as t
     from gac.core import pick_device, set_threads, writing
     if question not in q.QUESTIONS: raise ValueError(f"unknown question {question!r}; choose one of {', '.join(q.QUESTIONS)}")
+    if question=='prior' and acting=='mu': raise ValueError("--acting mu: 'prior' is always sampled, its mean is no plan of anyone; leave it out")
     set_threads(threads); r = t.load_run(run, device=pick_device(device))
-    given = dict(target=target, quantile=quantile, delta_y=delta_y, lam=lam, width=width, steps=steps)
-    rows = q.evaluate(r, _env(r, env), question, episodes, seed, acting or q.ACTING[question], q.Ask(**{k:v for k,v in given.items() if v is not None}), workers=workers)
+    given = _own(question, target=target, quantile=quantile, delta_y=delta_y, lam=lam, width=width, steps=steps)
+    rows = q.evaluate(r, _env(r, env), question, episodes, seed, acting or q.ACTING[question], q.Ask(**given), workers=workers)
     folder = out or Path(run)/'eval'
     with writing(folder/f'{question}.csv') as f: rows.round(3).to_csv(f, index=False)
     with writing(folder/f'{question}.png') as f: _histogram(rows, r.y, f)
@@ -141,6 +142,14 @@ def evaluate(
     print(f"written: {folder/question}.csv, .png")
 
 # %% ../nbs/12_commands.ipynb #f355e313
+def _own(question, **given): # options of a question -> those given
+    "An option that the question does not look at is refused."
+    from gac.query import OWN
+    given, fits = {k:v for k,v in given.items() if v is not None}, (*OWN[question], *(('width','steps') if question!='prior' else ()))
+    for k in given:
+        if k not in fits: raise ValueError(f"--{k.replace('_','-')} {given[k]:g}: {question!r} does not look at it; leave it out, or ask {' or '.join(x for x in OWN if k in OWN[x]) or 'another question'}")
+    return given
+
 def _env(run, env): # the environment asked for, or the run's own
     if not (env or run.meta.get('env')): raise ValueError('the run does not say its environment; name it with --env')
     return env or run.meta['env']

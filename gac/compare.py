@@ -92,7 +92,7 @@ def picture(
     "Return distributions of the questions beside the data's: Fig. 2, left."
     import matplotlib.pyplot as plt, seaborn as sns
     ax = ax or plt.subplots(figsize=(6,3.2), layout='constrained')[1]
-    if y is not None: sns.kdeplot(x=np.asarray(y), ax=ax, color=COLOURS['data'], fill=True, cut=0, label='data', common_norm=False)
+    if y is not None: sns.kdeplot(x=np.asarray(y), ax=ax, color=COLOURS['data'], fill=True, alpha=.7, cut=0, label='data', common_norm=False)
     for q,how in acting.items():
         x = rows[(rows.question==q)&(rows.acting==how)].achieved
         if len(x): sns.kdeplot(x=x, ax=ax, color=COLOURS[q], cut=0, label=f'{q}: {x.mean():.0f}', bw_adjust=.7, warn_singular=False)
@@ -161,7 +161,7 @@ def figure1(
     grid = np.linspace(min(y.min(),0), 1.25*max(y.max(),rows.predicted.max()), 500)
     for ax,q,name in zip(axs, ('best','improve'), ('exploitation: max E[y]','exploration: p(y⁺)')):
         r = rows[(rows.question==q)&(rows.acting==acting[q])]
-        sns.kdeplot(x=np.asarray(y), ax=ax, color=COLOURS['data'], fill=True, cut=0, label='data')
+        sns.kdeplot(x=np.asarray(y), ax=ax, color=COLOURS['data'], fill=True, alpha=.7, cut=0, label='data')
         if r.target.notna().any(): sns.kdeplot(x=r.target, ax=ax, color=COLOURS[q], ls='--', lw=1, cut=0, label='asked for')
         said = Belief(torch.tensor(r.predicted.to_list())[:,None], torch.tensor([sigma_y])).density(torch.as_tensor(grid))[0]
         ax.fill_between(grid, said, color=COLOURS[q], alpha=.35, label='promised')

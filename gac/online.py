@@ -31,7 +31,7 @@ class Online:
     stages:int=3            # collect, store, refit, so many times
     episodes:int=100        # collected in each stage
     delta_y:object=None     # Δy, environment units; one or one per stage; None: a quarter of the data's sd
-    quantile:object=.8      # y⁺ starts from returns above this quantile of the buffer; one or one per stage
+    quantile:object=.95     # y⁺ starts from returns above this quantile of the buffer; one or one per stage
     target:float=None       # y* of 'target'; None: the best return in the buffer
     acting:str='sample'     # how collected plans are acted upon
     fresh:str='plan'        # posterior of a new trajectory: the 'plan' that made it, or 'zero'
@@ -224,6 +224,8 @@ def online(
 def _begin(run, tau, out, cfg):
     "Refuse a folder that belongs to something else, before any work."
     check_data(resumable(run), tau)
+    fit = run.cfg
+    for k in range(1, cfg.stages+1): fit = replace(fit, **refit_at(run, tau, cfg, k)[1]) # what Fit refuses, a stage would refuse later
     f, mine = Path(out)/'online.json', json.loads(json.dumps(dict(settings=asdict(cfg), start=run.meta['fingerprint'], seed=run.cfg.seed, i=run.i)))
     has = json.loads(f.read_text()) if f.exists() else mine
     has['settings'] = asdict(Online())|has['settings'] # a field that came later was at its default

@@ -50,6 +50,7 @@ class Fit:
         for k in ('inner_lr','outer_lr','clip'):
             if not getattr(self,k)>0: raise ValueError(f'Fit.{k}={getattr(self,k)}: must be positive')
         if self.draw not in ('uniform','sqrt','good','elite'): raise ValueError(f"Fit.draw={self.draw!r}: choose 'uniform', 'sqrt', 'good' or 'elite'")
+        if self.elite is not None and self.draw!='elite': raise ValueError(f"Fit.elite={self.elite}: draw={self.draw!r} does not look at it; set draw='elite'")
         if self.noise not in ('stream','keyed'): raise ValueError(f"Fit.noise={self.noise!r}: choose 'stream' or 'keyed'")
         if self.precision not in ('float32','bfloat16'): raise ValueError(f"Fit.precision={self.precision!r}: choose 'float32' or 'bfloat16'")
     @classmethod

@@ -74,6 +74,9 @@ def slide(page, name, by=5):
         for _ in range(by): page.keyboard.press('ArrowRight')
     return touch
 
+def disabled(page, name): # a slider cannot be moved
+    return page.locator('.jupyter-widgets.widget-inline-hbox', has=page.locator(f'label:text-is("{name}")')).locator('.noUi-target').first.get_attribute('disabled') is not None
+
 def button(page, name): return page.locator(f'.jupyter-widgets button:text-is("{name}")').last.click
 
 @pytest.mark.parametrize('opened', ['06_lottery'], indirect=True)
@@ -85,8 +88,10 @@ def test_the_lottery_is_redrawn_and_learned(opened):
 
 @pytest.mark.parametrize('opened', ['07d_explorer'], indirect=True)
 def test_the_explorer_answers_whatever_is_touched(opened):
-    changes(opened, slide(opened,'λ'))
-    for q in ('best','prior'): changes(opened, button(opened,q), q)
+    for q,own in dict(target=['y*'], improve=['Δy','quantile'], best=['λ'], prior=[]).items():
+        changes(opened, button(opened,q), q)
+        assert [k for k in ('λ','y*','Δy','quantile') if not disabled(opened,k)]==own and disabled(opened,'width')==(q=='prior')
+        for k in own: changes(opened, slide(opened,k), q)
     models = opened.locator('.jupyter-widgets select').last
     other = models.evaluate('s => [...s.options].find(o => !o.selected).value')
     changes(opened, lambda: models.select_option(other))

@@ -106,6 +106,8 @@ BAD_EVALUATE = dict(
     quantile=(['--question','improve','--quantile','1.5'], ['quantile=1.5']), lam=(['--lam','-1'], ['lam=-1']), width=(['--width','0'], ['width=0']), steps=(['--steps','0'], ['steps=0']),
     episodes=(['--episodes','0'], ['at least one episode']), other_env=(['--env','Hopper-v5'], ['S=11, A=3','S=3, A=2']),
     unknown_env=(['--env','gac/PointMas-v0'], ['cannot make environment','gac/PointMass-v0']), threads=(['--threads','0'], ['threads']),
+    target_of_best=(['--target','3'], ["--target 3: 'best' does not look at it",'ask target']), lam_of_target=(['--question','target','--lam','2'], ['--lam 2','ask best']),
+    delta_y_of_target=(['--question','target','--delta-y','5'], ['--delta-y 5','ask improve']), mean_of_prior=(['--question','prior','--acting','mu'], ['--acting mu','always sampled']), width_of_prior=(['--question','prior','--width','.5'], ['--width 0.5','ask another question']),
     device=(['--device','tpu'], ["unknown device 'tpu'"]), no_gpu=(['--device','cuda:99'], ["device 'cuda:99' is not available"]))
 
 @pytest.mark.parametrize('bad', BAD_EVALUATE)
@@ -276,6 +278,16 @@ def test_online_keeps_rows(capsys, shelf, tmp_path, results):
         assert len(rows)==3*2*2 and set(rows.stage)=={0,1,2} and (rows.method=='mine').all() and rows.achieved.notna().all()
         assert got.groupby('stage').size().to_dict()=={1:3, 2:3} and sorted(p.name for p in results.iterdir())==['t-collected.csv','t.csv']
     last = train.load_run(tmp_path/'o'/'stage-2'); assert last.i==2 and last.cfg.elite>0 and train.load_run(shelf/'run').i==5
+
+@pytest.mark.parametrize('strategy, option, says', [('adaptive','--target','choose target'),('target','--delta-y','choose improve or adaptive'),('control','--delta-y','choose improve or adaptive')])
+def test_online_refuses_what_a_strategy_does_not_look_at(capsys, shelf, tmp_path, strategy, option, says):
+    refused(capsys, shelf, ['online',shelf/'run','--dataset',shelf/'whole.hdf5','--out',tmp_path/'o','--strategy',strategy,option,'3'], [f'{option} 3', f'{strategy!r} does not look at it', says])
+    assert not (tmp_path/'o').exists()
+
+def test_a_warning_is_one_line(capsys, shelf, tmp_path):
+    quiet('evaluate', shelf/'run', '--question','target','--target',1e6,'--episodes',1,'--steps',2,'--out',tmp_path)
+    err = [l for l in capsys.readouterr().err.splitlines() if 'far outside the data' in l]
+    assert len(err)==1 and err[0].startswith('gac: target return 1e+06')
 
 def test_critic_keeps_rows(capsys, shelf, results):
     for split,n in ((7,16), (8,32), (8,32)):

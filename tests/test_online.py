@@ -82,7 +82,7 @@ def test_a_folder_from_before_a_field_goes_on(start, tmp_path):
     online(load_run(out), tau, ID, tmp_path, Online('control', **SMALL), n=0)
     told = json.loads(f.read_text()); del told['settings']['elite']; f.write_text(json.dumps(told))
     online(load_run(out), tau, ID, tmp_path, Online('control', **SMALL), n=0)
-    with pytest.raises(ValueError, match="elite.*'buffer', 'start'.*choose another folder"): online(load_run(out), tau, ID, tmp_path, Online('control', **SMALL, elite='start'), n=0)
+    with pytest.raises(ValueError, match="elite.*'buffer', 'start'.*choose another folder"): online(load_run(out), tau, ID, tmp_path, Online('control', **SMALL|dict(elite='start', refit=SMALL['refit']|dict(draw='elite'))), n=0)
 
 def test_a_slim_start_is_refused(start, tmp_path):
     out, tau = start
@@ -105,6 +105,12 @@ def test_new_posteriors(start, tmp_path, fresh):
 def test_bad_settings(bad):
     with pytest.raises(ValueError, match=next(iter(bad))): Online(**bad)
 
+def test_a_bad_refit_is_refused_before_any_work(start, tmp_path):
+    out, tau = start
+    for kw,says in ((dict(elite='start', refit=dict(iterations=2, draw='good')), "draw='good' does not look at it"), (dict(stages=2, refit=[dict(iterations=2), dict(iterations=2, batch=0)]), 'Fit.batch=0')):
+        with pytest.raises(ValueError, match=says): online(load_run(out), tau, ID, tmp_path/'new', Online(**(SMALL|kw)))
+        assert not (tmp_path/'new').exists()
+
 def test_reach():
     t = np.linspace(0,100,201)
     assert abs(reach(t, np.minimum(t,60), 5)-65)<1.5
@@ -124,7 +130,7 @@ def test_elite_grows_with_the_buffer_or_stays_as_large_as_at_the_start(start, tm
 def test_adaptive_goes_no_further_than_wishes_came_true(start):
     import pandas as pd
     run = load_run(start[0])
-    sd, top = float(run.y.std()), run.y[run.y>=run.y.quantile(.8)].median().item()
+    sd, top = float(run.y.std()), run.y[run.y>=run.y.quantile(.95)].median().item()
     t = np.linspace(top-sd, top+3*sd, 50)
     def delta(a): return wish(Online('adaptive'), run, 2, pd.DataFrame(dict(target=t, achieved=a)))[1].delta_y
     assert delta(t)>delta(np.minimum(t,top+sd))>delta(t-2*sd)

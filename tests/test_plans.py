@@ -3,7 +3,7 @@ import pandas as pd, pytest, torch
 from gac.core import Posterior, data_root
 from gac.envs import point_mass_data
 from gac.model import Arch
-from gac.plans import SETTINGS, Replan, aggregate, along, climb, flat_map, stored, sweep
+from gac.plans import SETTINGS, Replan, aggregate, along, climb, flat_map, replanned, stored, sweep
 from gac.processes import play
 from gac.query import Ask, PlanPolicy, asker
 from gac.envs import rollout
@@ -61,6 +61,12 @@ def test_replanning_changes_what_is_done_after_it(run):
 def test_replanning_stays_in_one_process(run):
     with pytest.raises(ValueError, match='Replan plans on the way.*use workers=1'): play(ENV, Replan(run.model, asker(run, 'prior'), every=5), 4, workers=2)
 
+def test_rows_of_replanning_name_the_setting_and_share_the_first_plan(run):
+    rows = replanned(run, ENV, (40,5), n=3, seed=0, cfg=Ask(steps=5))
+    once, late, soon = (g.reset_index(drop=True) for _,g in rows.groupby('method', sort=False))
+    assert rows.method.tolist()==['once']*3+['every 40']*3+['every 5']*3 and rows.env_seed.tolist()==[0,1,2]*3
+    assert once.predicted.equals(soon.predicted) and once.achieved.equals(late.achieved) and not once.achieved.equals(soon.achieved) # no episode has 40 steps
+
 def test_a_sweep_names_its_settings(run):
     rows = sweep(run, ENV, [('best',{}),('best',dict(lam=0.)),('target',dict(target=3.))], n=2)
     assert rows.setting.tolist()==['default']*2+['lam=0']*2+['target=3']*2
@@ -69,3 +75,9 @@ def test_kept_rows_hold_every_setting():
     rows = pd.read_csv(data_root()/'results'/'calibration.csv')
     assert rows.groupby(['question','setting']).size().tolist()==[40]*len(SETTINGS)
     assert rows.env_seed.max()<10_000
+
+def test_kept_rows_of_replanning_are_whole():
+    rows = pd.read_csv(data_root()/'results'/'replan.csv')
+    sizes = rows.groupby(['dataset','method']).size().unstack()
+    assert len(sizes)==3 and sizes.pop('stored').eq(200).all() and sizes.eq(80).all(axis=None) and sizes.shape[1]==5
+    assert rows.env_seed.between(4000,4199).all() and rows.target.notna().eq(rows.method=='stored').all()

@@ -68,12 +68,14 @@ def test_best_without_lam_is_the_bare_return():
     near, far = (ask(ONE, torch.zeros(4,1), 'best', cfg=Ask(lam=lam, steps=400))[0].mu for lam in (4.,0.))
     assert far.min()>5*near.max()
 
+@pytest.mark.parametrize('question', ['best','target','improve'])
 @pytest.mark.parametrize('width', [.1,.5])
-def test_best_may_hold_the_width(width):
-    q,_ = ask(ONE, torch.zeros(8,1), 'best', cfg=Ask(lam=4., width=width, steps=600))
-    assert torch.allclose(q.lsd, torch.tensor(width).log()) and (q.mu-1).abs().max()<.05
-    q,_ = ask(ONE, torch.zeros(8,1), 'target', cfg=Ask(target=1., width=width, steps=20))
-    assert not torch.allclose(q.lsd, torch.tensor(width).log()) # targets learn theirs
+def test_a_question_may_hold_the_width(width, question):
+    y, cfg = torch.tensor([0.,0.,1.5]), Ask(lam=4., target=2., delta_y=.5, width=width, steps=600) # y⁺ is 2 too: one return lies above the quantile
+    q,_ = ask(ONE, torch.zeros(64,1), question, y=y, cfg=cfg)
+    at = 1. if question=='best' else float(ONE.posterior(torch.tensor([2.]))[0])
+    assert torch.allclose(q.lsd, torch.tensor(width).log()) and (q.mu.mean()-at).abs()<.03 and (q.mu-at).abs().max()<.2
+    assert torch.equal(ask(ONE, torch.zeros(2,1), 'prior', cfg=cfg)[0].lsd, torch.zeros(2,1,1)) # the prior is the prior
 
 def test_early_stop_saves_steps_and_keeps_the_answer():
     q,info = ask(ONE, torch.zeros(16,1), 'target', cfg=Ask(target=1.3, steps=2000, stop=1e-3))

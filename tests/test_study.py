@@ -15,7 +15,7 @@ from gac.tune import Search, attempt, begin, data_of, held_out_elbo, iteration_f
 
 optuna = pytest.importorskip('optuna')
 LANE, TINY = 'gac/PointMass-v0', dict(D=16, tokens=1, heads=2, enc=1, dec=1)
-REFITS = [dict(iterations=3, outer_lr=1e-3, batch=32), dict(iterations=4, outer_lr=5e-4, weight_decay=2e-3, draw='elite')]
+REFITS = [dict(iterations=3, outer_lr=1e-3, batch=32, draw='elite'), dict(iterations=4, outer_lr=5e-4, weight_decay=2e-3, draw='elite')]
 POINT = dict(outer_lr=1e-3, weight_decay=1e-3, outer_steps=1, inner_lr=.1, batch=32)
 def about(folder, dataset, **kw): return search_refit(folder, dataset, **(dict(budget=.1, held=4, steps=5, draws=2)|kw))
 

@@ -312,7 +312,8 @@ def test_elite_of_a_fixed_number_of_steps():
     assert torch.allclose(w, draw_weights(y, n, 'elite', 20)) and (w>.1).tolist()==[False]*18+[True]*2 # a tenth of 200 steps
     more, long = torch.cat([y,torch.full((20,),5.)]), torch.cat([n,n]) # worse episodes come in
     assert (draw_weights(more, long, 'elite')>.1).sum()==4 and (draw_weights(more, long, 'elite', 20)>.1).nonzero().flatten().tolist()==[18,19]
-    with pytest.raises(ValueError, match='Fit.elite=0'): Fit(elite=0)
+    with pytest.raises(ValueError, match='Fit.elite=0'): Fit(draw='elite', elite=0)
+    with pytest.raises(ValueError, match="Fit.elite=50: draw='good' does not look at it"): Fit(elite=50)
 
 def test_draw_weights_of_few():
     assert draw_weights(torch.zeros(1),torch.ones(1).long()).tolist()==[1.] and draw_weights(torch.zeros(5),torch.ones(5).long()).sum()==pytest.approx(1)

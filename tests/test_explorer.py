@@ -1,0 +1,59 @@
+"The explorer's panel, without a browser."
+import pytest
+pytest.importorskip('ipywidgets')
+from gac.explorer import Explorer, Scene, checkpoints, controls, reach
+from gac.query import QUESTIONS
+
+OPEN = dict(prior=set(), target={'target','width','acting'}, improve={'quantile','delta_y','width','acting'}, best={'lam','width','acting'})
+
+@pytest.fixture(scope='module')
+def panel(): return Explorer(film=False)
+
+@pytest.fixture
+def asked(panel, monkeypatch):
+    "The questions as they are put."
+    seen, answer = [], Scene.answer
+    def spy(self, question, cfg, acting, seed): seen.append((question,cfg,acting,seed)); return answer(self, question, cfg, acting, seed)
+    monkeypatch.setattr(Scene, 'answer', spy)
+    return seen
+
+def usable(panel): return {k for k,c in panel.controls.items() if not c.disabled}-{'model','question','seed'}
+
+def test_a_new_panel_asks_best_and_acts_on_a_sample(panel):
+    assert (panel.answer['question'],panel.acting.value,panel.answer['policy'].acting)==('best','sample','sample')
+    assert usable(panel)==OPEN['best']
+
+@pytest.mark.parametrize('question', QUESTIONS)
+def test_only_what_the_question_looks_at_can_be_moved(panel, question):
+    panel.question.value = question
+    assert panel.answer['question']==question and usable(panel)==OPEN[question]
+    assert not any(panel.controls[k].disabled for k in ('model','question','seed'))
+
+@pytest.mark.parametrize('question,name,value', [('best','lam',.1), ('best','width',.25), ('target','target',2000.), ('target','width',.5),
+    ('improve','delta_y',300.), ('improve','quantile',.9), ('improve','acting','mu')])
+def test_a_control_changes_its_question(panel, asked, question, name, value):
+    panel.question.value = question
+    before = panel.answer['q'], panel.answer['policy'].eps
+    panel.controls[name].value = value
+    cfg, acting = asked[-1][1:3]
+    assert (acting if name=='acting' else getattr(cfg,name))==value
+    assert not (before[0].mu.equal(panel.answer['q'].mu) and before[1].equal(panel.answer['policy'].eps))
+
+def test_the_prior_is_sampled_whatever_is_asked_for():
+    scene = Scene(checkpoints()['demo'])
+    a,b = (scene.answer('prior', acting=k) for k in ('mu','sample'))
+    assert a['policy'].eps.abs().sum()>0 and a['policy'].eps.equal(b['policy'].eps)
+
+def test_another_model_is_asked_once_though_y_star_moves_back(panel, asked):
+    panel.model.value, panel.question.value = 'hopper-medium-replay', 'target'
+    panel.target.value = panel.target.max
+    asked.clear()
+    panel.model.value = 'hopper-medium'
+    assert len(asked)==1 and asked[0][1].target==panel.target.value==panel.target.max
+
+@pytest.mark.parametrize('y,target,delta_y', [([-900.,-100.],(-1060,60,10),(0,400,10)), ([0.,1.],(-.2,1.2,.01),(0,.5,.01)), ([5.,5.],(4.8,5.2,.01),(0,.5,.01)), ([0.,3000.],(-600,3600,10),(0,1500,10))])
+def test_sliders_reach_as_far_as_the_data_make_sense(y, target, delta_y):
+    import numpy as np
+    c = controls(['a'])
+    reach(c, np.array(y))
+    for name,(lo,hi,step) in dict(target=target, delta_y=delta_y).items(): assert (c[name].min,c[name].max,c[name].step)==pytest.approx((lo,hi,step)) and lo<=c[name].value<=hi
