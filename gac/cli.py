@@ -36,7 +36,7 @@ def _plainly(): # our own warnings as one line each, without the source
     with warnings.catch_warnings():
         show = warnings.showwarning
         def ours(m, kind, file, *args, **kw):
-            if Path(file).parent.name=='gac': print(f'gac: {m}', file=sys.stderr)
+            if kind is UserWarning and Path(file).parent.name=='gac': print(f'gac: {m}', file=sys.stderr)
             else: show(m, kind, file, *args, **kw)
         warnings.showwarning = ours
         yield
@@ -101,9 +101,9 @@ def online(
     from gac import data, online as o, train as t
     from gac.core import set_threads
     set_threads(threads); r = t.resumable(t.load_run(run)); tau = data.load(dataset or r.meta['dataset'])
-    chosen = _looks_at(strategy, delta_y=delta_y, quantile=quantile, target=target)
-    if set_: chosen['refit'] = _refits(o.Online().refit, set_, stages, r.model.arch)
+    chosen = _of_strategy(strategy, delta_y=delta_y, quantile=quantile, target=target)
     make = (lambda **kw: o.Online.paper(r.meta['dataset'], **kw)) if paper else o.Online
+    if set_: chosen['refit'] = _refits(make().refit, set_, stages, r.model.arch)
     cfg, out = make(strategy=strategy, stages=stages, episodes=episodes, fresh=fresh, elite=elite, seed=r.cfg.seed, **chosen), out or run/f'online-{strategy}'
     rows = o.online(r, tau, _env(r,env), out, cfg, asked, log=lambda s: print(s, flush=True))
     if table: o.keep(rows, out, cfg, label or strategy, table)
@@ -111,18 +111,23 @@ def online(
     print(f'written: {out}')
 
 # %% ../nbs/13_cli.ipynb #cli-on2
-def _looks_at(strategy, **given): # options of a strategy -> those given; the quantile is also that of `improve`, asked after each stage
+def _of_strategy(strategy, **given): # options -> those given; the quantile is also that of `improve`, asked after each stage
+    from gac.online import Online
+    Online(strategy) # is there one of this name?
     given = {k:v for k,v in given.items() if v is not None}
     for k in given:
         who = dict(delta_y=('improve','adaptive'), target=('target',), quantile=(strategy,))[k]
         if strategy not in who: raise ValueError(f"--{k.replace('_','-')} {given[k]:g}: strategy {strategy!r} does not look at it; leave it out, or choose {' or '.join(who)}")
     return given
 
+# %% ../nbs/13_cli.ipynb #91a867c4
 def _refits(base, pairs, stages, arch): # settings of every refit, or a list, one for each stage
     split = [(n,v.split(',')) for n,_,v in (p.partition('=') for p in pairs)]
     if bad := [n for n,v in split if len(v) not in (1,stages)]: raise ValueError(f'--set {bad[0]}: give one value, or one for each of {stages} stages, with commas between')
-    each = [base|_only([f'{n}={v[k%len(v)]}' for n,v in split], arch) for k in range(stages)]
-    return each if any(len(v)>1 for _,v in split) else each[0]
+    own = base if isinstance(base, list) else [base]*stages # the paper's differ by stage
+    if len(own)<stages: raise ValueError(f'--stages {stages}: the paper has refits for {len(own)}')
+    each = [own[k]|_only([f'{n}={v[k%len(v)]}' for n,v in split], arch) for k in range(stages)]
+    return each if own is base or any(len(v)>1 for _,v in split) else each[0]
 
 def _only(pairs, arch): # fields of Fit that were named, checked
     cfg, _ = settings(pairs, arch.S, arch.A)

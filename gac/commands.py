@@ -130,9 +130,9 @@ def evaluate(
     from gac import query as q, train as t
     from gac.core import pick_device, set_threads, writing
     if question not in q.QUESTIONS: raise ValueError(f"unknown question {question!r}; choose one of {', '.join(q.QUESTIONS)}")
-    if question=='prior' and acting=='mu': raise ValueError("--acting mu: 'prior' is always sampled, its mean is no plan of anyone; leave it out")
+    if question=='prior' and acting=='mu': raise ValueError("--acting mu: 'prior' is always sampled; leave it out")
+    given = _of_question(question, target=target, quantile=quantile, delta_y=delta_y, lam=lam, width=width, steps=steps)
     set_threads(threads); r = t.load_run(run, device=pick_device(device))
-    given = _own(question, target=target, quantile=quantile, delta_y=delta_y, lam=lam, width=width, steps=steps)
     rows = q.evaluate(r, _env(r, env), question, episodes, seed, acting or q.ACTING[question], q.Ask(**given), workers=workers)
     folder = out or Path(run)/'eval'
     with writing(folder/f'{question}.csv') as f: rows.round(3).to_csv(f, index=False)
@@ -142,7 +142,7 @@ def evaluate(
     print(f"written: {folder/question}.csv, .png")
 
 # %% ../nbs/12_commands.ipynb #f355e313
-def _own(question, **given): # options of a question -> those given
+def _of_question(question, **given): # options -> those given
     "An option that the question does not look at is refused."
     from gac.query import OWN
     given, fits = {k:v for k,v in given.items() if v is not None}, (*OWN[question], *(('width','steps') if question!='prior' else ()))

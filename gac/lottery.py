@@ -7,7 +7,7 @@ __all__ = ['FAIR', 'Lottery', 'p_buy', 'p_tickets', 'Days', 'lottery_data', 'lea
            'flip', 'in_a_row', 'draw_lottery', 'panel']
 
 # %% ../nbs/06_lottery.ipynb #fb724aa4
-import math
+import math, warnings
 from dataclasses import dataclass, replace
 import gymnasium as gym
 import numpy as np
@@ -151,7 +151,8 @@ def asked(
         for start,starts in dict(nearest=16,middle=0).items():
             for q,how,y in put:
                 pol = policy(run, q, starts=starts, **how)
-                buys = bought(pol).float()[torch.isclose(pol.info['target'],torch.tensor(y))] # without those who have won already
+                with warnings.catch_warnings(action='ignore'): buys = bought(pol).float() # a winner's y⁺ is far outside the data
+                buys = buys[torch.isclose(pol.info['target'],torch.tensor(y))] # and is left out
                 out.append(dict(question=q, y=y, seed=run.cfg.seed, start=start, n=len(buys), learned=float(buys.mean()), exact=p_buy(odds,y)))
                 if log: log(out[-1])
     return pd.DataFrame(out)
@@ -189,7 +190,7 @@ def flip(
         for s in sigmas:
             run = learn(tau, s, seed=seed, **kw)
             told = dict(sigma_y=s, seed=seed, worth_buy=worth(run.model,True), worth_stay=worth(run.model,False),
-                data_buy=weighed(run,tau,True,True), data_stay=weighed(run,tau,False,True), had=float(tau.y[tau.a[:,0]>0].mean()), kl=run.history[-1]['kl'])
+                data_buy=weighed(run,tau,True,data=True), data_stay=weighed(run,tau,False,data=True), buyers_had=float(tau.y[tau.a[:,0]>0].mean()), kl=run.history[-1]['kl'])
             for lam in lams:
                 out.append(told|dict(lam=lam, buys=float(bought(policy(run,lam)).float().mean())))
                 if log: log(out[-1])
@@ -248,7 +249,7 @@ def panel(
     policy=None, # policy(run, y) -> for `rollout`; None: no button for a learned model
 ):               # ipywidgets box
     "Sliders for `draw_lottery`, and a button that trains a model for these odds; a trained model answers again when Δy moves."
-    import io, warnings, ipywidgets as w
+    import io, ipywidgets as w
     from matplotlib.figure import Figure
     s = lambda v,lo,hi,step,name: w.FloatSlider(v, min=lo, max=hi, step=step, description=name, continuous_update=False)
     bar = dict(p=s(.1,.01,.5,.01,'odds'), prize=s(5.,2.,20.,.5,'prize'), buyers=s(.5,.05,.95,.05,'buyers'), sigma_y=s(.3,.1,3.,.1,'σ_y'), delta_y=s(1.,0.,8.,.1,'Δy'))

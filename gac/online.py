@@ -224,21 +224,24 @@ def online(
 def _begin(run, tau, out, cfg):
     "Refuse a folder that belongs to something else, before any work."
     check_data(resumable(run), tau)
-    fit = run.cfg
-    for k in range(1, cfg.stages+1): fit = replace(fit, **refit_at(run, tau, cfg, k)[1]) # what Fit refuses, a stage would refuse later
+    refit = run.cfg
+    for k in range(1, cfg.stages+1):
+        refit = replace(refit, **refit_at(run, tau, cfg, k)[1]) # what Fit refuses, a stage would refuse later
+        if cfg.elite=='start' and refit.draw!='elite': raise ValueError(f"elite='start': the refit of stage {k} has draw={refit.draw!r}, which knows no elite; set its draw to 'elite', or leave elite='buffer'")
     f, mine = Path(out)/'online.json', json.loads(json.dumps(dict(settings=asdict(cfg), start=run.meta['fingerprint'], seed=run.cfg.seed, i=run.i)))
     has = json.loads(f.read_text()) if f.exists() else mine
     has['settings'] = asdict(Online())|has['settings'] # a field that came later was at its default
     if has!=mine:
         diff = {k:(has['settings'].get(k),v) for k,v in mine['settings'].items() if has['settings'].get(k)!=v} or 'another run or other data'
-        raise ValueError(f'{out} holds an online run with other settings (there, asked for): {diff}; choose another folder, or remove it')
+        raise ValueError(f'{out} holds an online run with other settings (there, asked for): {diff}; repeat its settings, or choose another folder')
     if not f.exists():
         with writing(f) as tmp: tmp.write_text(json.dumps(mine, indent=1))
 
 def _asked(run, env, folder, k, cfg, n, asked, seed):
     f = folder/f'rows-{n}.csv'
     if n and not f.exists():
-        new = pd.concat([evaluate(run, env, q, n, seed, cfg=Ask(quantile=cfg.at('quantile',max(k,1))), stage=k) for q in asked])
+        put = Ask(quantile=cfg.at('quantile',max(k,1)), delta_y=min(Ask.delta_y, .25*float(run.y.std()))) # a small step, whatever the returns are measured in
+        new = pd.concat([evaluate(run, env, q, n, seed, cfg=put, stage=k) for q in asked])
         with writing(f) as tmp: new.assign(method=cfg.strategy).round(3).to_csv(tmp, index=False)
     return pd.read_csv(f) if n else pd.DataFrame()
 

@@ -59,15 +59,15 @@ def targets(
     if question=='target': return torch.full((n,), float(y.max()) if cfg.target is None else _sane(cfg.target, y))
     top = y[y>y.double().quantile(cfg.quantile)].cpu()
     if not len(top): raise ValueError(f'no return lies above the {cfg.quantile} quantile ({float(y.double().quantile(cfg.quantile)):.1f}); lower it')
-    _sane(float(top.max())+cfg.delta_y, y)
+    _sane(float(top.max())+cfg.delta_y, y, f' (Δy={cfg.delta_y:g})')
     return top[torch.randint(len(top), (n,), generator=gen)]+cfg.delta_y
 
-def _sane(target, y): # y*, returns of the data or None -> y*
+def _sane(target, y, note=''): # y* or y⁺, returns of the data or None -> the same
     "Warn where no data are near; the answer is extrapolation then."
     if y is None: return target
     low, high = float(y.min()), float(y.max())
     if not low-.5*(high-low)<=target<=high+.5*(high-low):
-        warnings.warn(f'target return {target:g} is far outside the data, {low:.0f} to {high:.0f}: the plan is an extrapolation', stacklevel=4)
+        warnings.warn(f'target return {target:g}{note} is far outside the data, {low:.0f} to {high:.0f}: the plan is an extrapolation', stacklevel=4)
     return target
 
 # %% ../nbs/07_query.ipynb #5eb4dd0b

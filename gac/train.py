@@ -50,7 +50,6 @@ class Fit:
         for k in ('inner_lr','outer_lr','clip'):
             if not getattr(self,k)>0: raise ValueError(f'Fit.{k}={getattr(self,k)}: must be positive')
         if self.draw not in ('uniform','sqrt','good','elite'): raise ValueError(f"Fit.draw={self.draw!r}: choose 'uniform', 'sqrt', 'good' or 'elite'")
-        if self.elite is not None and self.draw!='elite': raise ValueError(f"Fit.elite={self.elite}: draw={self.draw!r} does not look at it; set draw='elite'")
         if self.noise not in ('stream','keyed'): raise ValueError(f"Fit.noise={self.noise!r}: choose 'stream' or 'keyed'")
         if self.precision not in ('float32','bfloat16'): raise ValueError(f"Fit.precision={self.precision!r}: choose 'float32' or 'bfloat16'")
     @classmethod
@@ -115,11 +114,11 @@ def new_run(
 )->Run:
     "A fresh run, seeded by `cfg.seed`."
     if len(tau)<2: raise ValueError(f'training needs at least 2 trajectories; got {len(tau)}')
+    if cfg.elite is not None and cfg.draw!='elite': raise ValueError(f"Fit.elite={cfg.elite}: draw={cfg.draw!r} does not look at it; set draw='elite'")
     set_seed(cfg.seed); cfg = replace(cfg, iterations=cfg.iterations or enough(len(tau), cfg.batch))
     model = GAC(arch or Arch(tau.s.shape[1], tau.a.shape[1]), Standardizer.fit(tau)).to(device)
     if model.length: model.length.scale(tau.n)
-    store = PosteriorStore(model.arch.K, model.arch.D).to(device)
-    meta = dict(dataset=None, env=None)|meta|dict(fingerprint=fingerprint(tau), versions=versions())
+    store, meta = PosteriorStore(model.arch.K, model.arch.D).to(device), dict(dataset=None, env=None)|meta|dict(fingerprint=fingerprint(tau), versions=versions())
     return Run(model, store, cfg, _optimiser(model,cfg), generator(cfg.seed,device), tau.y, tau.key, meta)
 
 # %% ../nbs/05_train.ipynb #e234fb8a

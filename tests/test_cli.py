@@ -11,6 +11,7 @@ from gac import cli, data, train
 from gac.cli import _refits, settings
 from gac.envs import point_mass_data
 from gac.model import Arch
+from gac.online import Online
 
 MINI = 'gac/hopper/medium-replay-mini-v0'
 SMALL = [x for k in ('D=16','heads=2','tokens=1','enc=1','dec=1','batch=4','k=4','inner_steps=1','outer_steps=1') for x in ('--set',k)]
@@ -261,6 +262,9 @@ def test_refits_of_each_stage():
     assert _refits(base, ['iterations=60,30','batch=8'], 2, arch)==[dict(iterations=60,outer_lr=5e-4,batch=8), dict(iterations=30,outer_lr=5e-4,batch=8)]
     assert _refits(base, ['iterations=60'], 2, arch)==dict(iterations=60,outer_lr=5e-4)
     with pytest.raises(ValueError, match='--set iterations: give one value, or one for each of 3 stages'): _refits(base, ['iterations=60,30'], 3, arch)
+    paper = Online.paper('hopper-medium').refit
+    assert _refits(paper, ['iterations=20'], 3, arch)==[r|dict(iterations=20) for r in paper]
+    with pytest.raises(ValueError, match='--stages 4: the paper has refits for 3'): _refits(paper, ['iterations=20'], 4, arch)
     with pytest.raises(ValueError, match='name fields of Fit only'): _refits(base, ['D=64'], 3, arch)
 
 # --- rows: written to a data root of the test's own

@@ -1,7 +1,7 @@
 "The explorer's panel, without a browser."
 import pytest
 pytest.importorskip('ipywidgets')
-from gac.explorer import Explorer, Scene, checkpoints, controls, reach
+from gac.explorer import Explorer, Scene, checkpoints, controls, set_range
 from gac.query import QUESTIONS
 
 OPEN = dict(prior=set(), target={'target','width','acting'}, improve={'quantile','delta_y','width','acting'}, best={'lam','width','acting'})
@@ -51,9 +51,9 @@ def test_another_model_is_asked_once_though_y_star_moves_back(panel, asked):
     panel.model.value = 'hopper-medium'
     assert len(asked)==1 and asked[0][1].target==panel.target.value==panel.target.max
 
-@pytest.mark.parametrize('y,target,delta_y', [([-900.,-100.],(-1060,60,10),(0,400,10)), ([0.,1.],(-.2,1.2,.01),(0,.5,.01)), ([5.,5.],(4.8,5.2,.01),(0,.5,.01)), ([0.,3000.],(-600,3600,10),(0,1500,10))])
+@pytest.mark.parametrize('y,target,delta_y', [([-900.,-100.],(-1060,60,10),(0,390,10)), ([0.,1.],(-.2,1.2,.01),(0,.49,.01)), ([5.,5.],(4.8,5.2,.01),(0,.49,.01)), ([0.,3000.],(-600,3600,10),(0,1490,10))])
 def test_sliders_reach_as_far_as_the_data_make_sense(y, target, delta_y):
     import numpy as np
     c = controls(['a'])
-    reach(c, np.array(y))
+    set_range(c, np.array(y))
     for name,(lo,hi,step) in dict(target=target, delta_y=delta_y).items(): assert (c[name].min,c[name].max,c[name].step)==pytest.approx((lo,hi,step)) and lo<=c[name].value<=hi

@@ -107,7 +107,7 @@ def test_bad_settings(bad):
 
 def test_a_bad_refit_is_refused_before_any_work(start, tmp_path):
     out, tau = start
-    for kw,says in ((dict(elite='start', refit=dict(iterations=2, draw='good')), "draw='good' does not look at it"), (dict(stages=2, refit=[dict(iterations=2), dict(iterations=2, batch=0)]), 'Fit.batch=0')):
+    for kw,says in ((dict(elite='start', refit=dict(iterations=2, draw='good')), "elite='start': the refit of stage 1 has draw='good'"), (dict(stages=2, refit=[dict(iterations=2), dict(iterations=2, batch=0)]), 'Fit.batch=0')):
         with pytest.raises(ValueError, match=says): online(load_run(out), tau, ID, tmp_path/'new', Online(**(SMALL|kw)))
         assert not (tmp_path/'new').exists()
 

@@ -6,6 +6,7 @@ import torch
 from gac import train
 from gac.core import Trajectories, generator, make_keys, windows
 from gac.elbo import elbo, infer
+from gac.envs import point_mass_data
 from gac.model import Arch
 from gac.train import Fit, check_data, curves, draw_weights, fingerprint, fit, load_run, lr_at, new_run, resumable, save_run
 
@@ -313,7 +314,9 @@ def test_elite_of_a_fixed_number_of_steps():
     more, long = torch.cat([y,torch.full((20,),5.)]), torch.cat([n,n]) # worse episodes come in
     assert (draw_weights(more, long, 'elite')>.1).sum()==4 and (draw_weights(more, long, 'elite', 20)>.1).nonzero().flatten().tolist()==[18,19]
     with pytest.raises(ValueError, match='Fit.elite=0'): Fit(draw='elite', elite=0)
-    with pytest.raises(ValueError, match="Fit.elite=50: draw='good' does not look at it"): Fit(elite=50)
+    tau = point_mass_data(3, 0)
+    with pytest.raises(ValueError, match="Fit.elite=50: draw='good' does not look at it"): new_run(tau, Arch.tiny(3,2), Fit(elite=50))
+    assert new_run(tau, Arch.tiny(3,2), Fit(draw='elite', elite=50)).cfg.elite==50
 
 def test_draw_weights_of_few():
     assert draw_weights(torch.zeros(1),torch.ones(1).long()).tolist()==[1.] and draw_weights(torch.zeros(5),torch.ones(5).long()).sum()==pytest.approx(1)
