@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Optional
 import typer
-from .commands import Env, _env, _fresh, _many, app, demo, evaluate, info, prepare, settings, slim, train
+from .commands import Env, _env, _fresh, _given, _many, app, demo, evaluate, info, prepare, settings, slim, train
 
 # %% ../nbs/13_cli.ipynb #1550d98e
 def main(args=None): # what the shell calls
@@ -101,7 +101,7 @@ def online(
     from gac import data, online as o, train as t
     from gac.core import set_threads
     set_threads(threads); r = t.resumable(t.load_run(run)); tau = data.load(dataset or r.meta['dataset'])
-    chosen = _of_strategy(strategy, delta_y=delta_y, quantile=quantile, target=target)
+    chosen = _given(strategy, o.STRATEGIES, delta_y=delta_y, quantile=quantile, target=target)
     make = (lambda **kw: o.Online.paper(r.meta['dataset'], **kw)) if paper else o.Online
     if set_: chosen['refit'] = _refits(make().refit, set_, stages, r.model.arch)
     cfg, out = make(strategy=strategy, stages=stages, episodes=episodes, fresh=fresh, elite=elite, seed=r.cfg.seed, **chosen), out or run/f'online-{strategy}'
@@ -109,16 +109,6 @@ def online(
     if table: o.keep(rows, out, cfg, label or strategy, table)
     if asked: print(rows.groupby(['question','stage']).achieved.agg(['mean','std']).round(1).to_string())
     print(f'written: {out}')
-
-# %% ../nbs/13_cli.ipynb #cli-on2
-def _of_strategy(strategy, **given): # options -> those given; the quantile is also that of `improve`, asked after each stage
-    from gac.online import Online
-    Online(strategy) # is there one of this name?
-    given = {k:v for k,v in given.items() if v is not None}
-    for k in given:
-        who = dict(delta_y=('improve','adaptive'), target=('target',), quantile=(strategy,))[k]
-        if strategy not in who: raise ValueError(f"--{k.replace('_','-')} {given[k]:g}: strategy {strategy!r} does not look at it; leave it out, or choose {' or '.join(who)}")
-    return given
 
 # %% ../nbs/13_cli.ipynb #91a867c4
 def _refits(base, pairs, stages, arch): # settings of every refit, or a list, one for each stage

@@ -131,7 +131,7 @@ def evaluate(
     from gac.core import pick_device, set_threads, writing
     if question not in q.QUESTIONS: raise ValueError(f"unknown question {question!r}; choose one of {', '.join(q.QUESTIONS)}")
     if question=='prior' and acting=='mu': raise ValueError("--acting mu: 'prior' is always sampled; leave it out")
-    given = _of_question(question, target=target, quantile=quantile, delta_y=delta_y, lam=lam, width=width, steps=steps)
+    given = _given(question, q.READS, target=target, quantile=quantile, delta_y=delta_y, lam=lam, width=width, steps=steps)
     set_threads(threads); r = t.load_run(run, device=pick_device(device))
     rows = q.evaluate(r, _env(r, env), question, episodes, seed, acting or q.ACTING[question], q.Ask(**given), workers=workers)
     folder = out or Path(run)/'eval'
@@ -142,12 +142,11 @@ def evaluate(
     print(f"written: {folder/question}.csv, .png")
 
 # %% ../nbs/12_commands.ipynb #f355e313
-def _of_question(question, **given): # options -> those given
-    "An option that the question does not look at is refused."
-    from gac.query import OWN
-    given, fits = {k:v for k,v in given.items() if v is not None}, (*OWN[question], *(('width','steps') if question!='prior' else ()))
+def _given(name, reads, **options): # of a question or strategy; which options each looks at; None where not given -> those given
+    "An option that `name` does not look at is refused."
+    given = {k:v for k,v in options.items() if v is not None}
     for k in given:
-        if k not in fits: raise ValueError(f"--{k.replace('_','-')} {given[k]:g}: {question!r} does not look at it; leave it out, or ask {' or '.join(x for x in OWN if k in OWN[x]) or 'another question'}")
+        if k not in reads.get(name, given): raise ValueError(f"--{k.replace('_','-')} {given[k]:g}: {name!r} does not look at it; leave it out, or choose {' or '.join(x for x in reads if k in reads[x])}")
     return given
 
 def _env(run, env): # the environment asked for, or the run's own

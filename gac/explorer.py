@@ -15,7 +15,7 @@ from .compare import COLOURS
 from .core import data_root, generator
 from .envs import make_env, rollout, video
 from .plans import flat_map
-from .query import OWN, QUESTIONS, Ask, PlanPolicy, ask, bounds, seen_by
+from .query import QUESTIONS, READS, Ask, PlanPolicy, ask, bounds, seen_by
 from .train import load_run
 
 # %% ../nbs/07d_explorer.ipynb #e6e5aa1e
@@ -82,7 +82,7 @@ def play(scene, a, film=True, max_steps=120): # an answer -> the answer with `ac
 # %% ../nbs/07d_explorer.ipynb #943fb560
 def looks_at(question): # -> names of controls
     "What the question depends on, besides the model and the start."
-    return OWN[question]+('width','acting')*(question!='prior')
+    return tuple(k for k in READS[question] if k!='steps')+('acting',)*(question!='prior')
 
 # %% ../nbs/07d_explorer.ipynb #ed1e8c59
 def controls(models): # names of checkpoints -> dict of widgets
@@ -130,9 +130,10 @@ class Explorer:
     def ask(self): # a control moved
         "Ask again, draw, and say how long it took."
         if self.quiet: return
-        begun, question, own = time.perf_counter(), self.question.value, sum(OWN.values(), ())
-        for k in (*own,'width','acting'): self.controls[k].disabled = k not in looks_at(question)
-        cfg = Ask(width=self.width.value or None, **{k:self.controls[k].value for k in own})
+        begun, question = time.perf_counter(), self.question.value
+        for k in {k for q in QUESTIONS for k in looks_at(q)}: self.controls[k].disabled = k not in looks_at(question)
+        put = {k:self.controls[k].value for k in looks_at(question) if k!='acting'}
+        cfg = Ask(**put|dict(width=put.get('width') or None)) # 0 is learned
         self.answer = self.scene().answer(question, cfg, self.acting.value, self.seed.value)
         self.movie.layout.display = 'none'
         self._show(begun)

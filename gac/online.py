@@ -22,7 +22,7 @@ from .query import Ask, PlanPolicy, asker, bounds, evaluate
 from .train import Run, check_data, fingerprint, fit, load_run, resumable
 
 # %% ../nbs/08_online.ipynb #9bef58e0
-STRATEGIES = ('improve','adaptive','target','control')
+STRATEGIES = dict(improve=('delta_y','quantile'), adaptive=('delta_y','quantile'), target=('target','quantile'), control=('quantile',)) # and what each looks at: the quantile is that of the questions asked in between, too
 
 @dataclass(frozen=True)
 class Online:
@@ -224,18 +224,18 @@ def online(
 def _begin(run, tau, out, cfg):
     "Refuse a folder that belongs to something else, before any work."
     check_data(resumable(run), tau)
-    refit = run.cfg
-    for k in range(1, cfg.stages+1):
-        refit = replace(refit, **refit_at(run, tau, cfg, k)[1]) # what Fit refuses, a stage would refuse later
-        if cfg.elite=='start' and refit.draw!='elite': raise ValueError(f"elite='start': the refit of stage {k} has draw={refit.draw!r}, which knows no elite; set its draw to 'elite', or leave elite='buffer'")
     f, mine = Path(out)/'online.json', json.loads(json.dumps(dict(settings=asdict(cfg), start=run.meta['fingerprint'], seed=run.cfg.seed, i=run.i)))
     has = json.loads(f.read_text()) if f.exists() else mine
     has['settings'] = asdict(Online())|has['settings'] # a field that came later was at its default
     if has!=mine:
         diff = {k:(has['settings'].get(k),v) for k,v in mine['settings'].items() if has['settings'].get(k)!=v} or 'another run or other data'
         raise ValueError(f'{out} holds an online run with other settings (there, asked for): {diff}; repeat its settings, or choose another folder')
-    if not f.exists():
-        with writing(f) as tmp: tmp.write_text(json.dumps(mine, indent=1))
+    if f.exists(): return
+    refit = run.cfg
+    for k in range(1, cfg.stages+1):
+        refit = replace(refit, **refit_at(run, tau, cfg, k)[1]) # what Fit refuses, a stage would refuse later
+        if cfg.elite=='start' and refit.draw!='elite': raise ValueError(f"elite='start': the refit of stage {k} has draw={refit.draw!r}, which knows no elite; set its draw to 'elite', or leave elite='buffer'")
+    with writing(f) as tmp: tmp.write_text(json.dumps(mine, indent=1))
 
 def _asked(run, env, folder, k, cfg, n, asked, seed):
     f = folder/f'rows-{n}.csv'

@@ -107,8 +107,8 @@ BAD_EVALUATE = dict(
     quantile=(['--question','improve','--quantile','1.5'], ['quantile=1.5']), lam=(['--lam','-1'], ['lam=-1']), width=(['--width','0'], ['width=0']), steps=(['--steps','0'], ['steps=0']),
     episodes=(['--episodes','0'], ['at least one episode']), other_env=(['--env','Hopper-v5'], ['S=11, A=3','S=3, A=2']),
     unknown_env=(['--env','gac/PointMas-v0'], ['cannot make environment','gac/PointMass-v0']), threads=(['--threads','0'], ['threads']),
-    target_of_best=(['--target','3'], ["--target 3: 'best' does not look at it",'ask target']), lam_of_target=(['--question','target','--lam','2'], ['--lam 2','ask best']),
-    delta_y_of_target=(['--question','target','--delta-y','5'], ['--delta-y 5','ask improve']), mean_of_prior=(['--question','prior','--acting','mu'], ['--acting mu','always sampled']), width_of_prior=(['--question','prior','--width','.5'], ['--width 0.5','ask another question']),
+    target_of_best=(['--target','3'], ["--target 3: 'best' does not look at it",'choose target']), lam_of_target=(['--question','target','--lam','2'], ['--lam 2','choose best']),
+    delta_y_of_target=(['--question','target','--delta-y','5'], ['--delta-y 5','choose improve']), mean_of_prior=(['--question','prior','--acting','mu'], ['--acting mu','always sampled']), width_of_prior=(['--question','prior','--width','.5'], ['--width 0.5','choose target or improve or best']),
     device=(['--device','tpu'], ["unknown device 'tpu'"]), no_gpu=(['--device','cuda:99'], ["device 'cuda:99' is not available"]))
 
 @pytest.mark.parametrize('bad', BAD_EVALUATE)

@@ -74,7 +74,8 @@ def test_a_question_may_hold_the_width(width, question):
     y, cfg = torch.tensor([0.,0.,1.5]), Ask(lam=4., target=2., delta_y=.5, width=width, steps=600) # y⁺ is 2 too: one return lies above the quantile
     q,_ = ask(ONE, torch.zeros(64,1), question, y=y, cfg=cfg)
     at = 1. if question=='best' else float(ONE.posterior(torch.tensor([2.]))[0])
-    assert torch.allclose(q.lsd, torch.tensor(width).log()) and (q.mu.mean()-at).abs()<.03 and (q.mu-at).abs().max()<.2
+    assert torch.allclose(q.lsd, torch.tensor(width).log()) and (q.mu.mean()-at).abs()<.03
+    assert (q.mu-at).abs().max()<(.05 if question=='best' else .4*width) # a target's gradient has noise, as wide as q
     assert torch.equal(ask(ONE, torch.zeros(2,1), 'prior', cfg=cfg)[0].lsd, torch.zeros(2,1,1)) # the prior is the prior
 
 def test_early_stop_saves_steps_and_keeps_the_answer():

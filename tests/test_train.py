@@ -313,7 +313,7 @@ def test_elite_of_a_fixed_number_of_steps():
     assert torch.allclose(w, draw_weights(y, n, 'elite', 20)) and (w>.1).tolist()==[False]*18+[True]*2 # a tenth of 200 steps
     more, long = torch.cat([y,torch.full((20,),5.)]), torch.cat([n,n]) # worse episodes come in
     assert (draw_weights(more, long, 'elite')>.1).sum()==4 and (draw_weights(more, long, 'elite', 20)>.1).nonzero().flatten().tolist()==[18,19]
-    with pytest.raises(ValueError, match='Fit.elite=0'): Fit(draw='elite', elite=0)
+    with pytest.raises(ValueError, match='Fit.elite=0'): Fit(elite=0)
     tau = point_mass_data(3, 0)
     with pytest.raises(ValueError, match="Fit.elite=50: draw='good' does not look at it"): new_run(tau, Arch.tiny(3,2), Fit(elite=50))
     assert new_run(tau, Arch.tiny(3,2), Fit(draw='elite', elite=50)).cfg.elite==50
