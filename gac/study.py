@@ -134,7 +134,7 @@ def suggest(
     return {k:trial.suggest_float(k, v['low'], v['high'], log=True) if isinstance(v,dict) else trial.suggest_categorical(k, v) for k,v in sp.items()}
 
 def _objective(trial, o, search, tau, name, out, device, env): # -> the value of a trial
-    told = dict(pid=os.getpid(), host=socket.gethostname(), device=str(device), threads=torch.get_num_threads(), versions=versions())
+    told = dict(process=[socket.gethostname(),os.getpid()], device=str(device), threads=torch.get_num_threads(), versions=versions())
     for k,v in told.items(): trial.set_user_attr(k, v)
     def report(percent, value):
         trial.report(value, percent)
@@ -168,10 +168,10 @@ def tidy(study):
     "Mark running trials of dead processes of this host as failed, and queue their settings again, once."
     o, gone = optuna_here(), []
     for t in study.get_trials(deepcopy=False, states=(o.trial.TrialState.RUNNING,)):
-        host, pid = t.user_attrs.get('host'), t.user_attrs.get('pid')
+        host, pid = t.user_attrs.get('process', (None,None)) # written as one: a worker may be killed between any two writes
         if host is None: # a trial names its process at once, or that process has died
             if t.datetime_start and datetime.now()-t.datetime_start<timedelta(minutes=2): continue
-        elif host!=socket.gethostname() or pid is None or _alive(pid): continue
+        elif host!=socket.gethostname() or _alive(pid): continue
         try: study.tell(t.number, state=o.trial.TrialState.FAIL)
         except ValueError: continue # somebody else was first
         gone.append(t.number); p = t.params or t.system_attrs.get('fixed_params') # proposed, or queued

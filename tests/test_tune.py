@@ -235,15 +235,15 @@ def test_tidy(mass, tmp_path, untrained):
     "Dead on this host: failed, and queued again, once. Alive, or elsewhere: left alone."
     study = open_study(about(), mass, tmp_path/'a.log', 's'); dead = subprocess.Popen(['true']); dead.wait()
     def running(host, pid):
-        t = study.ask(); st.suggest(t, space('cpu','fit')); t.set_user_attr('host', host); t.set_user_attr('pid', pid); return t.number
+        t = study.ask(); st.suggest(t, space('cpu','fit')); t.set_user_attr('process', [host,pid]); return t.number
     a, b, c = running(socket.gethostname(), dead.pid), running('elsewhere', dead.pid), running(socket.gethostname(), os.getppid())
     assert tidy(study)==[a] and states(study)==['FAIL','RUNNING','RUNNING','WAITING'] and tidy(study)==[]
     assert run_trial(study, about(), mass)==3 and study.trials[3].params==study.trials[a].params
     assert finished(study)==1
 
 def test_tidy_where_a_worker_died_before_it_said_who_it_was(mass, tmp_path, untrained, monkeypatch):
-    "Without a host: dead once it is old; with a host but no process: not ours. The settings that were queued come back."
-    study = open_study(about(), mass, tmp_path/'a.log', 's'); first = study.ask(); later = study.ask(); later.set_user_attr('host', socket.gethostname())
+    "Without a name: dead once it is old. The settings that were queued come back."
+    study = open_study(about(), mass, tmp_path/'a.log', 's'); first = study.ask(); later = study.ask(); later.set_user_attr('process', [socket.gethostname(),os.getppid()])
     assert tidy(study)==[] and states(study)==['RUNNING']*2
     class Later(st.datetime):
         @classmethod
@@ -252,11 +252,20 @@ def test_tidy_where_a_worker_died_before_it_said_who_it_was(mass, tmp_path, untr
     assert tidy(study)==[first.number] and states(study)==['FAIL','RUNNING','WAITING'] and tidy(study)==[]
     assert run_trial(study, about(), mass)==2 and study.trials[2].params['outer_lr']==1e-3
 
-def test_process_is_named_before_its_host(mass, tmp_path, untrained, monkeypatch):
-    "So a trial with a host has a process, wherever the worker is killed."
-    study, said, real = open_study(about(), mass, tmp_path/'a.log', 's'), [], optuna.trial.Trial.set_user_attr
-    monkeypatch.setattr(optuna.trial.Trial, 'set_user_attr', lambda t,k,v: [said.append(k), real(t,k,v)]); run_trial(study, about(), mass)
-    assert said[:2]==['pid','host']
+@pytest.mark.parametrize('writes', [1,2,3])
+def test_killed_between_any_two_writes(mass, tmp_path, untrained, monkeypatch, writes):
+    "The first thing a trial writes says whose it is: killed after it, it is known to be dead at once, and its settings come back."
+    study, left, real = open_study(about(), mass, tmp_path/'a.log', 's'), [writes], optuna.trial.Trial.set_user_attr
+    def dies(t, k, v):
+        real(t, k, v); left[0] -= 1
+        if not left[0]: os.kill(os.getpid(), signal.SIGKILL)
+    monkeypatch.setattr(optuna.trial.Trial, 'set_user_attr', dies)
+    pid = os.fork()
+    if not pid:
+        try: run_trial(study, about(), mass)
+        finally: os._exit(1)
+    assert os.WTERMSIG(os.waitpid(pid, 0)[1])==signal.SIGKILL and states(study)==['RUNNING']
+    assert tidy(study)==[0] and states(study)==['FAIL','WAITING']
 
 def test_rows(mass, tmp_path, untrained):
     study = open_study(about(), mass, tmp_path/'a.log', 's')
@@ -282,7 +291,7 @@ def wait_for(ok, seconds=60):
     while not ok() and time.time()<end: time.sleep(.02)
     assert ok()
 
-def worker_pids(study): return {t.user_attrs['pid']:t.number for t in study.get_trials() if t.state.name=='RUNNING' and 'pid' in t.user_attrs}
+def worker_pids(study): return {t.user_attrs['process'][1]:t.number for t in study.get_trials() if t.state.name=='RUNNING' and 'process' in t.user_attrs}
 
 def test_kill_9_of_a_worker_and_of_all(disk, mass, tmp_path):
     "One worker dies: the other goes on. All die: the same call goes on. Trials in all: as many as asked."
@@ -406,7 +415,7 @@ def test_postgres(disk, mass):
     try:
         s, where = about(disk), f'postgresql+psycopg://gac@127.0.0.1:{port}/postgres'
         study = tune(s, where, 's', 4, 2, progress=False)
-        assert states(study)==['COMPLETE']*4 and len({t.user_attrs['pid'] for t in study.trials})==2
+        assert states(study)==['COMPLETE']*4 and len({t.user_attrs['process'][1] for t in study.trials})==2
         run(pg/'pg_ctl','-D',d/'db','-m','fast','stop')
         with pytest.raises(OSError, match='cannot be used'): open_study(s, mass, where, 's')
         start(); assert finished(tune(s, where, 's', 5, 1, progress=False))==5
