@@ -94,14 +94,16 @@ def ask(
     cfg:Ask=Ask(),      # settings
     gen=None,           # torch.Generator
     seen=None,          # (y (R,), Posterior of R) data trajectories to start from; None: start at μ=0, log σ=-1
+    goal=None,          # (N,) returns for 'target', one for each s0; None: the same for all, from `cfg`
 )->tuple:               # Posterior over ε; dict(target (N,) or None, steps (N,))
     "One question, one plan posterior per initial state."
     if question not in QUESTIONS: raise ValueError(f"unknown question {question!r}; choose one of {', '.join(QUESTIONS)}")
-    if y is None and (question=='improve' or question=='target' and cfg.target is None): raise ValueError(f'{question!r} needs the returns of the data, y')
+    if goal is not None and (question!='target' or goal.shape!=s0.shape[:1]): raise ValueError(f"goal {tuple(goal.shape)} for {question!r} and {len(s0)} states: it holds one return per state, for 'target' alone")
+    if y is None and (question=='improve' or question=='target' and goal is None and cfg.target is None): raise ValueError(f'{question!r} needs the returns of the data, y')
     N,K,D = len(s0), model.arch.K, model.arch.D
     if question=='prior': return Posterior.prior(N,K,D,s0.device), dict(target=None, steps=torch.zeros(N))
     gen = gen or generator(0, s0.device)
-    goal = None if question=='best' else targets(question, N, y, cfg, generator(int(gen.initial_seed())+1)).to(s0.device)
+    if question!='best': goal = (targets(question, N, y, cfg, generator(int(gen.initial_seed())+1)) if goal is None else goal).to(s0.device)
     q0 = start(model, s0, question, goal, cfg, gen, seen)
     value, test = objective(model, s0, question, goal, cfg.lam), None
     if cfg.stop:
@@ -182,10 +184,10 @@ def seen_by(run): # Run -> (y (R,), Posterior of R): the trajectories whose post
     return run.y[have], run.store.get(run.key[have])
 
 # %% ../nbs/07_query.ipynb #070a7122
-def asker(run, question, cfg=Ask(), seed=0): # -> planner for `PlanPolicy`
+def asker(run, question, cfg=Ask(), seed=0, goal=None): # -> planner for `PlanPolicy`
     "A question as a planner."
     seen = seen_by(run) if cfg.starts and len(run.store) else None
-    return lambda s0: ask(run.model, s0, question, run.y, cfg, generator(seed, s0.device), seen)
+    return lambda s0: ask(run.model, s0, question, run.y, cfg, generator(seed, s0.device), seen, goal)
 
 def bounds(env): # environment id or factory -> low, high (A,): what it executes lies between these
     "Action bounds of an environment."

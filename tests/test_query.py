@@ -163,6 +163,16 @@ def test_bad_questions():
 def test_improve_needs_the_returns_whatever_the_target():
     with pytest.raises(ValueError, match='needs the returns of the data'): ask(ONE, torch.zeros(1,1), 'improve', cfg=Ask(target=1.))
 
+def test_every_state_may_have_a_goal_of_its_own():
+    goal = torch.tensor([-2.,0.,1.3]).repeat(16)
+    q,info = ask(FOUR, torch.zeros(48,1), 'target', cfg=Ask(steps=800), goal=goal)
+    mu,_ = FOUR.posterior(goal)
+    assert torch.equal(info['target'], goal) and (q.mu-mu).abs().max()<.15
+
+@pytest.mark.parametrize('question,n', [('target',3),('best',4),('improve',4),('prior',4)])
+def test_a_goal_is_for_target_and_one_per_state(question, n):
+    with pytest.raises(ValueError, match='one return per state'): ask(ONE, torch.zeros(4,1), question, torch.arange(9.), goal=torch.zeros(n))
+
 # --- starts
 
 def test_a_target_starts_from_the_nearest_return():
