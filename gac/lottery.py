@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FAIR', 'Lottery', 'p_buy', 'p_tickets', 'Days', 'lottery_data', 'learn', 'bought', 'worth', 'asked', 'weighed',
-           'flip', 'in_a_row', 'draw_lottery', 'panel']
+           'flip', 'in_a_row', 'draw_lottery']
 
 # %% ../nbs/06_lottery.ipynb #fb724aa4
 import math, warnings
@@ -104,11 +104,12 @@ def learn(
     sigma_y:float=.1,  # width of p(y|z_y), sd of the returns
     iterations:int=200,# batches
     seed:int=0,        # training seed
+    plan=None,         # dict(D=…, tokens=…), how long a plan is; None: that of `Arch.tiny`, 3 times 32 numbers
     **kw,              # for Fit
 ):                     # Run
     "A tiny GAC of the lottery."
     cfg = Fit(**(dict(iterations=iterations, batch=128, k=int(tau.n.max()), draw='uniform', outer_steps=4, outer_lr=5e-3, seed=seed)|kw))
-    run = new_run(tau, Arch.tiny(1, 1, sigma_y=sigma_y), cfg, dataset='lottery')
+    run = new_run(tau, Arch.tiny(tau.s.shape[1], 1, sigma_y=sigma_y, **plan or {}), cfg, dataset='lottery')
     run.model.generator.act_lsd.data.fill_(-2.) # narrow at first, or the posterior collapses
     fit(run, tau, progress=False)
     return run
@@ -228,7 +229,7 @@ def in_a_row(
 # %% ../nbs/06_lottery.ipynb #lot20
 def draw_lottery(
     p=.1, prize=5., buyers=.5,   # the odds, what a winner gets, share of buyers in the data
-    delta_y=1., sigma_y=.3,      # Δy from what staying pays; σ_y, environment units
+    delta_y=1., sigma_y=.3,      # Δy from what staying pays, or None; σ_y, environment units
     dots=None,                   # [(y, share)], a learned model's answers
     ax=None,
 ):
@@ -237,41 +238,9 @@ def draw_lottery(
     lot, ax = Lottery(p=p, prize=prize, buyers=buyers, sd=sigma_y), ax or plt.subplots(figsize=(6,2.8), layout='constrained')[1]
     grid = np.linspace(-2, prize, 400)
     ax.plot(grid, [p_buy(lot,y) for y in grid], 'C0', label='P(buy | y), exact')
-    ax.plot(delta_y, p_buy(lot,delta_y), 'o', color='C3', ms=9, label=f'y⁺: buys {p_buy(lot,delta_y):.0%}')
+    if delta_y is not None: ax.plot(delta_y, p_buy(lot,delta_y), 'o', color='C3', ms=9, label=f'y⁺: buys {p_buy(lot,delta_y):.0%}')
     if dots: ax.plot(*zip(*dots), 'k.', label='learned')
     worth = lot.expected(True)
     ax.set(xlabel='return asked for', ylabel='share that buys', ylim=(-.05,1.05), title=f"σ_y={sigma_y:.2g}; a ticket is worth {worth:+.2f}: {'buy' if worth>0 else 'stay home'}")
     ax.legend(frameon=False)
     return ax
-
-# %% ../nbs/06_lottery.ipynb #lot21
-def panel(
-    policy=None, # policy(run, y) -> for `rollout`; None: no button for a learned model
-):               # ipywidgets box
-    "Sliders for `draw_lottery`, and a button that trains a model for these odds; a trained model answers again when Δy moves."
-    import io, ipywidgets as w
-    from matplotlib.figure import Figure
-    s = lambda v,lo,hi,step,name: w.FloatSlider(v, min=lo, max=hi, step=step, description=name, continuous_update=False)
-    bar = dict(p=s(.1,.01,.5,.01,'odds'), prize=s(5.,2.,20.,.5,'prize'), buyers=s(.5,.05,.95,.05,'buyers'), sigma_y=s(.3,.1,3.,.1,'σ_y'), delta_y=s(1.,0.,8.,.1,'Δy'))
-    out, said, button, known = w.Image(format='png', width=560), w.HTML(), w.Button(description='train'), {} # known: Lottery -> Run, dots
-    def now(): return Lottery(*(round(v,6) for v in (bar['p'].value, 1., bar['prize'].value, bar['buyers'].value, bar['sigma_y'].value)))
-    def answer(run, y): # learned share that buys
-        with warnings.catch_warnings(action='ignore'): return float(bought(policy(run,y), n=50).float().mean())
-    def redraw(_=None):
-        lot, dy, f, fig = now(), bar['delta_y'].value, io.BytesIO(), Figure(figsize=(6,2.8), dpi=95, layout='constrained')
-        run, dots = known.get(lot, (None,None))
-        text = f'P(buy | y⁺) = {p_buy(lot,dy):.3f}'
-        if run: dots = dots+[(dy,answer(run,dy))]; text += f', learned {dots[-1][1]:.2f}'
-        elif known: text += '; no learned dots: they belong to '+', '.join(f'odds {l.p:g}, prize {l.prize:g}, buyers {l.buyers:g}, σ_y {l.sd:g}' for l in [*known][-1:])
-        draw_lottery(**{k:b.value for k,b in bar.items()}, dots=dots, ax=fig.subplots()); fig.savefig(f, format='png'); out.value = f.getvalue()
-        said.value = f"<span class='gac-readout'>{text}</span>"
-    def train(_):
-        button.disabled, said.value, lot = True, 'training, some seconds', now()
-        try:
-            tau = lottery_data(lot)
-            run = learn(tau, lot.sd/float(tau.y.std()), 100)
-            known[lot] = run, [(y,answer(run,y)) for y in (-1.,0.,.5,1.,2.,lot.win)]
-        finally: button.disabled = False; redraw()
-    for b in bar.values(): b.observe(redraw, 'value')
-    button.on_click(train); redraw()
-    return w.VBox([*bar.values(), *([button] if policy else []), said, out])

@@ -12,11 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def lab(tmp_path_factory):
     "A JupyterLab on copies of the notebooks with widgets, and its address."
     top = tmp_path_factory.mktemp('lab')
-    shutil.copy(ROOT/'nbs'/'07d_explorer.ipynb', top)
-    nb = json.loads((ROOT/'nbs'/'06_lottery.ipynb').read_text()) # definitions and panel only: the rest of it trains for half a minute
-    def wanted(src): return src.startswith('#| export') or src.startswith('#| hide\nimport mat') or 'panel(' in src
-    nb['cells'] = [c for c in nb['cells'] if c['cell_type']=='code' and wanted(''.join(c['source']))]
-    (top/'06_lottery.ipynb').write_text(json.dumps(nb))
+    for n in ('06a_odds','07d_explorer'): shutil.copy(ROOT/'nbs'/f'{n}.ipynb', top)
     tracker = top/'settings'/'@jupyterlab'/'notebook-extension'/'tracker.jupyterlab-settings'
     tracker.parent.mkdir(parents=True); tracker.write_text('{"windowingMode": "none"}') # all outputs stay in the page
     with socket.socket() as s: s.bind(('127.0.0.1',0)); port = s.getsockname()[1]
@@ -79,12 +75,9 @@ def disabled(page, name): # a slider cannot be moved
 
 def button(page, name): return page.locator(f'.jupyter-widgets button:text-is("{name}")').last.click
 
-@pytest.mark.parametrize('opened', ['06_lottery'], indirect=True)
-def test_the_lottery_is_redrawn_and_learned(opened):
-    changes(opened, slide(opened,'σ_y'))
-    assert 'learned' not in changes(opened, slide(opened,'Δy'))
-    changes(opened, button(opened,'train'), 'learned')
-    changes(opened, slide(opened,'Δy'), 'learned') # the same model, asked again
+@pytest.mark.parametrize('opened', ['06a_odds'], indirect=True)
+def test_the_lottery_is_redrawn_and_its_learned_curve_too(opened):
+    for name in ('odds','prize','buyers','σ_y','Δy'): changes(opened, slide(opened,name,1 if name=='σ_y' else 5), 'learned')
 
 @pytest.mark.parametrize('opened', ['07d_explorer'], indirect=True)
 def test_the_explorer_answers_whatever_is_touched(opened):

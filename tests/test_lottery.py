@@ -33,7 +33,7 @@ def test_errors_name_the_cure():
 import pandas as pd, torch
 from dataclasses import replace
 import gac.lottery
-from gac.lottery import FAIR, Days, asked, bought, draw_lottery, in_a_row, learn, lottery_data, panel
+from gac.lottery import FAIR, Days, asked, bought, in_a_row, learn, lottery_data
 from gac.query import Ask, PlanPolicy, asker
 
 def ask(run, question, **kw): return PlanPolicy(run.model, asker(run,question,Ask(steps=2,lr=.1,**kw)), 'sample')
@@ -82,44 +82,3 @@ def test_kept_rows_are_of_five_seeds(root):
     assert (rows.groupby(['question','y','start']).size()==5).all() and rows.learned.between(0,1).all()
     days = pd.read_csv(root/'data'/'results'/'lottery-days.csv')
     assert (days.groupby(['batches','question']).seed.nunique()==5).all()
-
-# ---- the panel
-
-@pytest.fixture
-def shown(monkeypatch):
-    "A panel with a training of two batches; what it draws, and how often it trains."
-    pytest.importorskip('ipywidgets')
-    drawn, trained = [], []
-    def draw(**kw): drawn.append(kw['dots'])
-    def short(tau, sigma_y, iterations): trained.append(sigma_y); return learn(tau, sigma_y, 2)
-    monkeypatch.setattr(gac.lottery, 'draw_lottery', draw); monkeypatch.setattr(gac.lottery, 'learn', short)
-    monkeypatch.setattr(gac.lottery, 'lottery_data', lambda lot: lottery_data(lot, n=200))
-    box = panel(lambda run,y: ask(run,'target',target=y))
-    return {getattr(c,'description','') or type(c).__name__: c for c in box.children}, drawn, trained
-
-def test_dots_stay_when_the_wish_moves(shown):
-    bar, drawn, trained = shown
-    assert drawn==[None] and 'learned' not in bar['HTML'].value
-    bar['train'].click()
-    assert len(trained)==1 and [y for y,_ in drawn[-1]]==[-1.,0.,.5,1.,2.,4.,1.] and ', learned' in bar['HTML'].value
-    before = drawn[-1]
-    bar['Δy'].value = 3.
-    assert drawn[-1][:6]==before[:6] and drawn[-1][6][0]==3. and ', learned' in bar['HTML'].value and len(trained)==1
-
-@pytest.mark.parametrize('name,value', [('odds',.2),('prize',7.),('buyers',.6),('σ_y',.5)])
-def test_dots_belong_to_one_lottery(shown, name, value):
-    bar, drawn, trained = shown
-    bar['train'].click(); dots, first = drawn[-1], bar[name].value
-    bar[name].value = value
-    assert drawn[-1] is None and 'belong to odds 0.1, prize 5, buyers 0.5, σ_y 0.3' in bar['HTML'].value
-    bar[name].value = first
-    assert drawn[-1]==dots and len(trained)==1 # they come back, without training
-    bar[name].value = value; bar['train'].click()
-    assert len(trained)==2 and len(drawn[-1])==7 and 'belong' not in bar['HTML'].value
-
-def test_a_failed_training_frees_the_button(shown, monkeypatch):
-    bar = shown[0]
-    def fail(*a): raise FloatingPointError('elbo is nan')
-    monkeypatch.setattr(gac.lottery, 'learn', fail)
-    bar['train'].click()
-    assert not bar['train'].disabled and 'training' not in bar['HTML'].value
