@@ -64,7 +64,7 @@ def changes(page, touch, says=''): # -> readout; it and the picture must be othe
     return page.evaluate(READOUT)
 
 def slide(page, name, by=5):
-    handle = page.locator('.jupyter-widgets.widget-inline-hbox', has=page.locator(f'label:text-is("{name}")')).locator('.noUi-handle').first
+    handle = page.locator('.widget-slider', has=page.locator(f'label:text-is("{name}")')).locator('.noUi-handle').first
     def touch():
         handle.scroll_into_view_if_needed(); handle.focus()
         for _ in range(by): page.keyboard.press('ArrowRight')
