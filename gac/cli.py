@@ -191,9 +191,7 @@ def lottery(seeds:Annotated[int, typer.Option(help='training seeds')]=5):
 @app.command()
 def odds(
     seed:Annotated[int, typer.Option(help='training seed; the models of seed 0 are kept')]=0,
-    iterations:Annotated[int, typer.Option(help='batches')]=2000,
-    people:Annotated[int, typer.Option(help='in the data')]=20_000,
-    width:Annotated[Optional[list[float]], typer.Option(help='σ_y; repeatable; none: all four')]=None,
+    width:Annotated[Optional[list[float]], typer.Option(help='σ_y; repeatable; none: all five')]=None,
 ):
     "Train a model of many lotteries for each width of p(y|z) and ask it where to buy: data/results/odds.csv, odds-map.csv; data/lotteries."
     from gac import odds as o
@@ -202,7 +200,7 @@ def odds(
     from gac.train import save_run
     ask, say = _tiny()
     for s in width or o.WIDTHS:
-        run, tau = o.learn_odds(s, people, iterations, seed)
+        run, tau = o.learn_odds(s, seed=seed)
         for name,rows in (('odds',o.survey(ask,run)), ('odds-map',o.chart(ask,run,tau))):
             save_rows(rows.assign(sigma_y=s, train_seed=seed).round(4), data_root()/'results'/f'{name}.csv', ('sigma_y','train_seed'), 'p')
         say(dict(sigma_y=s, seed=seed)|run.history[-1])

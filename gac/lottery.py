@@ -169,6 +169,9 @@ def weighed(
     seed:int=0,      # of the plans
 )->float:            # E[y | a]
     "Plans weighed by p(a|z): no search."
+    has = torch.tensor([k in run.store.row for k in tau.key.tolist()])
+    if data and has.float().mean()<.5: raise ValueError(f'{int((~has).sum())} of {len(tau)} trajectories have no posterior in this run; a slim checkpoint keeps a few, train it again')
+    if data: tau = tau[has] # the others were never drawn
     many, arch = tau[torch.arange(n)%len(tau)], run.model.arch
     q = run.store.get(many.key) if data else Posterior.prior(n, arch.K, arch.D)
     z = run.model.plan(many.s0, q.at(torch.randn(q.mu.shape, generator=generator(seed))))

@@ -58,7 +58,7 @@ def learn_odds(
     return learn(tau, sigma_y/float(tau.y.std()), iterations, seed, plan, batch=256, inner_lr=inner_lr), tau
 
 # %% ../nbs/06a_odds.ipynb #6b57c709
-def buys(policy, lots): # policy, N of Lottery -> (N,) bool: one plan for each, acted upon
+def buys(policy, lots): # policy, N of Lottery, the same for 'best', whose search starts at one plan -> (N,) bool: one plan for each, acted upon
     s0 = state_of(lots); policy.reset(s0)
     return policy(s0, torch.arange(len(s0)))[:,0]>0
 
@@ -96,15 +96,15 @@ def prices(
     near:int=400,  # people whose plans are weighed: those before the most similar odds
     n:int=2000,    # plans
 )->dict:           # E[y | buy] − E[y | stay]
-    "What a ticket is worth beyond staying home: to the critic, by plans of the prior, by plans of the data."
+    "What a ticket is worth beyond staying home: to the critic, by plans of the prior, by plans of the data, and what the buyers among these people had."
     s0 = state_of([lot])
     here = tau[(tau.s0-s0).square().sum(1).argsort()[:near]]
-    here = replace(here, s=s0.expand(len(here.s),-1).contiguous())
+    here = replace(here, s=s0.expand(len(here.s),-1).contiguous()) # their plans and luck, these odds
     def more(f): return f(True)-f(False)
     def said(buy):
         two = here[torch.arange(2)]
         return float(critic(run.model, replace(two, a=torch.full_like(two.a, 1. if buy else -1.)), k=1, draws=256).expected().mean())
-    return dict(critic=more(said), prior=more(lambda b: weighed(run,here,b,n=n)), data=more(lambda b: weighed(run,here,b,data=True,n=n)))
+    return dict(critic=more(said), prior=more(lambda b: weighed(run,here,b,n=n)), data=more(lambda b: weighed(run,here,b,data=True,n=n)), had=float(here.y[here.a[:,0]>0].mean()))
 
 # %% ../nbs/06a_odds.ipynb #de33043a
 def chart(
@@ -113,13 +113,14 @@ def chart(
     ps=np.linspace(.05,.5,8),  # odds
     sizes=np.linspace(2,10,8), # prizes
     n:int=16,                  # plans for each
-)->pd.DataFrame:               # odds, prize, what a ticket is worth, share of best plans that buy with λ 0 and 1, prices
+)->pd.DataFrame:               # odds, prize, what a ticket is worth, share of best plans that buy with λ 0 and 1, and with λ 0 from the middle of the prior, prices
     "Where each way of deciding buys."
     out = []
     for p in ps:
         for prize in sizes:
             lot = Lottery(p=float(p), prize=float(prize), buyers=.5)
-            best = {f'best{lam}':float(buys(policy(run,'best',lam=float(lam)), [lot]*n).float().mean()) for lam in (0,1)}
+            asked = dict(best0=dict(lam=0.), best1=dict(lam=1.), middle=dict(lam=0.,starts=0))
+            best = {k:float(buys(policy(run,'best',**how), [lot]*n).float().mean()) for k,how in asked.items()}
             out.append(dict(p=p, prize=prize, worth=lot.expected(True), **best, **prices(run,tau,lot)))
     return pd.DataFrame(out)
 

@@ -98,7 +98,7 @@ def ask(
 )->tuple:               # Posterior over ε; dict(target (N,) or None, steps (N,))
     "One question, one plan posterior per initial state."
     if question not in QUESTIONS: raise ValueError(f"unknown question {question!r}; choose one of {', '.join(QUESTIONS)}")
-    if goal is not None and (question!='target' or goal.shape!=s0.shape[:1]): raise ValueError(f"goal {tuple(goal.shape)} for {question!r} and {len(s0)} states: it holds one return per state, for 'target' alone")
+    if goal is not None: goal = _goal(torch.as_tensor(goal, dtype=torch.float32), question, len(s0), y, cfg)
     if y is None and (question=='improve' or question=='target' and goal is None and cfg.target is None): raise ValueError(f'{question!r} needs the returns of the data, y')
     N,K,D = len(s0), model.arch.K, model.arch.D
     if question=='prior': return Posterior.prior(N,K,D,s0.device), dict(target=None, steps=torch.zeros(N))
@@ -111,6 +111,12 @@ def ask(
         test = lambda q,rows: value(q, kept[rows], rows)
     with still(model): q,info = ascend(value, q0, cfg.steps, cfg.lr, gen, test, cfg.stop, fixed=_fixed(cfg))
     return q, dict(target=goal, steps=info['steps'])
+
+def _goal(goal, question, n, y, cfg): # checked
+    if question!='target' or goal.shape!=(n,) or cfg.target is not None or not goal.isfinite().all():
+        raise ValueError(f"goal {tuple(goal.shape)} for {question!r} and {n} states: it holds one finite return per state, for 'target' alone, in place of Ask.target")
+    for x in (goal.min(),goal.max()): _sane(float(x), y)
+    return goal
 
 # %% ../nbs/07_query.ipynb #e4b5ff97
 def _fixed(cfg): return math.log(cfg.width) if cfg.width else None

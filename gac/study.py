@@ -168,10 +168,10 @@ def tidy(study):
     "Mark running trials of dead processes of this host as failed, and queue their settings again, once."
     o, gone = optuna_here(), []
     for t in study.get_trials(deepcopy=False, states=(o.trial.TrialState.RUNNING,)):
-        host, pid = t.user_attrs.get('process', (None,None)) # written as one: a worker may be killed between any two writes
+        u = t.user_attrs; host, pid = u.get('process') or (u.get('host'),u.get('pid')) # one write: a worker may be killed between two; older versions made two
         if host is None: # a trial names its process at once, or that process has died
             if t.datetime_start and datetime.now()-t.datetime_start<timedelta(minutes=2): continue
-        elif host!=socket.gethostname() or _alive(pid): continue
+        elif host!=socket.gethostname() or pid is None or _alive(pid): continue
         try: study.tell(t.number, state=o.trial.TrialState.FAIL)
         except ValueError: continue # somebody else was first
         gone.append(t.number); p = t.params or t.system_attrs.get('fixed_params') # proposed, or queued

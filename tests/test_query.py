@@ -171,7 +171,12 @@ def test_every_state_may_have_a_goal_of_its_own():
 
 @pytest.mark.parametrize('question,n', [('target',3),('best',4),('improve',4),('prior',4)])
 def test_a_goal_is_for_target_and_one_per_state(question, n):
-    with pytest.raises(ValueError, match='one return per state'): ask(ONE, torch.zeros(4,1), question, torch.arange(9.), goal=torch.zeros(n))
+    with pytest.raises(ValueError, match='one finite return per state'): ask(ONE, torch.zeros(4,1), question, torch.arange(9.), goal=torch.zeros(n))
+
+def test_a_goal_is_finite_and_the_only_one():
+    for goal,cfg in (([1.,math.nan],Ask()), ([1.,2.],Ask(target=3.))):
+        with pytest.raises(ValueError, match='in place of Ask.target'): ask(ONE, torch.zeros(2,1), 'target', torch.arange(9.), cfg, goal=goal)
+    with pytest.warns(UserWarning, match='target return 90 is far outside the data, 0 to 8'): ask(ONE, torch.zeros(2,1), 'target', torch.arange(9.), Ask(steps=1), goal=[1.,90.])
 
 # --- starts
 

@@ -262,10 +262,22 @@ def test_killed_between_any_two_writes(mass, tmp_path, untrained, monkeypatch, w
     monkeypatch.setattr(optuna.trial.Trial, 'set_user_attr', dies)
     pid = os.fork()
     if not pid:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL); signal.alarm(60) # a child that hangs ends too
         try: run_trial(study, about(), mass)
         finally: os._exit(1)
     assert os.WTERMSIG(os.waitpid(pid, 0)[1])==signal.SIGKILL and states(study)==['RUNNING']
     assert tidy(study)==[0] and states(study)==['FAIL','WAITING']
+
+def test_tidy_knows_the_trials_of_an_older_version(mass, tmp_path, untrained, monkeypatch):
+    "Host and process apart: alive is left alone however old, dead is failed."
+    study = open_study(about(), mass, tmp_path/'a.log', 's'); dead = subprocess.Popen(['true']); dead.wait()
+    for pid in (os.getppid(), dead.pid):
+        t = study.ask(); t.set_user_attr('pid', pid); t.set_user_attr('host', socket.gethostname())
+    class Later(st.datetime):
+        @classmethod
+        def now(cls, tz=None): return super().now(tz)+st.timedelta(minutes=3)
+    monkeypatch.setattr(st, 'datetime', Later)
+    assert tidy(study)==[1] and states(study)==['RUNNING','FAIL']
 
 def test_rows(mass, tmp_path, untrained):
     study = open_study(about(), mass, tmp_path/'a.log', 's')
