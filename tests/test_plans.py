@@ -73,7 +73,7 @@ def test_a_sweep_names_its_settings(run):
 
 def test_kept_rows_hold_every_setting():
     rows = pd.read_csv(data_root()/'results'/'calibration.csv')
-    assert rows.groupby(['question','setting']).size().tolist()==[40]*len(SETTINGS)
+    assert rows.groupby(['question','setting','train_seed']).size().tolist()==[40]*3*len(SETTINGS)
     assert rows.env_seed.max()<10_000
 
 def test_kept_rows_of_replanning_are_whole():
