@@ -47,12 +47,12 @@ $(STAMP): settings.ini setup.py constraints.txt
 
 install: $(STAMP) ## .venv with everything in it (2 to 5 minutes the first time, then nothing to do)
 
-demo: $(STAMP) ## train on a shipped set, ask four questions, act on the answers: runs/demo (10 to 13 minutes)
-	@echo "demo: trains on the shipped Hopper set, asks four questions, acts on the answers; 10 to 13 minutes on 2 cores"
+demo: $(STAMP) ## train on a shipped set, ask four questions, act on the answers: runs/demo (9 to 13 minutes)
+	@echo "demo: trains on the shipped Hopper set, asks four questions, acts on the answers; 9 to 13 minutes on 2 cores"
 	@$(BIN)/gac demo --out '$(OUT)' $(if $(wildcard $(OUT)/checkpoint),--resume)
 
 test: export MPLBACKEND := agg
-test: $(STAMP) ## notebooks clean, exported, executed; then pytest (8 to 13 minutes on two cores)
+test: $(STAMP) ## notebooks clean, exported, executed; then pytest (7 to 13 minutes on two cores)
 	@echo "test 1/4: the notebooks are clean (a second)"
 	@$(BIN)/python -m pytest -q tests/test_notebooks.py -k clean
 	@echo "test 2/4: gac/ is what the notebooks export (a second)"
