@@ -177,6 +177,8 @@ def _run(pool, act, rows, seed, device, log, limit=100_000):
         a = _act(act, s, rows[live], t, pool, device)
         s, r, over = _safe(pool.step, log, pool, rows, seed, t, live, a)
         log.step(rows[live], a, r); log.state(rows[live], s); log.over[rows[live[over]]] = True
+        if hasattr(act, 'see'):
+            act.see(*(torch.as_tensor(x, device=device) for x in (r, rows[live])))
         s, live, t = s[~over], live[~over], t+1
         yield int(over.sum())
 
@@ -194,7 +196,7 @@ def _pool(env, n):
 # %% ../nbs/02_envs.ipynb #128a437d
 def rollout(
     env,            # id, EnvSpec, function that makes one, or a gymnasium VectorEnv
-    act,            # act(s (B,S), rows (B,)) -> (B,A); if it has reset(s0 (n,S)), that is called first
+    act,            # act(s (B,S), rows (B,)) -> (B,A); if it has reset(s0 (n,S)), that is called first; see(r, rows): told each reward
     n:int,          # episodes
     seed:int=0,     # episode i is reset with seed+i
     device=None,    # where the policy gets its states

@@ -35,9 +35,9 @@ def test_cells_are_short(nb):
     assert median(n)<=6 and p90<=20 and n[-1]<=50, f'median {median(n)}, p90 {p90}, max {n[-1]}'
 
 @each
-def test_no_more_than_400_code_lines(nb):
+def test_no_more_than_500_code_lines(nb):
     n = sum(len(s.splitlines()) for s in cells(nb,'code'))
-    assert n<=400, f'{n} lines of code: two ideas, two notebooks'
+    assert n<=500, f'{n} lines of code: two ideas, two notebooks'
 
 @every
 def test_lines_fit_a_page(nb):
@@ -51,7 +51,7 @@ def test_prose_keeps_up(nb): assert len(cells(nb,'markdown'))>=len(cells(nb,'cod
 def test_title_and_subtitle(nb): assert re.match(r'# .+\n\n> .+', cells(nb,'markdown')[0])
 
 @each
-def test_first_cell_names_the_module(nb): assert re.match(r'#\|\s*default_exp \w+', load(nb)[0]['source'])
+def test_first_cell_names_the_module(nb): assert re.match(r'#\|\s*default_exp [\w.]+', load(nb)[0]['source'])
 
 @every
 def test_file_is_light(nb): assert nb.stat().st_size<500_000, f'{nb.stat().st_size} bytes'
@@ -128,11 +128,11 @@ def test_exported_cells_import_no_development_tools(nb):
 @each
 def test_imports_come_in_order_of_reading(nb):
     "An exported cell imports only from chapters before its own."
-    def module(p): return re.search(r'#\|\s*default_exp (\w+)', load(p)[0]['source'])[1]
+    def module(p): return re.search(r'#\|\s*default_exp ([\w.]+)', load(p)[0]['source'])[1]
     earlier = {module(p) for p in chapters if p.name<nb.name}
     for s in cells(nb,'code'):
         if not EXPORT.search(s): continue
-        used = {n.module.split('.')[1] for n in ast.walk(ast.parse(python(s)))
+        used = {n.module.split('.', 1)[1] for n in ast.walk(ast.parse(python(s)))
                 if isinstance(n, ast.ImportFrom) and (n.module or '').startswith('gac.')}
         assert used<=earlier, f'{sorted(used-earlier)} is not before {nb.name}'
 

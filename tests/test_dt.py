@@ -1,0 +1,107 @@
+"Decision Transformers: no leak at any step, windows at the ends, targets while acting, files."
+import numpy as np
+import pytest
+import torch
+from gac.baselines.dt import Cfg, Net, batch, fit, load, returns_to_go, targets
+from gac.baselines.td import paid
+from gac.core import Trajectories
+from gac.envs import PointMass, point_mass_data, rollout
+
+def speeds(tau):
+    "Rewards of `PointMass`, read off its states."
+    of = torch.arange(len(tau)).repeat_interleave(tau.n)
+    return PointMass.h*tau.s[torch.arange(len(of))+of+1,2]
+
+def inputs(B, M, S=3, A=2, seed=0):
+    gen = torch.Generator().manual_seed(seed)
+    g, s, a = (torch.randn(sh, generator=gen) for sh in ((B,M), (B,M,S), (B,M,A)))
+    return g, s, a, torch.arange(M).expand(B,M), torch.ones(B, M, dtype=torch.bool)
+
+@pytest.mark.parametrize('heads,layers', [(1,1), (2,3)])
+def test_no_leak_at_any_step(heads, layers):
+    net, (g,s,a,t,real) = Net(3, 2, Cfg.tiny(heads=heads, layers=layers, M=5), 9), inputs(1, 5)
+    for x in (g,s,a): x.requires_grad_()
+    for k in range(5):
+        dg, ds, da = torch.autograd.grad(net(g,s,a,t,real)[0,k].sum(), (g,s,a))
+        assert dg[0,k+1:].abs().sum()==0 and ds[0,k+1:].abs().sum()==0 and da[0,k:].abs().sum()==0
+        assert (dg[0,:k+1]!=0).all() and (ds[0,:k+1]!=0).all() and (da[0,:k]!=0).all()
+
+def test_what_lies_before_the_episode_is_not_seen():
+    net, (g,s,a,t,real) = Net(3, 2, Cfg.tiny(layers=2, M=5), 9), inputs(4, 5)
+    real = torch.arange(5)>=torch.tensor([0,1,3,4])[:,None]
+    want = net(g,s,a,t,real)
+    other = net(torch.where(real,g,9.), torch.where(real[...,None],s,9.), torch.where(real[...,None],a,9.), t, real)
+    assert torch.allclose(want[real], other[real], atol=1e-6)
+    assert torch.allclose(net.last(g,s,a,t,real), want[:,-1], atol=1e-6)
+
+def test_returns_to_go_by_loops():
+    tau = point_mass_data(30)
+    for r in (paid(tau), speeds(tau)):
+        want, i = [], 0
+        for n in tau.n.tolist():
+            want += [float(r[i+t:i+n].double().sum()) for t in range(n)]
+            i += n
+        assert torch.allclose(returns_to_go(tau, r), torch.tensor(want), atol=1e-4)
+    assert torch.equal(returns_to_go(tau, paid(tau)).round(decimals=3), tau.y.repeat_interleave(tau.n).round(decimals=3))
+
+@pytest.mark.parametrize('M', [1,2,7,50])
+def test_windows_end_where_they_should(M):
+    "Every step of every episode, against slices."
+    tau = point_mass_data(12)
+    g = torch.arange(float(len(tau.a)))
+    g_w, s, a, t, real = batch(tau, g, torch.arange(len(tau.a)), M)
+    j = 0
+    for e,n in enumerate(tau.n.tolist()):
+        one = tau[e]
+        for k in range(n):
+            m = min(M, k+1)
+            assert real[j].tolist()==[False]*(M-m)+[True]*m and t[j,-m:].tolist()==list(range(k+1-m, k+1))
+            assert torch.equal(s[j,-m:], one.s[k+1-m:k+1]) and torch.equal(a[j,-m:], one.a[k+1-m:k+1])
+            assert torch.equal(g_w[j,-m:], g[tau.a_at[e]+k+1-m:tau.a_at[e]+k+1])
+            j += 1
+
+@pytest.mark.parametrize('stepwise', [False,True])
+def test_acting_is_the_network_on_the_episode_so_far(stepwise):
+    "What the policy did, repeated from its own rollout; the reward lowers the return-to-go only in the step-wise setting."
+    data = point_mass_data(20)
+    pi = fit(data, speeds(data) if stepwise else None, Cfg.tiny(M=4, steps=20)).aim(9.)
+    tau, M = rollout('gac/PointMass-v0', pi, 5, 40), 4
+    g = 9.-(tau.y.repeat_interleave(tau.n)-returns_to_go(tau, speeds(tau)) if stepwise else 0.)
+    g = g if stepwise else torch.full((len(tau.a),), 9.)
+    with torch.no_grad(): a = pi.net.last(*batch(tau, g, torch.arange(len(tau.a)), M))
+    assert torch.allclose(a.clamp(-1,1), tau.a, atol=1e-4)
+
+def test_episodes_do_not_mix():
+    "Episode i is the same whoever plays beside it."
+    pi = fit(point_mass_data(20), None, Cfg.tiny(steps=20))
+    many, one = rollout('gac/PointMass-v0', pi, 6, 7), rollout('gac/PointMass-v0', pi, 1, 10)
+    assert torch.allclose(many[3].a, one.a, atol=1e-5)
+
+@pytest.mark.parametrize('stepwise', [False,True])
+def test_saved_and_loaded(tmp_path, stepwise):
+    tau = point_mass_data(20)
+    pi = fit(tau, speeds(tau) if stepwise else None, Cfg.tiny(steps=5)).aim(3.5)
+    again = load(pi.save(tmp_path/'p.safetensors'))
+    a, b = (rollout('gac/PointMass-v0', p, 4) for p in (pi,again))
+    assert torch.equal(a.a, b.a) and (again.target,again.stepwise,again.cfg)==(3.5,stepwise,pi.cfg)
+
+def test_same_seed_same_policy():
+    tau = point_mass_data(20)
+    a, b, c = (fit(tau, None, Cfg.tiny(steps=5), k).net.state_dict() for k in (0,0,1))
+    assert all(torch.equal(a[k], b[k]) for k in a) and not torch.equal(a['out.weight'], c['out.weight'])
+
+def test_actions_beyond_one_can_be_reached():
+    tau = point_mass_data(20)
+    wide = Trajectories(tau.s, 2*tau.a, tau.y, tau.n, tau.last, tau.key)
+    assert torch.equal(fit(wide, None, Cfg.tiny(steps=1)).net.a_max, 2*tau.a.abs().amax(0).clamp(min=.5))
+
+@pytest.mark.parametrize('kw,text', [(dict(D=30,heads=4),'D=30 is not divisible'), (dict(steps=0),'steps=0'), (dict(M=-1),'M=-1')])
+def test_bad_settings(kw, text):
+    with pytest.raises(ValueError, match=text): Cfg(**kw)
+
+def test_targets():
+    tau = point_mass_data(50)
+    neg = Trajectories(tau.s, tau.a, tau.y-100, tau.n, tau.last, tau.key)
+    for x in (tau,neg):
+        t = targets(x)
+        assert t['90 %']<t['best']<t['1.2 best'] and t['best']==float(x.y.max())
