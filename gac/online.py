@@ -14,12 +14,13 @@ import numpy as np
 import pandas as pd
 import torch
 from safetensors.torch import load_file, save_file
-from .cloning import save_rows
+from .rows import save_rows
 from .core import Posterior, Trajectories, cat, data_root, writing
 from .envs import EpisodeError, rollout
 from .model import published
 from .query import Ask, PlanPolicy, asker, bounds, evaluate
-from .train import Run, check_data, fingerprint, fit, load_run, resumable
+from .run import Run, check_data, fingerprint, load_run, resumable
+from .train import fit
 
 # %% ../nbs/08_online.ipynb #9bef58e0
 STRATEGIES = dict(improve=('delta_y','quantile'), adaptive=('delta_y','quantile'), target=('target','quantile'), control=('quantile',)) # and what each looks at: the quantile is that of the questions asked in between, too

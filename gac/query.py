@@ -14,13 +14,13 @@ from functools import partial
 import pandas as pd
 import torch
 from torch import Tensor
-from .cloning import rows as as_rows
+from .rows import as_rows
 from .core import Posterior, Windows, generator
 from .elbo import ascend, still
 from .envs import check_spaces, make_env
 from .model import GAC
-from .processes import play
-from .train import Run
+from .workers import play
+from .run import Run
 
 # %% ../nbs/07_query.ipynb #6df6240b
 READS = dict(prior=(), target=('target','width','steps'), improve=('quantile','delta_y','width','steps'), best=('lam','width','steps')) # fields of `Ask` each looks at

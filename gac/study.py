@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 from .core import Trajectories, name_of, pick_device, set_threads, versions, writing
 from .data import env_of
 from .model import Arch
-from .train import Fit, fingerprint
+from .run import Fit, fingerprint
 from .tune import Search, Unaffordable, attempt, begin, configure, data_of, iteration_flops, searchable, space, split
 
 # %% ../nbs/09a_study.ipynb #01cb326e

@@ -19,8 +19,9 @@ from .data import load
 from .elbo import elbo, infer
 from .model import Arch, n_params
 from .online import Online, episodes, refit_at, restage, store
-from .speed import work
-from .train import Fit, check_data, fit, load_run, new_run, resumable, save_run
+from .flops import work
+from .run import Fit, check_data, load_run, new_run, resumable, save_run
+from .train import fit
 
 # %% ../nbs/09_tune.ipynb #d38ad64b
 _names = dict(embedding_dim='D', latent_tokens='tokens', attention_heads='heads', decoder_layers='dec', encoder_layers='enc',

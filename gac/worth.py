@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.stats import spearmanr
-from .cloning import save_rows
+from .rows import save_rows
 from .core import versions
 from .query import evaluate
-from .train import load_run
+from .run import load_run
 from .study import optuna_here, trial_folder
 from .tune import space
 

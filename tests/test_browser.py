@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def lab(tmp_path_factory):
     "A JupyterLab on copies of the notebooks with widgets, and its address."
     top = tmp_path_factory.mktemp('lab')
-    for n in ('06a_odds','07d_explorer'): shutil.copy(ROOT/'nbs'/f'{n}.ipynb', top)
+    for n in ('07b_odds','07e_explorer'): shutil.copy(ROOT/'nbs'/f'{n}.ipynb', top)
     tracker = top/'settings'/'@jupyterlab'/'notebook-extension'/'tracker.jupyterlab-settings'
     tracker.parent.mkdir(parents=True); tracker.write_text('{"windowingMode": "none"}') # all outputs stay in the page
     with socket.socket() as s: s.bind(('127.0.0.1',0)); port = s.getsockname()[1]
@@ -75,11 +75,11 @@ def disabled(page, name): # a slider cannot be moved
 
 def button(page, name): return page.locator(f'.jupyter-widgets button:text-is("{name}")').last.click
 
-@pytest.mark.parametrize('opened', ['06a_odds'], indirect=True)
+@pytest.mark.parametrize('opened', ['07b_odds'], indirect=True)
 def test_the_lottery_is_redrawn_and_its_learned_curve_too(opened):
     for name in ('odds','prize','buyers','σ_y','Δy'): changes(opened, slide(opened,name,1 if name=='σ_y' else 5), 'learned')
 
-@pytest.mark.parametrize('opened', ['07d_explorer'], indirect=True)
+@pytest.mark.parametrize('opened', ['07e_explorer'], indirect=True)
 def test_the_explorer_answers_whatever_is_touched(opened):
     for q,own in dict(target=['y*'], improve=['Δy','quantile'], best=['λ'], prior=[]).items():
         changes(opened, button(opened,q), q)

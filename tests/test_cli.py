@@ -12,6 +12,7 @@ from gac.cli import _refits, settings
 from gac.envs import point_mass_data
 from gac.model import Arch
 from gac.online import Online
+from gac.run import load_run
 
 MINI = 'gac/hopper/medium-replay-mini-v0'
 SMALL = [x for k in ('D=16','heads=2','tokens=1','enc=1','dec=1','batch=4','k=4','inner_steps=1','outer_steps=1') for x in ('--set',k)]
@@ -179,7 +180,7 @@ def test_info(capsys, shelf):
 
 def test_train_writes_a_run(capsys, shelf, tmp_path):
     quiet('train', shelf/'noenv.hdf5', '--out', tmp_path/'r', '--env', 'gac/PointMass-v0', '--iterations', 5, '--tensorboard', tmp_path/'tb', *SMALL)
-    run = train.load_run(tmp_path/'r')
+    run = load_run(tmp_path/'r')
     assert run.i==5 and run.model.arch.D==16 and run.meta['env']=='gac/PointMass-v0' and run.meta['dataset']=='noenv'
     assert (tmp_path/'r'/'curves.png').stat().st_size>5000 and any((tmp_path/'tb').iterdir()) and 'nats' in capsys.readouterr().out
     assert all(torch.equal(v, weights(shelf/'run')[k]) for k,v in weights(tmp_path/'r').items()) # the same data, the same seed
@@ -193,7 +194,7 @@ def test_evaluate_writes_rows_and_a_picture(capsys, shelf, tmp_path, where):
 
 def test_slim_is_small(shelf):
     size = lambda d: sum(f.stat().st_size for f in d.rglob('*'))
-    assert size(shelf/'slim')<size(shelf/'run')/2 and train.load_run(shelf/'slim').opt is None
+    assert size(shelf/'slim')<size(shelf/'run')/2 and load_run(shelf/'slim').opt is None
 
 # --- interruption
 
@@ -212,9 +213,9 @@ def test_interrupted_and_resumed(capsys, shelf, straight, tmp_path, monkeypatch)
         return real(run, *args)
     monkeypatch.setattr(train, 'iterate', stop); capsys.readouterr()
     code = call('train', shelf/'whole.hdf5', '--out', out, *SOME); err = capsys.readouterr().err
-    assert train.load_run(out).i==200 and code
+    assert load_run(out).i==200 and code
     monkeypatch.undo(); quiet('train', shelf/'whole.hdf5', '--out', out, '--resume')
-    assert train.load_run(out).i==230 and all(torch.equal(v, straight[k]) for k,v in weights(out).items())
+    assert load_run(out).i==230 and all(torch.equal(v, straight[k]) for k,v in weights(out).items())
     assert 'gac: interrupted; what was written is kept' in err, err
 
 def test_ctrl_c_in_a_shell(shelf, straight, tmp_path):
@@ -227,7 +228,7 @@ def test_ctrl_c_in_a_shell(shelf, straight, tmp_path):
         p.send_signal(signal.SIGINT); code = p.wait(20)
     finally: p.kill()
     said = (tmp_path/'log').read_text()
-    assert train.load_run(out).i%200==0 and not list(out.glob('.*')) and code
+    assert load_run(out).i%200==0 and not list(out.glob('.*')) and code
     assert 'Traceback' not in said and 'interrupted; what was written is kept' in said, said[-300:]
 
 # --- the main job
@@ -245,13 +246,13 @@ def test_demo(tmp_path):
     assert again.returncode==2 and one_line(again.stderr) and '--resume' in again.stderr
 
 def test_compare_takes_no_run_of_other_settings(shelf):
-    run = train.load_run(shelf/'run')
+    run = load_run(shelf/'run')
     with pytest.raises(ValueError, match='trained with other settings'): cli._unfinished(run, shelf/'run', 999, [], run.cfg.seed)
     with pytest.raises(ValueError, match='trained with other settings'): cli._unfinished(run, shelf/'run', None, [], run.cfg.seed+1)
 
 def test_a_resumed_run_may_change_how_it_is_computed(shelf):
     from gac.commands import _changed
-    run = train.load_run(shelf/'run'); was = run.cfg
+    run = load_run(shelf/'run'); was = run.cfg
     new = _changed(_changed(run, ['batch=4']), ['batch=2','precision=bfloat16'])
     assert (new.cfg.batch, new.cfg.precision)==(2,'bfloat16') and new.meta['began']==dict(batch=was.batch, precision='float32')
     with pytest.raises(ValueError, match='trained with other settings'): cli._unfinished(new, shelf/'run', None, ['batch=2'], was.seed)
@@ -281,7 +282,7 @@ def test_online_keeps_rows(capsys, shelf, tmp_path, results):
         rows, got = pd.read_csv(results/'t.csv'), pd.read_csv(results/'t-collected.csv')
         assert len(rows)==3*2*2 and set(rows.stage)=={0,1,2} and (rows.method=='mine').all() and rows.achieved.notna().all()
         assert got.groupby('stage').size().to_dict()=={1:3, 2:3} and sorted(p.name for p in results.iterdir())==['t-collected.csv','t.csv']
-    last = train.load_run(tmp_path/'o'/'stage-2'); assert last.i==2 and last.cfg.elite>0 and train.load_run(shelf/'run').i==5
+    last = load_run(tmp_path/'o'/'stage-2'); assert last.i==2 and last.cfg.elite>0 and load_run(shelf/'run').i==5
 
 @pytest.mark.parametrize('strategy, option, says', [('adaptive','--target','choose target'),('target','--delta-y','choose improve or adaptive'),('control','--delta-y','choose improve or adaptive')])
 def test_online_refuses_what_a_strategy_does_not_look_at(capsys, shelf, tmp_path, strategy, option, says):

@@ -3,7 +3,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from gac.cloning import COLUMNS, best_fraction, clone, measure, rows, save_rows
+from gac.cloning import best_fraction, clone, measure
+from gac.rows import COLUMNS, as_rows, save_rows
 from gac.core import Trajectories, data_root, make_keys
 from gac.envs import best_action, best_return, point_mass_data, rollout
 
@@ -62,7 +63,7 @@ def test_rows_and_file(tmp_path):
     got = save_rows(new, tmp_path/'r'/'c.csv')
     assert len(save_rows(new, tmp_path/'r'/'c.csv'))==12 and got.achieved.tolist()==sorted_like(new).achieved.tolist()
     assert len(save_rows(new.assign(dataset='y'), tmp_path/'r'/'c.csv'))==24
-    with pytest.raises(ValueError, match='unknown columns'): rows(hop, 'Hopper-v5', 0, colour='red')
+    with pytest.raises(ValueError, match='unknown columns'): as_rows(hop, 'Hopper-v5', 0, colour='red')
 
 def sorted_like(df): return df.sort_values(['dataset','method','train_seed','env_seed'], ignore_index=True)
 

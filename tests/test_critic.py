@@ -6,7 +6,8 @@ from dataclasses import replace
 from gac.critic import Belief, coin_world, covered, critic, cut, features, held_out, regression, verdict, widen_to
 from gac.core import Trajectories, generator, make_keys
 from gac.model import Arch
-from gac.train import Fit, fit, new_run
+from gac.run import Fit, new_run
+from gac.train import fit
 
 @pytest.fixture(scope='module')
 def run():

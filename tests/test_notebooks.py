@@ -5,10 +5,13 @@ from statistics import median
 import pytest
 
 root = Path(__file__).resolve().parents[1]
-chapters = sorted((root/'nbs').glob('[0-9]*.ipynb'))
+numbered = sorted((root/'nbs').glob('[0-9]*.ipynb'))
+books = [p for p in numbered if p.name.startswith('90_')] # the laboratory book: tables of what was tried, no module
+chapters = [p for p in numbered if p not in books]
 index = root/'nbs'/'index.ipynb'
-pages = chapters+[index]*index.exists()
+pages = numbered+[index]*index.exists()
 each = pytest.mark.parametrize('nb', chapters, ids=lambda p: p.stem)
+read = pytest.mark.parametrize('nb', numbered, ids=lambda p: p.stem)
 every = pytest.mark.parametrize('nb', pages, ids=lambda p: p.stem)
 EXPORT = re.compile(r'^#\|\s*exports?\b', re.M)
 SKIPPED = re.compile(r'^#\|\s*(slow|d4rl|gpu|eval:\s*false)\b', re.M)
@@ -28,13 +31,13 @@ def python(src): return '\n'.join(l for l in src.splitlines() if not re.match(r'
 
 # ---- Form
 
-@each
+@read
 def test_cells_are_short(nb):
     n = sorted(len(s.splitlines()) for s in cells(nb,'code'))
     p90 = n[int(.9*len(n))-1]
     assert median(n)<=6 and p90<=20 and n[-1]<=50, f'median {median(n)}, p90 {p90}, max {n[-1]}'
 
-@each
+@read
 def test_no_more_than_500_code_lines(nb):
     n = sum(len(s.splitlines()) for s in cells(nb,'code'))
     assert n<=500, f'{n} lines of code: two ideas, two notebooks'
@@ -44,10 +47,10 @@ def test_lines_fit_a_page(nb):
     long = [l for s in cells(nb,'code') if not EXPORT.search(s) for l in s.splitlines() if len(l)>120]
     assert not long, long
 
-@each
+@read
 def test_prose_keeps_up(nb): assert len(cells(nb,'markdown'))>=len(cells(nb,'code'))/3
 
-@each
+@read
 def test_title_and_subtitle(nb): assert re.match(r'# .+\n\n> .+', cells(nb,'markdown')[0])
 
 @each
@@ -64,12 +67,12 @@ def test_never_more_than_two_exports_in_a_row(nb):
         run = run+1 if c['cell_type']=='code' and EXPORT.search(c['source']) else 0
         assert run<=2, f"a third exported cell in a row: {c['source'][:80]!r}"
 
-@each
+@read
 def test_closes_with_what_we_learnt(nb):
     heads = [l for s in cells(nb,'markdown') for l in s.splitlines() if l.startswith('## ')]
     assert heads and heads[-1]=='## What we learnt', f'the last section is {heads[-1:]}'
 
-@each
+@read
 def test_last_cell_exports_and_is_hidden(nb):
     last = [c for c in load(nb) if c['source']][-1]
     assert re.match(r'#\|\s*hide\n', last['source']) and 'nbdev_export()' in last['source'], last['source']
@@ -125,16 +128,33 @@ def test_exported_cells_import_no_development_tools(nb):
     for s in cells(nb,'code'):
         if EXPORT.search(s): assert not DEV_ONLY&set(imported(python(s))), s[:80]
 
+def module(nb):
+    "The module that a chapter exports."
+    return re.search(r'#\|\s*default_exp ([\w.]+)', load(nb)[0]['source'])[1]
+
+def of_gac(src, known):
+    "Modules of gac that a source imports, in whatever form, anywhere in it; what is not known comes as it is."
+    for node in ast.walk(ast.parse(src)):
+        if isinstance(node, ast.Import): names = [a.name for a in node.names]
+        elif isinstance(node, ast.ImportFrom): names = [f'{node.module}.{a.name}' for a in node.names]
+        else: names = []
+        for n in (n.removeprefix('gac.') for n in names if n.startswith('gac.')):
+            yield max((k for k in known if f'{n}.'.startswith(f'{k}.')), key=len, default=n)
+
+def test_of_gac():
+    src = 'import gac.a\nfrom gac import b as x, c\ndef f():\n from gac.d.e import *\n from gac.d import e\nimport gac, os.path\nfrom gac.a import z'
+    assert list(of_gac(src, ['a','b','d','d.e']))==['a','b','c','a','d.e','d.e']
+
+def test_modules_have_one_chapter(): assert len({*map(module, chapters)})==len(chapters)
+
 @each
 def test_imports_come_in_order_of_reading(nb):
-    "An exported cell imports only from chapters before its own."
-    def module(p): return re.search(r'#\|\s*default_exp ([\w.]+)', load(p)[0]['source'])[1]
-    earlier = {module(p) for p in chapters if p.name<nb.name}
+    "A chapter uses only chapters before it, in hidden cells and in functions too; its own module it may look at."
+    earlier = {module(p) for p in chapters if p.name<=nb.name}
+    known, exported = {*map(module, chapters)}, earlier-{module(nb)}
     for s in cells(nb,'code'):
-        if not EXPORT.search(s): continue
-        used = {n.module.split('.', 1)[1] for n in ast.walk(ast.parse(python(s)))
-                if isinstance(n, ast.ImportFrom) and (n.module or '').startswith('gac.')}
-        assert used<=earlier, f'{sorted(used-earlier)} is not before {nb.name}'
+        late = set(of_gac(python(s), known))-(exported if EXPORT.search(s) else earlier)
+        assert not late, f'{sorted(late)} is not before {nb.name}'
 
 def tool(name, cwd): subprocess.run([Path(sys.executable).parent/name], cwd=cwd, check=True, capture_output=True)
 

@@ -8,7 +8,7 @@ from gac import cli
 from gac.lottery import Lottery, draw_lottery, p_buy
 from gac.odds import ODDS, WIDTHS, buys, chart, learn_odds, panel, people_before, prices, state_of, survey, wished
 from gac.query import Ask, PlanPolicy, asker
-from gac.train import load_run
+from gac.run import load_run
 
 FAIR = Lottery(p=.1, prize=5., buyers=.5)
 def ask(run, question, goal=None, **kw): return PlanPolicy(run.model, asker(run,question,Ask(**dict(steps=2,lr=.1)|kw),goal=goal), 'sample')

@@ -7,7 +7,8 @@ from gac.data import save
 from gac.envs import EpisodeError, PointMass, point_mass_data
 from gac.model import Arch
 from gac.online import STRATEGIES, Online, episodes, online, reach, restage, stage, store, wish
-from gac.train import Fit, fit, load_run, new_run, save_run
+from gac.run import Fit, load_run, new_run, save_run
+from gac.train import fit
 
 ID = 'gac/PointMass-v0'
 SMALL = dict(stages=2, episodes=10, chunk=4, refit=dict(iterations=4, outer_lr=1e-3))

@@ -4,10 +4,11 @@ from gac.core import Posterior, data_root
 from gac.envs import point_mass_data
 from gac.model import Arch
 from gac.plans import SETTINGS, Replan, aggregate, along, climb, flat_map, replanned, stored, sweep
-from gac.processes import play
+from gac.workers import play
 from gac.query import Ask, PlanPolicy, asker
 from gac.envs import rollout
-from gac.train import Fit, fit, new_run
+from gac.run import Fit, new_run
+from gac.train import fit
 
 ENV = 'gac/PointMass-v0'
 

@@ -1,18 +1,18 @@
 "Several processes: the same model as one, whoever owns what; a lost process stops all, and the checkpoint goes on with any number."
 import math, os, signal, subprocess, sys, time
-import numpy as np
 import pandas as pd
 import pytest
 import torch
 from gac import keyed, processes, train
-from gac.core import Posterior, generator
+from gac.core import generator
 from gac.data import save
-from gac.envs import EpisodeError, PointMass, Skilled, point_mass_data
+from gac.envs import point_mass_data
 from gac.keyed import Keyed, Line, inclusion, mix
 from gac.model import Arch
-from gac.processes import Job, agree, join, play, speedup, submit
-from gac.query import PlanPolicy, evaluate
-from gac.train import Draws, Fit, fit, load_run, new_run, save_run
+from gac.processes import Job, agree, join, speedup, submit
+from gac.query import evaluate
+from gac.run import Fit, load_run, new_run, save_run
+from gac.train import Draws, fit
 
 many = pytest.mark.skipif(not os.environ.get('GAC_TORCHRUN'), reason='starts many processes; set GAC_TORCHRUN=1')
 SMALL = [x for k in ('D=16','heads=2','tokens=1','enc=1','dec=1','batch=9','k=4','inner_steps=2','outer_steps=2') for x in ('--set',k)]
@@ -203,50 +203,6 @@ def test_killed(shelf, tmp_path):
     run = load_run(out); assert run.i>0 and run.i%200==0 and len(run.store)
     from gac.data import load
     i = run.i; fit(run, load(str(place)), until=i+2, progress=False); assert run.i==i+2
-
-# ---- rollouts
-
-def test_workers_act_as_one():
-    tau = point_mass_data(20, seed=0); run = new_run(tau, Arch.tiny(3,2,**TINY), Fit(iterations=3,**KW)); fit(run, tau, progress=False)
-    a, b = (evaluate(run, 'gac/PointMass-v0', 'prior', 5, seed=3, workers=w) for w in (1,2))
-    assert a.columns.tolist()==b.columns.tolist() and a.env_seed.tolist()==b.env_seed.tolist() and a.predicted.tolist()==b.predicted.tolist()
-    assert np.allclose(a.achieved, b.achieved, atol=1e-4) and a.length.tolist()==b.length.tolist()
-
-def test_part_of_a_policy_has_the_same_plans():
-    tau = point_mass_data(12, seed=0); run = new_run(tau, Arch.tiny(3,2,**TINY), Fit(iterations=3,**KW)); fit(run, tau, progress=False)
-    pol = PlanPolicy(run.model, lambda s0: (Posterior.prior(len(s0), 2, 16), dict(target=None)), 'sample', 5)
-    pol.reset(tau.s0); part = pol.part(torch.tensor([7,2])); part.reset(tau.s0[[7,2]])
-    assert torch.equal(part.eps, pol.eps[[7,2]]) and torch.allclose(part.z, pol.z[[7,2]], atol=1e-5)
-
-def test_bad_workers():
-    for w in (0,-1):
-        with pytest.raises(ValueError, match=f'workers={w}: must be at least 1'): play('gac/PointMass-v0', lambda s,r: s[:,:2], 3, workers=w)
-    with pytest.raises(ValueError, match='cannot be sent to another process'): play('gac/PointMass-v0', lambda s,r: s[:,:2], 3, workers=2)
-
-class Dies:
-    "A policy that takes its process with it."
-    def __call__(self, s, rows): os._exit(1)
-
-def test_a_dead_worker_is_named():
-    with pytest.raises(OSError, match='one of 2 workers has died'): play('gac/PointMass-v0', Dies(), 3, workers=2)
-
-class Broken(PointMass):
-    "Fails in the third step of the episode whose seed is 12."
-    def reset(self, *, seed=None, **kw): self.bad = seed==12; return super().reset(seed=seed, **kw)
-    def step(self, a):
-        if self.bad and self.t>=2: raise OSError('link lost')
-        return super().step(a)
-
-def test_a_failing_environment_in_a_worker_is_named():
-    with pytest.raises(EpisodeError, match=r'Broken: episode 2 \(seed 12\) failed at step 2: OSError: link lost') as e: play(Broken, Still(), 4, seed=10, workers=2)
-    assert set(e.value.rows.tolist())<={2,3}
-
-class Still:
-    def __call__(self, s, rows): return s[:,:2]*0
-
-def test_a_policy_without_parts_stays_here():
-    with pytest.raises(ValueError, match=r'Skilled has reset but no part.*give it part\(rows\), or use workers=1'): play('gac/PointMass-v0', Skilled([.1,.9,.5]), 3, workers=2)
-    assert len(play('gac/PointMass-v0', Skilled([.1,.9,.5]), 3))==3
 
 # ---- cluster
 

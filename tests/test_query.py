@@ -5,14 +5,15 @@ import pandas as pd
 import pytest
 import torch
 from gac import query
-from gac.cloning import COLUMNS
-from gac.compare import compare, gain, overlap, paired_interval, picture, study, summary, table, with_clone
+from gac.compare import benchmark, compare, picture, summary, with_clone
 from gac.core import Posterior, generator, windows
 from gac.data import denormalised
 from gac.envs import PointMass, make_env, point_mass_data, random_policy, rollout
 from gac.model import Arch, log_normal
 from gac.query import ACTING, QUESTIONS, Ask, PlanPolicy, ask, asker, evaluate, seen_by, start, targets
-from gac.train import Fit, fit, load_run, new_run, save_run
+from gac.rows import COLUMNS, table
+from gac.run import Fit, load_run, new_run, save_run
+from gac.train import fit
 
 ID = 'gac/PointMass-v0'
 
@@ -311,57 +312,6 @@ def test_errors_of_evaluate(run):
 
 # --- tables
 
-def made(values, train=(0,), first=10_000, **cols): # values (seeds, episodes)
-    v = np.asarray(values, float)
-    rows = [dict(dataset='d', method='GAC', question='best', acting='mu', train_seed=t, env_seed=first+j, target=np.nan, predicted=x+1, achieved=x, normalised=x/10, length=5, kl=2.)
-            for t,line in zip(train,v) for j,x in enumerate(line)]
-    return pd.DataFrame(rows).assign(**cols)
-
-def test_gain_by_hand():
-    assert gain([2.,4.,6.], [0.,2.,4.]).tolist()==[0,1,2] and gain(3., [0.,2.,4.])==.5
-
-def test_table_by_hand():
-    rows = pd.concat([made([[1,2,3]]), made([[5,7,9]], acting='sample')], ignore_index=True)
-    t = table(rows, y=[0.,2.,4.])
-    assert list(t.index)==[('GAC','best','mu'),('GAC','best','sample')] and list(t)==['predicted','achieved','g','length','kl','normalised','std']
-    assert t.achieved.tolist()==[2,7] and t.predicted.tolist()==[3,8] and t.g.tolist()==[0,2.5]
-    assert np.allclose(t.normalised, [.2,.7]) and np.allclose(t['std'], [.1,.2])
-    assert 'g' not in table(rows) and len(table(rows, by=('method',)))==1
-
-def test_paired_interval_by_hand():
-    rng = np.random.default_rng(1)
-    a,b = rng.normal(3, 1, (3,40)), rng.normal(1, 1, (3,40))
-    got = paired_interval(made(a, (0,1,2)), made(b, (0,1,2)), draws=4000)
-    d, boot = a-b, []
-    for _ in range(4000): # seeds with replacement, then episodes of each
-        boot.append(np.mean([d[i][rng.integers(40, size=40)].mean() for i in rng.integers(3, size=3)]))
-    assert np.isclose(got['mean'], d.mean()) and np.allclose(got['seeds'], d.mean(1), atol=.006) and got['holds']
-    assert np.allclose([got['low'],got['high']], np.percentile(boot, [2.5,97.5]), atol=.04)
-
-def test_pairs_belong_together():
-    a = np.arange(12.).reshape(2,6)**2
-    got = paired_interval(made(a, (0,1)).sample(frac=1, random_state=0), made(a-.5, (0,1)))
-    assert np.allclose([got['mean'],got['low'],got['high']], .5) and got['seeds']==[.5,.5] and got['holds']
-    flip = paired_interval(made(a-.5, (0,1)), made(a, (0,1)))
-    assert np.allclose(flip['mean'], -.5) and not flip['holds']
-
-def test_one_bad_seed_breaks_the_claim():
-    got = paired_interval(made([[9.]*5,[9.]*5,[-.1]*5], (0,1,2)), made(np.zeros((3,5)), (0,1,2)), draws=50)
-    assert got['seeds']==[9,9,-.1] and not got['holds']
-
-def test_no_pairs():
-    for other in (made([[1,2]], (5,)), made([[1,2]], first=3)):
-        with pytest.raises(ValueError, match='share no'): paired_interval(made([[1,2]]), other)
-
-def test_only_shared_episodes_and_seeds_count():
-    got = paired_interval(made([[1,2,3],[1,2,3]], (0,1)), made([[1,2,3]], (1,), first=10_001), draws=50)
-    assert got['mean']==1 and got['seeds']==[1] and got['low']==got['high']==1
-
-def test_overlap_by_hand():
-    a = np.linspace(0,1,1000)
-    assert overlap(a,a)==1 and overlap(a,a+5)==0 and math.isclose(overlap(a,a+.5), .5, abs_tol=.03)
-    assert math.isclose(overlap([0,0,1],[0,1,1],2), 2/3) and overlap([1.,1.],[1.])==1
-
 def test_compare_asks_everything(run, data, tmp_path):
     r = compare(run, ID, 2, seed=60, cfg=FAST)
     assert r.groupby(['question','acting'], sort=False).size().index.tolist()==[('prior','sample')]+[(q,a) for q in QUESTIONS[1:] for a in ('sample','mu')]
@@ -373,10 +323,10 @@ def test_summary_of_a_run(run, data):
     assert len(s)==1 and s.method[0]=='mine' and s.train_seed[0]==7 and s.iterations[0]==40
     assert math.isclose(s.elbo[0], s.actions[0]+s.states[0]+s.ret[0]-s.kl[0], rel_tol=1e-4) and s.sigma_y[0]>0 and s.seconds[0]>0
 
-def test_study_keeps_its_rows(run, data, tmp_path, monkeypatch):
+def test_benchmark_keeps_its_rows(run, data, tmp_path, monkeypatch):
     from gac import compare as module
     monkeypatch.setattr(module, 'compare', lambda run,env,n,seed: evaluate(run, env, 'prior', n, seed))
-    for label in ('a','b','a'): rows = study(run, data, label, 't', 3, root=tmp_path)
+    for label in ('a','b','a'): rows = benchmark(run, data, label, 't', 3, root=tmp_path)
     kept = pd.read_csv(tmp_path/'results'/'t.csv')
     assert len(kept)==6 and list(kept)==COLUMNS and np.allclose(kept[kept.method=='a'].achieved, rows.achieved)
     assert sorted(pd.read_csv(tmp_path/'results'/'t-runs.csv').method)==['a','b']

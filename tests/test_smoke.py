@@ -4,7 +4,8 @@ from gac.data import load, save
 from gac.envs import point_mass_data, random_policy, rollout
 from gac.model import Arch
 from gac.query import Ask, QUESTIONS, evaluate
-from gac.train import Fit, fit, load_run, new_run, resumable
+from gac.run import Fit, load_run, new_run, resumable
+from gac.train import fit
 
 ENV = 'gac/PointMass-v0'
 

@@ -10,7 +10,8 @@ from gac.envs import point_mass_data
 from gac.model import Arch
 from gac.online import Online, episodes, online, restage
 from gac.study import open_study, tune
-from gac.train import Fit, fit, load_run, new_run, save_run
+from gac.run import Fit, load_run, new_run, save_run
+from gac.train import fit
 from gac.tune import Search, attempt, begin, data_of, held_out_elbo, iteration_flops, search_refit, space, split
 
 optuna = pytest.importorskip('optuna')

@@ -1,5 +1,5 @@
 "Training: the same seed is the same run, interrupted or not; a checkpoint is whole or it is the older one; what is easy is learnt."
-import json, math, os
+import math, os
 import pandas as pd
 import pytest
 import torch
@@ -8,7 +8,8 @@ from gac.core import Trajectories, generator, make_keys, windows
 from gac.elbo import elbo, infer
 from gac.envs import point_mass_data
 from gac.model import Arch
-from gac.train import Fit, check_data, curves, draw_weights, fingerprint, fit, load_run, lr_at, new_run, resumable, save_run
+from gac.run import Fit, load_run, new_run, save_run
+from gac.train import curves, draw_weights, fit, lr_at
 
 def data(seed=0, N=12, S=2, A=2, longest=7):
     g = generator(seed); n = torch.randint(2, longest+1, (N,), generator=g)
@@ -96,108 +97,9 @@ def test_finished_run_stays_finished(tmp_path):
 def test_until_zero_does_nothing():
     tau = data(5); run = new_run(tau, arch(), small()); fit(run, tau, until=0, progress=False); assert run.i==0
 
-def test_order_of_the_data_does_not_matter_for_identity():
-    tau = data(6); run = go(tau); check_data(run, tau[torch.randperm(12, generator=generator(0))])
-    assert fingerprint(tau)==fingerprint(tau[list(range(11,-1,-1))])!=fingerprint(tau[1:])
-
-# ---- slim
-
-@pytest.mark.parametrize('keep', [1,5,50])
-def test_slim(keep, tmp_path):
-    tau = data(7); run = go(tau, cfg=small(iterations=12)); save_run(run, tmp_path/'s', slim=True, keep=keep); slim = load_run(tmp_path/'s')
-    assert len(slim.store)==min(keep,len(run.store)) and set(slim.store.row)<=set(run.store.row)
-    best = [k for k in run.key[run.y.argsort(descending=True)].tolist() if k in run.store.row]
-    assert set(best[:keep//2])<=set(slim.store.row)
-    k = torch.tensor(list(slim.store.row)); assert torch.allclose(slim.store.get(k).mu, run.store.get(k).mu, atol=1e-2)
-    assert all(torch.equal(v,slim.model.state_dict()[n]) for n,v in run.model.state_dict().items())
-    assert torch.equal(slim.y,tau.y) and len(slim.history)==12 and not (tmp_path/'s'/'checkpoint'/'optimizer.safetensors').exists()
-    assert slim.model.expected_return(slim.model.plan(tau.s0, torch.zeros(12,3,8))).isfinite().all() # it can be asked
-
-def test_slim_cannot_be_resumed(tmp_path):
-    tau = data(7); save_run(go(tau), tmp_path/'s', slim=True); slim = load_run(tmp_path/'s')
-    with pytest.raises(ValueError, match='saved for sharing'): resumable(slim)
-    with pytest.raises(ValueError, match='saved for sharing'): save_run(slim, tmp_path/'whole')
-    assert not (tmp_path/'whole'/'checkpoint').exists()
-    assert resumable(run:=go(tau)) is run
-
 def test_fit_refuses_slim(tmp_path):
     tau = data(7); save_run(go(tau, until=4), tmp_path/'s', slim=True)
     with pytest.raises(ValueError, match='saved for sharing'): fit(load_run(tmp_path/'s'), tau, progress=False)
-
-def test_slim_of_slim_and_of_nothing(tmp_path):
-    tau = data(7); save_run(go(tau), tmp_path/'s', slim=True); slim = load_run(tmp_path/'s')
-    save_run(slim, tmp_path/'t', slim=True, keep=3); assert len(load_run(tmp_path/'t').store)==3
-    save_run(new_run(tau, arch(), small()), tmp_path/'n', slim=True); assert len(load_run(tmp_path/'n').store)==0
-
-# ---- writes that fail
-
-@pytest.mark.parametrize('call', [1,2,3,4])
-def test_failed_write_leaves_the_older_checkpoint(call, tmp_path, monkeypatch):
-    tau = data(8); run = go(tau, until=4, out=tmp_path/'run'); want = numbers(load_run(tmp_path/'run')); calls = []
-    real = train.save_file
-    def full(d, path):
-        calls.append(path)
-        if len(calls)==call: real(d, path); path.write_bytes(path.read_bytes()[:20]); raise OSError('disk full')
-        real(d, path)
-    monkeypatch.setattr(train, 'save_file', full)
-    with pytest.raises(OSError, match='disk full'): fit(run, tau, out=tmp_path/'run', progress=False)
-    monkeypatch.undo(); old = load_run(tmp_path/'run')
-    assert old.i==4 and all(torch.equal(v,want[k]) for k,v in numbers(old).items()) and {p.name for p in (tmp_path/'run').iterdir()}=={'checkpoint'}
-    fit(old, tau, progress=False); assert same(old, go(tau))
-
-def test_failed_first_write_leaves_nothing(tmp_path, monkeypatch):
-    def full(*a): raise OSError('disk full')
-    monkeypatch.setattr(train, 'save_file', full)
-    with pytest.raises(OSError): go(data(8), out=tmp_path/'run')
-    assert not list((tmp_path/'run').iterdir())
-    with pytest.raises(FileNotFoundError, match='no checkpoint'): load_run(tmp_path/'run')
-
-# ---- errors
-
-def test_other_data():
-    tau = data(9); run = go(tau, until=1)
-    for other in (data(10), tau[:11]):
-        with pytest.raises(ValueError, match=f'made from other data .made up, fingerprint {fingerprint(tau)}'): fit(run, other, progress=False)
-    with pytest.raises(ValueError, match='data have S=3, A=2; the model was made for S=2, A=2'): fit(run, data(S=3), progress=False)
-    assert run.i==1
-
-def test_other_architecture(tmp_path):
-    tau = data(9); go(tau, out=tmp_path/'run')
-    with pytest.raises(ValueError, match=r"another architecture.*'D': \(8, 16\)"): load_run(tmp_path/'run', arch(D=16))
-    with pytest.raises(ValueError, match=r"'transition': \(False, True\)"): load_run(tmp_path/'run', arch(transition=True))
-    assert load_run(tmp_path/'run', arch()).i==8
-
-def test_missing_checkpoint(tmp_path):
-    for p in (tmp_path/'nothing', tmp_path):
-        with pytest.raises(FileNotFoundError, match='no checkpoint in .*gac train'): load_run(p)
-
-@pytest.mark.parametrize('name', ['model','posteriors','optimizer','rng'])
-@pytest.mark.parametrize('how', ['cut','text','empty','gone'])
-def test_corrupt_checkpoint(name, how, tmp_path):
-    go(data(9), out=tmp_path/'run', until=1); p = tmp_path/'run'/'checkpoint'/f'{name}.safetensors'
-    if how=='gone': p.unlink()
-    else: p.write_bytes(dict(cut=p.read_bytes()[:-30], text=b'not tensors at all', empty=b'')[how])
-    with pytest.raises((ValueError,FileNotFoundError), match=f'{name}.safetensors'): load_run(tmp_path/'run')
-
-def test_corrupt_config(tmp_path):
-    go(data(9), out=tmp_path/'run', until=1); p = tmp_path/'run'/'checkpoint'/'config.json'; p.write_text(p.read_text()[:40])
-    with pytest.raises(ValueError, match='config.json'): load_run(tmp_path/'run')
-
-def test_weights_of_another_size(tmp_path):
-    go(data(9), out=tmp_path/'run', until=1); p = tmp_path/'run'/'checkpoint'/'config.json'; c = json.loads(p.read_text())
-    c['arch']['D'] = 16; p.write_text(json.dumps(c))
-    with pytest.raises(ValueError, match='model.safetensors cannot be read into Arch'): load_run(tmp_path/'run')
-
-@pytest.mark.parametrize('N', [0,1])
-def test_too_few_trajectories(N):
-    with pytest.raises(ValueError, match=f'at least 2 trajectories; got {N}'): new_run(data()[list(range(N))] if N else data()[:0], arch(), small())
-
-@pytest.mark.parametrize('kw,says', [*((dict([(k,0)]), f'Fit.{k}=0: must be at least 1') for k in ('iterations','batch','k','inner_steps','outer_steps')),
-    *((dict([(k,v)]), f'Fit.{k}={v}: must be positive') for k in ('inner_lr','outer_lr','clip') for v in (0.,-1.,float('nan'))),
-    (dict(draw='best'), "Fit.draw='best': choose 'uniform', 'sqrt', 'good' or 'elite'"),
-    (dict(precision='float16'), "choose 'float32' or 'bfloat16'"), (dict(noise='pink'), "choose 'stream' or 'keyed'")])
-def test_bad_fit(kw, says):
-    with pytest.raises(ValueError, match=says): Fit(**kw)
 
 # ---- not a number
 

@@ -6,14 +6,15 @@ import pandas as pd
 import pytest
 import torch
 from gac import cli, study as st, worth
-from gac.cloning import save_rows
+from gac.rows import save_rows
 from gac.core import generator, windows
 from gac.data import save
 from gac.elbo import infer
 from gac.envs import point_mass_data
 from gac.model import Arch
 from gac.study import finished, open_storage, open_study, run_trial, tidy, trial_rows, tune
-from gac.train import Fit, fit, load_run, new_run
+from gac.run import Fit, load_run, new_run
+from gac.train import fit
 from gac.tune import Search, Unaffordable, attempt, configure, held_out_elbo, iteration_flops, space, split
 
 optuna = pytest.importorskip('optuna')

@@ -12,9 +12,11 @@ from gac.core import data_root, generator
 from gac.data import load
 from gac.elbo import ascend, elbo, infer
 from gac.model import Arch
-from gac.speed import made_up, speed_row, work
+from gac.flops import made_up, work
+from gac.speed import speed_row
 from gac.tune import held_out_elbo
-from gac.train import Draws, Fit, engine, iterate, load_run, new_run
+from gac.run import Fit, load_run, new_run
+from gac.train import Draws, engine, iterate
 
 PAPER = [f'{env}-{set}' for env in ('hopper','walker2d','halfcheetah') for set in ('medium','medium-replay')]
 NAMES = ['default']+PAPER
