@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import stats
 from gac.envs import rollout
-from gac.rows import COLUMNS, as_rows, gain, overlap, paired_interval, save_rows, table
+from gac.rows import COLUMNS, _variance, as_rows, gain, overlap, paired_interval, save_rows, table
 
 def made(values, train=(0,), first=10_000, **cols): # values (seeds, episodes)
     v = np.asarray(values, float)
@@ -24,34 +25,51 @@ def test_table_by_hand():
     assert np.allclose(t.normalised, [.2,.7]) and np.allclose(t['std'], [.1,.2])
     assert 'g' not in table(rows) and len(table(rows, by=('method',)))==1
 
-def test_paired_interval_by_hand():
-    rng = np.random.default_rng(1)
-    a,b = rng.normal(3, 1, (3,40)), rng.normal(1, 1, (3,40))
-    got = paired_interval(made(a, (0,1,2)), made(b, (0,1,2)), draws=4000)
-    d, boot = a-b, []
-    for _ in range(4000): # seeds with replacement, then episodes of each
-        boot.append(np.mean([d[i][rng.integers(40, size=40)].mean() for i in rng.integers(3, size=3)]))
-    assert np.isclose(got['mean'], d.mean()) and np.allclose(got['seeds'], d.mean(1), atol=.006) and got['holds']
-    assert np.allclose([got['low'],got['high']], np.percentile(boot, [2.5,97.5]), atol=.04)
+def test_interval_is_welchs_where_episodes_say_nothing():
+    "Every episode of a training seed is alike: the textbook interval over seed means, unequal variances."
+    a, b = np.repeat([[3.],[5.],[4.],[8.]], 20, 1), np.repeat([[1.],[2.],[1.5]], 20, 1)
+    got = paired_interval(made(a, (0,1,2,3)), made(b, (7,8,9)))
+    want = stats.ttest_ind(a[:,0], b[:,0], equal_var=False).confidence_interval()
+    assert np.allclose([got['mean'],got['low'],got['high']], [3.5,*want]) and got['seeds']==[1.5,3.5,2.5,6.5] and got['holds']
 
-def test_pairs_belong_together():
-    a = np.arange(12.).reshape(2,6)**2
-    got = paired_interval(made(a, (0,1)).sample(frac=1, random_state=0), made(a-.5, (0,1)))
-    assert np.allclose([got['mean'],got['low'],got['high']], .5) and got['seeds']==[.5,.5] and got['holds']
-    flip = paired_interval(made(a-.5, (0,1)), made(a, (0,1)))
-    assert np.allclose(flip['mean'], -.5) and not flip['holds']
+def test_interval_is_paired_over_environments_where_training_says_nothing():
+    "Every training seed is alike: the textbook paired interval over environment seeds."
+    rng = np.random.default_rng(0); e = 100*rng.normal(size=30); d = 1+rng.normal(size=30)
+    got = paired_interval(made([e+d]*3, (0,1,2)).sample(frac=1, random_state=0), made([e]*3, (0,1,2)))
+    want = stats.ttest_1samp(d, 0).confidence_interval()
+    assert np.allclose([got['mean'],got['low'],got['high']], [d.mean(),*want])
 
-def test_one_bad_seed_breaks_the_claim():
-    got = paired_interval(made([[9.]*5,[9.]*5,[-.1]*5], (0,1,2)), made(np.zeros((3,5)), (0,1,2)), draws=50)
-    assert got['seeds']==[9,9,-.1] and not got['holds']
+@pytest.mark.parametrize('same_start', [False,True])
+@pytest.mark.parametrize('n', [(3,3),(5,5),(10,5)])
+@pytest.mark.parametrize('sd', [(300,100,400),(50,200,400),(0,200,400)]) # of training seeds, of system × environment, of what is left
+def test_interval_covers_what_it_says(n, sd, same_start):
+    "Simulated tied systems: 95 % means 93 to 97."
+    if same_start and n[0]!=n[1]: n = (n[1],n[1])
+    rng, m, inside = np.random.default_rng(sum(n)+sum(sd)+same_start), 60, []
+    for _ in range(1500):
+        env, start = 300*rng.normal(size=m), 300*rng.normal(size=(max(n),1))*same_start
+        a, b = (env+sd[1]*rng.normal(size=m)+start[:k]+sd[0]*rng.normal(size=(k,1))+sd[2]*rng.normal(size=(k,m)) for k in n)
+        v, df = _variance([a-b] if same_start else [a,b])
+        inside.append(abs(a.mean()-b.mean())<=stats.t.ppf(.975, df)*v**.5)
+    assert .93<=np.mean(inside)<=.975
+
+def test_training_seeds_are_no_pairs_unless_they_share_a_start():
+    a = np.repeat([[0.],[100.],[200.]], 10, 1); b = a-5
+    apart, together = (paired_interval(made(a, (0,1,2)), made(b, (0,1,2)), same_start=s) for s in (False,True))
+    assert apart['mean']==together['mean']==5 and not apart['holds'] and together['holds'] and together['seeds']==[5,5,5]
+    assert apart==paired_interval(made(a, (0,1,2)), made(b, (5,6,7)))
+
+def test_one_training_seed_decides_nothing():
+    got = paired_interval(made([[9.,8.]]), made([[1.,2.]]))
+    assert got['mean']==7 and math.isnan(got['low']) and not got['holds']
 
 def test_no_pairs():
-    for other in (made([[1,2]], (5,)), made([[1,2]], first=3)):
-        with pytest.raises(ValueError, match='share no'): paired_interval(made([[1,2]]), other)
+    with pytest.raises(ValueError, match='share no'): paired_interval(made([[1,2]]), made([[1,2]], first=10_003))
+    with pytest.raises(ValueError, match='share no'): paired_interval(made([[1,2]]), made([[1,2]], (5,)), same_start=True)
 
-def test_only_shared_episodes_and_seeds_count():
-    got = paired_interval(made([[1,2,3],[1,2,3]], (0,1)), made([[1,2,3]], (1,), first=10_001), draws=50)
-    assert got['mean']==1 and got['seeds']==[1] and got['low']==got['high']==1
+def test_only_shared_episodes_count():
+    got = paired_interval(made([[1,2,3],[1,2,3]], (0,1)), made([[1,2,3],[1,2,3]], (1,4), first=10_001))
+    assert got['mean']==1 and got['seeds']==[1,1]
 
 def test_overlap_by_hand():
     a = np.linspace(0,1,1000)
