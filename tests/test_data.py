@@ -1,5 +1,5 @@
 "Data: one room behind three doors, every bad input named, a cache that never lies, files that are all there or not at all."
-import csv, os, shutil, warnings
+import csv, json, os, pickle, shutil, subprocess, sys, warnings
 from pathlib import Path
 import h5py
 import minari
@@ -9,8 +9,8 @@ import torch
 from minari.data_collector import EpisodeBuffer
 from gac import data
 from gac.core import Trajectories
-from gac.data import (Standardizer, denormalised, describe, env_of, from_arrays, has_reference, load, local_sets, normalised,
-                      read_d4rl, read_minari, reference, save, shrink)
+from gac.data import (Standardizer, denormalised, describe, env_of, from_arrays, has_reference, identity, load, local_sets, normalised,
+                      read_d4rl, read_minari, recorded_env, reference, rewards, save, shrink)
 
 FIELDS = ('s','a','y','n','last','key')
 SHIPPED = ('gac/hopper/medium-replay-mini-v0','gac/walker2d/medium-replay-mini-v0')
@@ -53,12 +53,12 @@ def flat(path, eps, nxt=True, tail=0, lack=(), timeouts=(), **change):
 
 def same(x, y, but=()): return all(torch.equal(getattr(x,k), getattr(y,k)) for k in FIELDS if k not in but)
 
-def store(eps, id, env='Pendulum-v1', **kw): # written by Minari itself, not by `save`
+def store(eps, id, env='Pendulum-v1', data_format='hdf5', **kw): # written by Minari itself, not by `save`
     buffers = [EpisodeBuffer(id=i, observations=e['states'], actions=e['actions'], rewards=e['rewards'],
         terminations=np.zeros(len(e['rewards']),bool), truncations=np.arange(len(e['rewards']))==len(e['rewards'])-1) for i,e in enumerate(eps)]
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        return minari.create_dataset_from_buffers(id, buffers, env=env, data_format='hdf5', **kw)
+        return minari.create_dataset_from_buffers(id, buffers, env=env, data_format=data_format, **kw)
 
 # ---- three doors
 
@@ -308,6 +308,378 @@ def test_shrink(every, tmp_path):
         assert np.array_equal(e.rewards, eps[i]['rewards'])
         assert (bool(e.truncations[-1]), bool(e.terminations[-1]))==(i in (0,2,3,7), i not in (0,2,3,7))
     assert env_of('me/small-v0')=='Pendulum-v1'
+
+# ---- data of somebody else: nothing in a file is called, no other file is read
+
+def trap(tmp_path):
+    "A command that leaves a marker, and the look whether it did."
+    mark = tmp_path/'it-ran'
+    return f'touch {mark}', lambda: mark.exists()
+
+def edit_meta(change, id='me/x-v0'):
+    "The metadata of a set, changed in place by a function."
+    p = Path(os.environ['MINARI_DATASETS_PATH'])/id/'data'/'metadata.json'
+    meta = json.loads(p.read_text())
+    change(meta)
+    p.write_text(json.dumps(meta))
+    return p.parents[1]
+
+def spec_that_runs(command, **change):
+    "A recorded environment whose making would run a command."
+    return json.dumps(dict(id='Trap-v0', entry_point='os:system', reward_threshold=None, nondeterministic=False, max_episode_steps=None,
+        order_enforce=False, disable_env_checker=True, kwargs=dict(command=command), additional_wrappers=[], vector_entry_point=None)|change)
+
+def test_the_trap_is_one(tmp_path):
+    "Minari itself runs the command: what the next test asserts can fail."
+    command, ran = trap(tmp_path)
+    store(episodes(0), 'me/x-v0')
+    place = edit_meta(lambda m: (m.pop('observation_space'), m.update(env_spec=spec_that_runs(command))))
+    with pytest.raises(Exception): list(minari.MinariDataset(place/'data').iterate_episodes())
+    assert ran()
+
+@pytest.mark.parametrize('lack', [('observation_space',), ('action_space',), ('observation_space','action_space'), ()], ids=lambda x: '+'.join(x) or 'none')
+def test_no_environment_is_built_from_a_file(lack, tmp_path):
+    command, ran = trap(tmp_path)
+    store(episodes(0), 'me/x-v0')
+    def change(m):
+        for k in lack: del m[k]
+        m['env_spec'] = spec_that_runs(command)
+    edit_meta(change)
+    for ask in (load, env_of, describe, recorded_env, rewards):
+        if lack: pytest.raises(ValueError, ask, 'me/x-v0').match(f'{lack[0]} is .None., not str')
+        else: ask('me/x-v0')
+    assert not ran()
+
+def test_entry_point_is_left_out(tmp_path):
+    store(episodes(0), 'me/x-v0')
+    wrap = [dict(name='Trap', entry_point='os:system', kwargs={})]
+    edit_meta(lambda m: m.update(env_spec=spec_that_runs('true', max_episode_steps=50, additional_wrappers=wrap)))
+    assert recorded_env('me/x-v0')==dict(id='Trap-v0', kwargs=dict(command='true'), max_episode_steps=50, additional_wrappers=wrap)
+
+def module_that_marks(tmp_path, monkeypatch):
+    mark = tmp_path/'imported'
+    (tmp_path/'lurking.py').write_text(f'open({str(mark)!r},"w")')
+    monkeypatch.syspath_prepend(tmp_path)
+    return mark
+
+@pytest.mark.parametrize('id', ['lurking:Pendulum-v1', 'lurking:Pendulum-v1 ', '../lurking', 'a/b/c-v0', '', 'x y'])
+def test_ids_in_files_import_nothing(id, tmp_path, monkeypatch):
+    mark, p = module_that_marks(tmp_path, monkeypatch), flat(tmp_path/'a.hdf5', episodes(0))
+    with h5py.File(p,'r+') as f: f.attrs['env_id'] = id
+    store(episodes(0), 'me/x-v0')
+    edit_meta(lambda m: m.update(env_spec=spec_that_runs('true', id=id)))
+    for name in (p, 'me/x-v0'):
+        for ask in (env_of, recorded_env, describe):
+            if id or name!=p: pytest.raises(ValueError, ask, name).match('environment whose id is .*--env')
+        if id or name!=p:
+            with pytest.warns(UserWarning, match='Hopper-v5 is used'): assert env_of(name, 'Hopper-v5')=='Hopper-v5' # the user overrules it
+        assert same(load(name), from_arrays(episodes(0))) # the data are sound
+    with pytest.raises(ValueError): shrink(p, 'me/y-v0', 2)
+    assert not mark.exists()
+
+def test_an_environment_of_ones_own(tmp_path):
+    p = flat(tmp_path/'a.hdf5', episodes(0))
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        assert env_of(p, 'some.module:Pendulum-v1')=='some.module:Pendulum-v1' # the same environment, and where it is registered
+    with h5py.File(p,'r+') as f: f.attrs['env_id'] = 'plant/Tanks-v0'
+    assert env_of(p)=='plant/Tanks-v0'
+    with pytest.warns(UserWarning, match='not registered here'): assert env_of(p, 'tanks:Tanks-v0')=='tanks:Tanks-v0'
+
+def elsewhere(how, path, key):
+    "Replace a field by one whose numbers lie in another file."
+    other = path.with_name('secret')
+    with h5py.File(path,'r+') as f:
+        shape, kind = f[key].shape, f[key].dtype
+        del f[key]
+        if how=='external storage':
+            other.write_bytes(np.zeros(shape, kind).tobytes())
+            f.create_dataset(key, shape, kind, external=[(str(other), 0, h5py.h5f.UNLIMITED)])
+            return
+        with h5py.File(other,'w') as o: o['x'] = np.zeros(shape, kind)
+        if how=='virtual':
+            v = h5py.VirtualLayout(shape, kind)
+            v[...] = h5py.VirtualSource(str(other), 'x', shape)
+            f.create_virtual_dataset(key, v)
+        if how=='external link': f[key] = h5py.ExternalLink(str(other), 'x')
+        if how=='soft link': f['far'], f[key] = h5py.ExternalLink(str(other), '/'), h5py.SoftLink('/far/x')
+        if how=='soft circle': f['back'], f[key] = h5py.SoftLink('/'+key), h5py.SoftLink('/back')
+
+OTHER = pytest.mark.parametrize('how', ['external link','external storage','virtual','soft link','soft circle'])
+
+@OTHER
+@pytest.mark.parametrize('key', ['observations','actions','rewards','terminals','timeouts','next_observations'])
+def test_other_files_are_not_read(how, key, tmp_path):
+    p = flat(tmp_path/'a.hdf5', episodes(0)); elsewhere(how, p, key)
+    with pytest.raises(ValueError, match=f'a.hdf5: {key} is .*(other files are not read)'): load(p)
+
+@OTHER
+@pytest.mark.parametrize('key', ['episode_2','episode_2/observations','episode_2/rewards'])
+def test_other_files_are_not_read_by_minari(how, key, tmp_path):
+    store(episodes(0), 'me/x-v0'); p = tmp_path/'sets'/'me'/'x-v0'/'data'/'main_data.hdf5'
+    if '/' not in key and how!='external link': pytest.skip('a group has no storage of its own')
+    if '/' in key: elsewhere(how, p, key)
+    else:
+        with h5py.File(p,'r+') as f: f.move(key, 'gone'); f[key] = h5py.ExternalLink('secret', '/')
+    with pytest.raises(ValueError, match='episode_2.* is .*other files are not read'): load('me/x-v0')
+
+def test_links_within_a_file_are_followed(tmp_path):
+    p = flat(tmp_path/'a.hdf5', episodes(0)); tau = load(p)
+    with h5py.File(p,'r+') as f:
+        f.move('observations', 'kept/here'); f['observations'] = h5py.SoftLink('/kept/here')
+        f.move('actions', 'kept/a'); f['kept/b'] = h5py.SoftLink('a'); f['actions'] = h5py.SoftLink('kept/b')
+        f['unused'] = h5py.ExternalLink('nowhere', 'x') # what is not read is no matter
+    assert same(load(p), tau)
+
+@pytest.mark.parametrize('kind', [dict(chunks=(1000,3)), dict(chunks=(1000,3), compression='gzip'), {}], ids=['chunks','gzip','contiguous'])
+def test_sizes_are_not_believed(kind, tmp_path):
+    p = flat(tmp_path/'a.hdf5', episodes(0), lack=('observations',))
+    with h5py.File(p,'r+') as f: f.create_dataset('observations', (10**9,3), 'f4', **kind)
+    with pytest.raises(ValueError, match='observations claims to be .1000000000, 3., 12 GB, in a file of'): load(p)
+
+def test_sizes_are_added_up(tmp_path):
+    store(episodes(0), 'me/x-v0'); p = tmp_path/'sets'/'me'/'x-v0'/'data'/'main_data.hdf5'
+    with h5py.File(p,'r+') as f:
+        for i in range(5):
+            del f[f'episode_{i}/observations']
+            f.create_dataset(f'episode_{i}/observations', (10**7,3), 'f4', chunks=(10**5,3))
+    with pytest.raises(ValueError, match='claims to be'): load('me/x-v0')
+
+@pytest.mark.parametrize('change,says', [
+    (dict(total_episodes=4), 'holds 5 episodes, its metadata say total_episodes 4'), (dict(total_episodes=10**18), 'total_episodes 1000000000000000000'),
+    (dict(total_episodes='5'), "total_episodes is '5', not int"), (dict(total_episodes=True), 'total_episodes is .True., not int'), (dict(total_episodes=-1), 'total_episodes -1'),
+    (dict(total_steps=3), 'total_steps 3'), (dict(data_format='pickle'), "data_format 'pickle' is unknown"), (dict(data_format=None), 'data_format is'),
+    (dict(observation_space='{'), 'observation_space is not readable JSON'), (dict(observation_space='[1]'), 'observation_space is .*not a JSON object'),
+    (dict(action_space='{"type":"Discrete","n":3,"start":0}'), 'action_space is a Discrete.*flatten them'), (dict(action_space='{"type":"Box","shape":[2,2]}'), 'must be .steps, dim.'),
+    (dict(action_space='{"type":"Box","shape":"x"}'), 'must be .steps, dim.')])
+def test_metadata_are_checked(change, says):
+    store(episodes(0), 'me/x-v0'); edit_meta(lambda m: m.update(change))
+    with pytest.raises(ValueError, match=says) as e: load('me/x-v0')
+    assert 'x-v0' in str(e.value) and len(str(e.value))<600
+
+@pytest.mark.parametrize('spec', [dict(id=None), dict(id=3), dict(kwargs=[1]), dict(max_episode_steps='50'), dict(max_episode_steps=True), dict(additional_wrappers={})], ids=str)
+def test_recorded_environments_are_checked(spec):
+    store(episodes(0), 'me/x-v0'); edit_meta(lambda m: m.update(env_spec=spec_that_runs('true', **spec)))
+    with pytest.raises(ValueError, match='x-v0.*environment.*--env'): recorded_env('me/x-v0')
+
+@pytest.mark.parametrize('text', ['['*100_000, '"x"', '\udcff', '{"a":', 'NaN'], ids=['deep','text','bytes','torn','nan'])
+def test_metadata_that_are_no_object(text):
+    store(episodes(0), 'me/x-v0'); p = edit_meta(lambda m: None)/'data'/'metadata.json'
+    p.write_bytes(text.encode('utf-8', 'surrogateescape'))
+    for ask in (load, env_of, recorded_env): pytest.raises(ValueError, ask, 'me/x-v0').match('not a readable Minari set')
+
+def test_the_recorded_environment_of_both_kinds(tmp_path):
+    p = flat(tmp_path/'a.hdf5', episodes(0))
+    assert recorded_env(p)==dict(id='Pendulum-v1')
+    assert recorded_env(SHIPPED[0])==dict(id='Hopper-v5', kwargs={}, max_episode_steps=1000, additional_wrappers=[])
+    with h5py.File(p,'r+') as f: del f.attrs['env_id']
+    assert recorded_env(p) is None
+
+# ---- what is accepted, exactly, and what is not
+
+def put(path, **arrays): # fields of a file, replaced
+    with h5py.File(path,'r+') as f:
+        for k,v in arrays.items():
+            if k in f: del f[k]
+            f[k] = v
+    return path
+
+STEPS = sum(len(e['rewards']) for e in episodes(0))
+
+def columns(path, *names):
+    with h5py.File(path,'r+') as f:
+        for k in names:
+            x = f[k][()]; del f[k]; f[k] = x[:,None]
+    return path
+
+@pytest.mark.parametrize('names', [('rewards',), ('terminals',), ('timeouts',), ('rewards','terminals','timeouts')], ids='+'.join)
+@pytest.mark.parametrize('nxt', [True,False])
+def test_columns_are_read(names, nxt, tmp_path):
+    eps = episodes(3); want = load(flat(tmp_path/'a.hdf5', eps, nxt=nxt, timeouts=(1,3)))
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        assert same(load(columns(flat(tmp_path/'b.hdf5', eps, nxt=nxt, timeouts=(1,3)), *names)), want)
+
+def test_columns_of_ones_own():
+    eps = episodes(3)
+    assert same(from_arrays([e|dict(rewards=e['rewards'][:,None]) for e in eps]), from_arrays(eps))
+    S, A, y = [e['states'] for e in eps], [e['actions'] for e in eps], np.arange(5.)
+    assert from_arrays(S, A, returns=y[:,None]).y.tolist()==from_arrays(S, A, returns=y).y.tolist()==y.tolist()
+
+@pytest.mark.parametrize('shape', [(STEPS,2),(STEPS,1,1),(STEPS,0),(1,STEPS),(5,STEPS//5),()], ids=str)
+@pytest.mark.parametrize('key', ['rewards','terminals','timeouts'])
+def test_other_shapes_are_refused(key, shape, tmp_path):
+    with pytest.raises(ValueError, match=rf'a.hdf5.*{key}'): load(put(flat(tmp_path/'a.hdf5', episodes(0)), **{key:np.zeros(shape)}))
+
+@pytest.mark.parametrize('shape', [(4,2),(4,1,1),(4,0),(1,4),(2,2),()], ids=str)
+def test_other_shapes_of_ones_own_are_refused(shape):
+    with pytest.raises(ValueError, match='episode 1 has 4 actions and rewards of shape'): from_arrays([GOOD, GOOD|dict(rewards=np.zeros(shape))])
+
+@pytest.mark.parametrize('value', [.5, -1, 2, 255, np.nan, np.inf])
+@pytest.mark.parametrize('key', ['terminals','timeouts'])
+def test_flags_are_zero_or_one(key, value, tmp_path):
+    x = np.zeros(STEPS); x[7] = value
+    with pytest.raises(ValueError, match=f'a.hdf5: {key} must be 0 or 1; row 7 is'): load(put(flat(tmp_path/'a.hdf5', episodes(0)), **{key:x}))
+
+@pytest.mark.parametrize('kind', [np.complex64, 'S4', 'V4', object, np.dtype([('a','f4')])], ids=str)
+@pytest.mark.parametrize('key', ['observations','actions','rewards','terminals'])
+def test_only_real_numbers(kind, key, tmp_path):
+    p = flat(tmp_path/'a.hdf5', episodes(0))
+    with h5py.File(p,'r+') as f:
+        shape = f[key].shape; del f[key]
+        f.create_dataset(key, shape, h5py.string_dtype() if kind is object else kind)
+    with pytest.raises(ValueError, match=f'a.hdf5: {key} has type'): load(p)
+
+@pytest.mark.parametrize('change', [dict(states=np.zeros((5,3),complex)), dict(actions=np.array([['1']]*4)), dict(rewards=np.zeros(4,'M8[s]')), dict(states=None),
+    dict(states=np.zeros((5,0))), dict(rewards=None), {'rewards':None,'return':1j}, {'rewards':None,'return':'1'}, {'rewards':None,'return':[1,2]}, {'rewards':None,'return':1e300}], ids=str)
+def test_only_real_numbers_of_ones_own(change):
+    with pytest.raises(ValueError, match='episode 1'): from_arrays([GOOD, GOOD|change])
+
+@pytest.mark.parametrize('eps', [[np.zeros((3,2))]*2, ['ab','cd'], [None,None], [3]], ids=str)
+def test_episodes_that_are_no_dictionaries(eps):
+    with pytest.raises(ValueError, match='episode 0 is a'): from_arrays(eps)
+
+def test_returns_that_overflow(tmp_path):
+    big = np.full(STEPS, 3e38, np.float32)
+    with pytest.raises(ValueError, match='the return of .*a.hdf5: episode . is .*e.3[89], not finite'): load(flat(tmp_path/'a.hdf5', episodes(0), rewards=big))
+    with pytest.raises(ValueError, match='the return of episode 0 is 1.2e.39'): from_arrays([GOOD|dict(rewards=np.full(4,3e38))]*2)
+
+def region(path, nxt=True, **kw):
+    "Four episodes of 20 steps; the last eight of each are at the goal and terminal."
+    eps = [dict(states=np.random.default_rng(i).normal(size=(21,3)).astype('f4'), actions=np.zeros((20,1),'f4'), rewards=np.ones(20,'f4')) for i in range(4)]
+    goal = np.tile(np.arange(20)>=12, 4)
+    return eps, flat(path, eps, nxt=nxt, timeouts=range(4), terminals=goal, **kw)
+
+def test_terminals_inside_an_episode(tmp_path):
+    eps, p = region(tmp_path/'a.hdf5')
+    with pytest.warns(UserWarning, match='28 of 32 terminals lie inside an episode'): assert same(load(p), from_arrays(eps))
+    _, p = region(tmp_path/'b.hdf5', nxt=False)
+    with pytest.warns(UserWarning, match='28 terminals follow a terminal'): assert len(load(p))==32
+
+def test_next_observations_made_by_shifting(tmp_path):
+    eps = episodes(4); p = flat(tmp_path/'a.hdf5', eps)
+    with h5py.File(p,'r+') as f: f['next_observations'][:-1] = f['observations'][1:]
+    with pytest.warns(UserWarning, match='go on behind every end'): tau = load(p)
+    assert same(tau, from_arrays([e|dict(states=e['states'][:-1]) for e in eps]))
+
+def test_missing_timeouts(tmp_path):
+    eps = episodes(0); want = from_arrays(eps)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        assert same(load(flat(tmp_path/'a.hdf5', eps, lack=('timeouts',))), want) # all episodes end in a terminal, as next_observations confirm
+    with pytest.warns(UserWarning, match='as if no time limit'): load(flat(tmp_path/'b.hdf5', eps, nxt=False, lack=('timeouts',)))
+    with pytest.raises(ValueError, match='lacks timeouts; .*break off in 2 rows'): load(flat(tmp_path/'c.hdf5', eps, timeouts=(1,3), lack=('timeouts',)))
+    with pytest.raises(ValueError, match='lacks timeouts; .*none of its terminals'): load(flat(tmp_path/'d.hdf5', eps, nxt=False, timeouts=range(5), lack=('timeouts',)))
+
+def test_time_stamps_are_not_blurred_in_silence(tmp_path):
+    eps = [e|dict(states=np.c_[e['states'].astype('f8')[:,:2], 1.7e9+np.arange(len(e['states']))]) for e in episodes(0)]
+    for door in (lambda: from_arrays(eps), lambda: load(flat(tmp_path/'a.hdf5', eps))):
+        with pytest.warns(UserWarning, match='column 2 has values near 2e.09 that float32 cannot tell apart'): door()
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        for still in (1., 1.+1e-15*np.arange(3), 1.7e9): from_arrays([dict(states=np.full((3,1),1.)*np.reshape(still,(-1,1)), actions=np.zeros((2,1)), rewards=np.zeros(2))]*2)
+
+# ---- one cause, one cure
+
+def why(path):
+    with pytest.raises(ValueError, match='not a readable HDF5 file') as e: load(path)
+    return str(e.value)
+
+def test_other_formats_are_named(tmp_path):
+    np.savez(tmp_path/'a.npz', x=1); (tmp_path/'a.pkl').write_bytes(pickle.dumps([1])); np.save(tmp_path/'a.npy', 1); (tmp_path/'a.csv').write_text('a,b')
+    for name,kind in (('a.npz','zip archive'), ('a.pkl','pickle'), ('a.npy','NumPy array'), ('a.csv','another format')):
+        said = why(tmp_path/name)
+        assert kind in said and 'from_arrays' in said and name in said
+
+def test_a_pickle_is_not_loaded(tmp_path):
+    command, ran = trap(tmp_path)
+    class Trap:
+        def __reduce__(self): return os.system, (command,)
+    (tmp_path/'a.hdf5').write_bytes(pickle.dumps(Trap()))
+    assert 'pickle' in why(tmp_path/'a.hdf5') and not ran()
+
+def test_a_damaged_file_is_fetched_again(tmp_path):
+    p = flat(tmp_path/'a.hdf5', episodes(0)); p.write_bytes(p.read_bytes()[:3000])
+    assert 'truncated or damaged' in why(p) and 'fetch' in why(p)
+    p.write_bytes(b''); assert 'empty' in why(p)
+
+def test_a_locked_file(tmp_path):
+    p = flat(tmp_path/'a.hdf5', episodes(0))
+    code = f'import h5py,sys; h=h5py.File({str(p)!r},"a"); print(1,flush=True); sys.stdin.read()'
+    w = subprocess.Popen([sys.executable,'-c',code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        w.stdout.readline()
+        assert 'locked' in why(p) and 'fetch' not in why(p)
+    finally: w.communicate()
+    assert len(load(p))==5
+
+def test_a_filter_that_is_missing(tmp_path):
+    p = flat(tmp_path/'a.hdf5', episodes(0), lack=('actions',))
+    with h5py.File(p,'r+') as f:
+        d = f.create_dataset('actions', (STEPS,1), 'f4', chunks=(STEPS,1), compression=32999, allow_unknown_filter=True)
+        d.id.write_direct_chunk((0,0), np.zeros(STEPS,'f4').tobytes())
+    with pytest.raises(ValueError, match='actions is packed by filter 32999.*hdf5plugin'): load(p)
+
+def test_minari_of_before(tmp_path):
+    eps = episodes(0); p = tmp_path/'old-v0'/'data'/'main_data.hdf5'; p.parent.mkdir(parents=True)
+    with h5py.File(p,'w') as f:
+        f.attrs.update(total_episodes=5, total_steps=STEPS, env_spec=spec_that_runs('true', id='Pendulum-v1'))
+        for i,e in enumerate(eps): f.create_group(f'episode_{i}').update(observations=e['states'], actions=e['actions'], rewards=e['rewards'])
+    for name in (p, tmp_path/'old-v0'): assert same(load(name), from_arrays(eps)) and env_of(name)=='Pendulum-v1'
+    with h5py.File(p,'r+') as f: f.attrs['total_episodes'] = 4
+    with pytest.raises(ValueError, match='total_episodes 4'): load(tmp_path/'old-v0')
+
+def test_arrow_without_its_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'pyarrow', None); monkeypatch.setitem(sys.modules, 'pyarrow.dataset', None)
+    store(episodes(0), 'me/x-v0'); edit_meta(lambda m: m.update(data_format='arrow'))
+    with pytest.raises(ValueError, match='pip install pyarrow') as e: load('me/x-v0')
+    assert 'fetch' not in str(e.value)
+
+@pytest.mark.parametrize('form', ['arrow','parquet'])
+def test_arrow(form):
+    pytest.importorskip('pyarrow')
+    eps = episodes(0); store(eps, 'me/x-v0', data_format=form)
+    assert same(load('me/x-v0'), from_arrays(eps))
+
+# ---- per-step rewards, and three names of a set
+
+def test_rewards_lie_beside_the_actions(tmp_path):
+    eps = episodes(5); R = [e['rewards'] for e in eps]; tau = from_arrays(eps)
+    p = flat(tmp_path/'a.hdf5', eps, tail=3); store(eps, 'me/x-v0')
+    with pytest.warns(UserWarning, match='dropped 3'): got = rewards(p)
+    for r in (got, rewards('me/x-v0'), rewards('me/x-v0')): # by Minari, then by the cache
+        assert len(r)==len(tau.a) and r.dtype==torch.float32
+        for i in (2,1,0,4): assert np.array_equal(r[tau.a_at[i]:tau.a_at[i]+tau.n[i]], R[i])
+    assert not hasattr(tau, 'rewards')
+
+def test_names_of_a_set(tmp_path):
+    (tmp_path/'a').mkdir(); (tmp_path/'b').mkdir()
+    a, b = flat(tmp_path/'a'/'data.hdf5', episodes(0)), flat(tmp_path/'b'/'data.hdf5', episodes(1))
+    A, B = identity(a), identity(b)
+    assert A['label']==B['label'] and A['path']!=B['path'] and A['fingerprint']!=B['fingerprint']
+    assert same(load(A['path']), load(a)) and identity(a, load(a))==A
+    shutil.copy(a, tmp_path/'c.hdf5'); assert identity(tmp_path/'c.hdf5')['fingerprint']==A['fingerprint']
+    assert identity(SHIPPED[0])['path']==SHIPPED[0] # an id is the same on every machine
+
+def test_fingerprints_are_those_of_runs():
+    from gac.train import fingerprint
+    tau = from_arrays(episodes(0)); store(episodes(0), 'me/x-v0')
+    assert identity('me/x-v0')['fingerprint']==fingerprint(tau)
+
+def test_small_and_large_scales():
+    gen = np.random.default_rng(0); f = lambda n,d: gen.normal(size=(n,d))
+    scale = np.array([1e-9, 1., 1e9]); shift = np.array([0., 5., -3.])
+    eps = [dict(states=f(21,3)*scale+shift, actions=1e-8*f(20,1), rewards=1e-7*f(20,1)) for _ in range(9)]
+    std = Standardizer.fit(tau := from_arrays(eps))
+    for k,x in dict(s=tau.s, a=tau.a, y=tau.y).items(): assert torch.allclose(std.do(k,x).std(0), torch.tensor(1.), rtol=.1)
+    jitter = [e|dict(states=(1000+6.1e-5*gen.integers(0,2,(21,3))).astype('f4')) for e in eps] # one unit in the last place
+    assert (Standardizer.fit(from_arrays(jitter)).s_std==1).all()
+
+@pytest.mark.parametrize('name', ['HopperBulletEnv-v0','Walker2DBulletEnv-v0','bullet-hopper-medium-v0','dm_control/hopper-hop-v0','Grasshopper-v0','SafetyHopperVelocity-v1','hopper-hop','me/hopper/mine-v0','xhopper'])
+def test_other_worlds_have_no_reference(name): assert not has_reference(name)
+
+@pytest.mark.parametrize('name', ['Hopper-v2','Hopper-v5','walker2d','hopper-medium-v2','halfcheetah_full_replay-v2','mujoco/hopper/medium-v0','gac/walker2d/medium-replay-mini-v0','hopper-medium-expert'])
+def test_known_families(name): assert has_reference(name)
 
 # ---- the cache
 
