@@ -662,7 +662,7 @@ def test_names_of_a_set(tmp_path):
     assert identity(SHIPPED[0])['path']==SHIPPED[0] # an id is the same on every machine
 
 def test_fingerprints_are_those_of_runs():
-    from gac.train import fingerprint
+    from gac.run import fingerprint
     tau = from_arrays(episodes(0)); store(episodes(0), 'me/x-v0')
     assert identity('me/x-v0')['fingerprint']==fingerprint(tau)
 
