@@ -151,8 +151,10 @@ def _given(name, reads, **options): # of a question or strategy; which options e
     return given
 
 def _env(run, env): # the environment asked for, or the run's own
-    if not (env or run.meta.get('env')): raise ValueError('the run does not say its environment; name it with --env')
-    return env or run.meta['env']
+    from gac.worlds import env_from
+    got = env_from(run.meta.get('env'), env, where='the run')
+    if got is None: raise ValueError('the run does not say its environment; name it with --env')
+    return got
 
 def _histogram(rows, y, path): # predicted and achieved returns beside the data's
     import matplotlib; matplotlib.use('agg')

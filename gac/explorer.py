@@ -13,7 +13,9 @@ import numpy as np
 import torch
 from .compare import COLOURS
 from .core import data_root, generator
-from .envs import make_env, rollout, video
+from .worlds import make_env
+from .envs import rollout
+from .film import film as make_film
 from .plans import flat_map
 from .query import QUESTIONS, READS, Ask, PlanPolicy, ask, bounds, seen_by
 from .run import load_run
@@ -69,13 +71,16 @@ def draw_answer(scene, a, axs=None): # Scene, an answer -> axes
     return axs
 
 # %% ../nbs/07e_explorer.ipynb #fac85328
-def act_out(scene, a, film=True, max_steps=120): # an answer -> the answer with `achieved`, `length` and, where MuJoCo can draw, `gif`
+def act_out(scene, a, film=True): # an answer -> the answer with `achieved`, `length` and, where MuJoCo can draw, `gif`
     "Act on an answer, once."
     tau = rollout(scene.env, a['policy'], 1, a['seed'])
     out = a|dict(achieved=float(tau.y[0]), length=int(tau.n[0]), gif=None)
     if film:
+        small = lambda: make_env(scene.env, render_mode='rgb_array', width=240, height=240)
         try:
-            with tempfile.TemporaryDirectory() as d: out['gif'] = video(lambda: make_env(scene.env, render_mode='rgb_array', width=240, height=240), a['policy'], Path(d)/'a.gif', a['seed'], 12, max_steps, every=5).read_bytes()
+            with tempfile.TemporaryDirectory() as d:
+                path = make_film(small, a['policy'], Path(d)/'a.gif', a['seed'], seconds=10, rate=12)
+                out['gif'] = path.read_bytes()
         except RuntimeError as e: out['note'] = str(e) # no off-screen rendering here
     return out
 

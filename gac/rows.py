@@ -20,14 +20,14 @@ COLUMNS = ('dataset env method question acting stage train_seed env_seed target 
 
 def as_rows(
     tau:Trajectories, # rollouts, episode i reset with seed+i
-    env:str,          # environment id
+    env,              # environment id, EnvSpec or EnvConfig
     seed:int,         # of the first
     **cols,           # dataset, method, train_seed, …
 )->pd.DataFrame:      # one row per rollout, columns `COLUMNS`
     "Rollouts as rows of a result file."
     y = tau.y.double()
     score = np.asarray(normalised(y, env)).round(2) if has_reference(env) else np.nan
-    known = dict(env=env, env_seed=range(seed, seed+len(tau)), achieved=y.numpy().round(2), normalised=score,
+    known = dict(env=getattr(env, 'id', env), env_seed=range(seed, seed+len(tau)), achieved=y.numpy().round(2), normalised=score,
                  length=tau.n.numpy(), device='cpu', threads=torch.get_num_threads(), versions=versions())
     unknown = sorted(set(cols)-set(COLUMNS))
     if unknown: raise ValueError(f'unknown columns {unknown}: use some of {COLUMNS}')

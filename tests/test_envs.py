@@ -6,8 +6,8 @@ import pytest
 import torch
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from gac import envs
-from gac.envs import (PointMass, ReturnOnly, Skilled, best_action, best_return, check_spaces, make_env, pick_gl,
-                      point_mass_data, random_policy, rollout, video)
+from gac.envs import (EpisodeError, PointMass, ReturnOnly, Skilled, best_action, best_return, check_spaces,
+                      make_env, point_mass_data, random_policy, rollout)
 
 ID = 'gac/PointMass-v0'
 
@@ -123,23 +123,90 @@ class Endless(PointMass):
 def test_bad_policies(act, match):
     with pytest.raises(ValueError, match=match): rollout(ID, act, 4)
 
-def test_bad_environments(recwarn):
-    with pytest.raises(ValueError, match='Nearest registered ids: Walker2d-v5'): make_env('Walker2-v5')
-    with pytest.raises(ValueError, match='gymnasium-robotics.*Nearest registered ids: Hopper-v5'): make_env('Hopper-v3')
-    with pytest.raises(ValueError, match='nowhere'): make_env('nowhere:Hopper-v5')
-    with pytest.raises(TypeError, match='function that makes'): make_env(7)
-    with pytest.raises(TypeError, match='function that makes'): make_env(lambda: 7)
+def test_endless_episodes_are_stopped():
     with pytest.raises(ValueError, match='more than 50 steps'):
         for _ in envs._run(envs._List(Endless, 1), best_action, np.arange(1), 0, None, envs._Log(1), limit=50): pass
 
-def test_bad_spaces():
-    with pytest.raises(ValueError, match=r'action space Discrete\(2\).*TransformAction'): rollout('CartPole-v1', best_action, 1)
-    with pytest.raises(ValueError, match='S=11, A=3.*S=5, A=any'): check_spaces('Hopper-v5', S=5)
-    with pytest.raises(ValueError, match='S=3, A=2.*A=1'): check_spaces(SyncVectorEnv([PointMass]), A=1)
+def test_bad_numbers():
     with pytest.raises(ValueError, match='n=0'): rollout(ID, best_action, 0)
-    class Flat(PointMass):
-        def __init__(self): super().__init__(); self.observation_space = gym.spaces.Box(0,1,(2,3))
-    with pytest.raises(ValueError, match='observation space.*FlattenObservation'): rollout(Flat, best_action, 1)
+    for seed in (-5, 2**31):
+        with pytest.raises(ValueError, match=f'seed={seed}'): rollout(ID, best_action, 3, seed)
+
+# ---- What an environment may return
+
+class Odd(PointMass):
+    "Right for three steps in episode 2, then what `odd` makes of it."
+    def step(self, action):
+        out = super().step(action)
+        return self.odd(*out) if self.np_random_seed==12 and self.t==4 else out
+
+def bad(**changes):
+    names = ('s','r','fell','out','info')
+    def odd(self, *out): return tuple(changes.get(k, v) for k,v in zip(names, out))
+    return type('Odd', (Odd,), dict(odd=odd))
+
+@pytest.mark.parametrize('changes,says', [
+    (dict(r=float('nan')), 'reward nan'), (dict(r=float('inf')), 'reward inf'), (dict(r=np.array([1.])), 'reward is an array'),
+    (dict(r=np.ones((2,1))), 'reward is an array'), (dict(r=None), 'TypeError'), (dict(r=1j), 'TypeError'),
+    (dict(fell=np.array([True])), 'terminated is an array'), (dict(out=[False]), 'truncated is an array'),
+    (dict(fell=.5), 'terminated is 0.5'), (dict(out=-1), 'truncated -1'), (dict(fell=float('nan')), 'terminated is nan'), (dict(fell=None), 'terminated is None'),
+    (dict(s=np.array([0,np.nan,0], np.float32)), 'observation .*nan'), (dict(s=np.array([0,1e39,0])), 'observation .*inf'),
+    (dict(s=np.zeros(4)), r'shape \(4,\)'), (dict(s=np.zeros((3,1))), r'shape \(3, 1\)'), (dict(s=None), r'shape \(\)')])
+def test_what_is_refused_in_data_is_refused_in_a_rollout(changes, says):
+    with pytest.raises(EpisodeError, match=rf'episode 2 \(seed 12\) failed at step 3: .*{says}') as e: rollout(bad(**changes), best_action, 4, seed=10)
+    assert e.value.tau is None and not len(e.value.rows)
+
+@pytest.mark.parametrize('changes', [dict(r=np.float64(2)), dict(r=np.array(2)), dict(r=2), dict(r=True), dict(fell=np.bool_(True)), dict(fell=1)])
+def test_single_values_of_any_kind_are_taken(changes):
+    tau = rollout(bad(**changes), best_action, 4, seed=10)
+    assert len(tau)==4 and tau.y.isfinite().all()
+
+def test_returns_beyond_float32_are_refused():
+    class Rich(PointMass):
+        def step(self, action): return *super().step(action)[:1], 3e38, False, self.t>=5, {}
+    with pytest.raises(EpisodeError, match=r'episode 0 \(seed 0\) failed at step 1: OverflowError'): rollout(Rich, best_action, 2)
+
+def test_a_vector_environment_is_looked_at_too():
+    with pytest.raises(EpisodeError, match=r'episode 2 \(seed 12\) failed at step 3: .*reward nan'): rollout(SyncVectorEnv([bad(r=float('nan'))]*4), best_action, 4, seed=10)
+
+class Down(PointMass):
+    def reset(self, *, seed=None, options=None):
+        if seed==3: raise ConnectionResetError('simulator gone\nagain')
+        if seed==7: sys.exit(1)
+        return super().reset(seed=seed)
+
+@pytest.mark.parametrize('policy', [best_action, Planner()], ids=['no plan','plan'])
+def test_a_simulator_that_dies_in_reset(policy):
+    with pytest.raises(EpisodeError, match=r'episode 3 \(seed 3\) failed at step 0: ConnectionResetError: simulator gone again') as e: rollout(Down, policy, 5)
+    assert '\n' not in str(e.value)
+    with pytest.raises(EpisodeError, match='seed 4.*step 0: SystemExit'): rollout(Down, policy, 5, seed=4)
+
+def test_episodes_of_earlier_chunks_are_kept():
+    class Late(PointMass):
+        def reset(self, *, seed=None, options=None):
+            if seed==104: raise OSError('no licence')
+            return super().reset(seed=seed)
+    with pytest.raises(EpisodeError, match=r'episode 104 .*100 episodes are kept') as e: rollout(Late, best_action, 110)
+    assert same(e.value.tau, rollout(ID, best_action, 100)) and e.value.rows.tolist()==list(range(100))
+
+# ---- Choices and dictionaries
+
+def lean(s, rows): return torch.stack([-s[:,2]-s[:,3], s[:,2]+s[:,3]], 1)
+
+def test_choices_are_recorded_as_they_were_executed():
+    tau = rollout('CartPole-v1', lean, 5, seed=3)
+    assert tau.a.shape[1]==2 and set(tau.a.unique().tolist())=={0,1} and (tau.a.sum(1)==1).all()
+    world = gym.make('CartPole-v1'); s,_ = world.reset(seed=4); total, i = 0., 0
+    for a in tau[1].a: s,r,fell,out,_ = world.step(int(a.argmax())); total += r
+    assert (fell or out) and total==tau.y[1] and np.array_equal(s, tau[1].s[-1].numpy())
+
+def test_the_world_may_be_wrapped_further():
+    tau = rollout(lambda: ReturnOnly(make_env('CartPole-v1')), lean, 3)
+    assert same(tau, rollout('CartPole-v1', lean, 3))
+
+def test_random_choices():
+    tau = rollout('CartPole-v1', random_policy('CartPole-v1'), 20)
+    assert .3<tau.a[:,0].mean()<.7
 
 def test_a_failure_can_be_sent_to_another_process():
     tau = point_mass_data(2, 0); e = pickle.loads(pickle.dumps(envs.EpisodeError('link lost', tau, np.array([0,2]))))
@@ -162,38 +229,7 @@ def test_return_only_on_hopper():
             _,r,fell,out,_ = env.step(a[0].a[len(rewards)].numpy()); rewards.append(r); end = fell or out
         assert set(rewards[:-1])=={0.} and abs(rewards[-1]-a.y[0])<1e-4
 
-@pytest.mark.parametrize('suffix', ['.mp4','.gif'])
-def test_video_point_mass(tmp_path, suffix):
-    import imageio.v2 as imageio
-    p = video(ID, skilled(1), tmp_path/f'run{suffix}', max_steps=6)
-    frames = imageio.mimread(p)
-    assert len(frames)==6 and frames[0].shape[:2]==(160,480) and [f.name for f in tmp_path.iterdir()]==[p.name]
-    assert np.abs(frames[0][...,:3].astype(int)-frames[-1][...,:3]).max()>50
-
-def test_video_errors(tmp_path):
-    with pytest.raises(ValueError, match="'.mp4' or|use .mp4 or .gif"): video(ID, best_action, tmp_path/'a.avi')
-    with pytest.raises(ValueError, match='render_mode is None'): video(PointMass, best_action, tmp_path/'a.gif')
-    video(lambda: PointMass('rgb_array'), best_action, tmp_path/'a.gif', max_steps=2)
-
-def test_video_hopper(tmp_path):
-    try: pick_gl()
-    except RuntimeError as e: pytest.skip(str(e))
-    assert video('Hopper-v5', random_policy('Hopper-v5'), tmp_path/'hop.mp4', max_steps=3).stat().st_size>500
-
-def test_no_graphics_is_one_error(monkeypatch):
-    monkeypatch.delenv('MUJOCO_GL', raising=False)
-    monkeypatch.setattr(envs, '_gl_works', lambda gl: False)
-    with pytest.raises(RuntimeError, match='tried egl, osmesa, glfw.*libegl1 libgl1-mesa-dri, or libosmesa6'): pick_gl()
-    assert 'MUJOCO_GL' not in os.environ
-
 def test_import_registers():
     code = "import gac.envs, gymnasium; print(gymnasium.make('gac/PointMass-v0').spec.to_json())"
     out = subprocess.run([sys.executable,'-c',code], capture_output=True, text=True)
     assert 'gac.envs:PointMass' in out.stdout, out.stderr
-
-def test_mujoco_says_a_thing_once(capfd, tmp_path, monkeypatch):
-    import mujoco
-    monkeypatch.chdir(tmp_path); make_env('HalfCheetah-v5'); make_env('HalfCheetah-v5')
-    said = capfd.readouterr(); assert said.out+said.err=='' and not (tmp_path/'MUJOCO_LOG.TXT').exists() # Gymnasium's file is in an old form, not ours to mend
-    tell = mujoco.get_mju_user_warning(); tell('something new'); tell('something new')
-    assert capfd.readouterr().err=='MuJoCo: something new\n'
