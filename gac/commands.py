@@ -151,8 +151,11 @@ def _given(name, reads, **options): # of a question or strategy; which options e
     return given
 
 def _env(run, env): # the environment asked for, or the run's own
+    import warnings
     from gac.worlds import env_from
-    got = env_from(run.meta.get('env'), env, where='the run')
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore') # the answer says where it acted
+        got = env_from(run.meta.get('env'), env, where='the run')
     if got is None: raise ValueError('the run does not say its environment; name it with --env')
     return got
 
