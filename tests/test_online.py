@@ -1,17 +1,26 @@
 "Online stages: interrupted anywhere, they end as if nothing had happened."
-import json, os, signal, subprocess, sys, time
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from gac.data import save
+from gac.buffer import collected, store
+from gac.data import from_arrays, save
 from gac.envs import EpisodeError, PointMass, point_mass_data
 from gac.model import Arch
-from gac.online import STRATEGIES, Online, episodes, online, reach, restage, stage, store, wish
+from gac.online import STRATEGIES, Online, data_of_run, next_question, online, reach, stage, told
 from gac.run import Fit, load_run, new_run, save_run
 from gac.train import fit
 
 ID = 'gac/PointMass-v0'
 SMALL = dict(stages=2, episodes=10, chunk=4, refit=dict(iterations=4, outer_lr=1e-3))
+ONE = dict(stages=1, episodes=6, chunk=4, refit=dict(iterations=2))
 
 @pytest.fixture(scope='module')
 def start(tmp_path_factory):
@@ -34,7 +43,7 @@ def test_stages(start, tmp_path, strategy):
     assert last.i==4 and last.meta['stage']==2
     assert len(last.key)==40+(0 if strategy=='control' else 20)
     if strategy!='control':
-        new,q,got = episodes(tmp_path/'stage-1'/'episodes')
+        new,q,got = collected(tmp_path/'stage-1'/'episodes')
         assert len(new)==len(q)==len(got)==10 and got.offset.is_unique
         assert torch.isin(new.key, last.key).all() and all(k in last.store.row for k in new.key.tolist())
 
@@ -68,7 +77,7 @@ def test_a_failing_world_keeps_what_was_over(start, tmp_path):
     cfg = Online('improve', **SMALL)
     with pytest.raises(EpisodeError, match=r'Broken: episode 2 \(seed 1100006\) failed at step 3: OSError: link lost'):
         stage(load_run(out), tau, Broken, tmp_path/'s', cfg)
-    kept = len(episodes(tmp_path/'s'/'episodes')[0])
+    kept = len(collected(tmp_path/'s'/'episodes')[0])
     assert 4<=kept<8
     run, buffer, got = stage(load_run(out), tau, ID, tmp_path/'s', cfg) # repaired
     assert len(got)==10 and len(buffer)==50 and run.i==4
@@ -102,7 +111,10 @@ def test_new_posteriors(start, tmp_path, fresh):
     assert torch.allclose(run.store.get(new.key).mu, q.mu if fresh=='plan' else torch.zeros_like(q.mu))
     assert len(store(run, buffer, new, q, fresh))==45 # an episode that is there already is not stored twice
 
-@pytest.mark.parametrize('bad', [dict(strategy='best'), dict(fresh='data'), dict(elite='all'), dict(stages=0), dict(episodes=0), dict(chunk=0), dict(delta_y=[1.,2.]), dict(refit=[{}]), dict(quantile=1.2)])
+@pytest.mark.parametrize('bad', [dict(strategy='best'), dict(fresh='data'), dict(elite='all'), dict(stages=0), dict(episodes=0), dict(chunk=0), dict(delta_y=[1.,2.]), dict(refit=[{}]), dict(quantile=1.2),
+    dict(stages=True), dict(chunk=2.), dict(episodes='9'), dict(seed=-1), dict(acting='mean'), dict(delta_y=float('nan')),
+    dict(target=float('inf')), dict(target='high'), dict(quantile=None), dict(quantile=float('nan')), dict(refit=dict(steps=1)),
+    dict(refit=[]), dict(refit=dict(iterations=None)), dict(refit=dict(batch='many'))])
 def test_bad_settings(bad):
     with pytest.raises(ValueError, match=next(iter(bad))): Online(**bad)
 
@@ -128,12 +140,12 @@ def test_elite_grows_with_the_buffer_or_stays_as_large_as_at_the_start(start, tm
     assert elite==dict(start=[tenth,tenth], buffer=[None,None], told=[50,50])
     assert not same(*(load_run(tmp_path/name/'stage-2') for name in ('start','buffer')))
 
-def test_adaptive_goes_no_further_than_wishes_came_true(start):
+def test_adaptive_goes_no_further_than_targets_were_met(start):
     import pandas as pd
     run = load_run(start[0])
     sd, top = float(run.y.std()), run.y[run.y>=run.y.quantile(.95)].median().item()
     t = np.linspace(top-sd, top+3*sd, 50)
-    def delta(a): return wish(Online('adaptive'), run, 2, pd.DataFrame(dict(target=t, achieved=a)))[1].delta_y
+    def delta(a): return next_question(Online('adaptive'), run, 2, pd.DataFrame(dict(target=t, achieved=a)))[1].delta_y
     assert delta(t)>delta(np.minimum(t,top+sd))>delta(t-2*sd)
     assert delta(t-2*sd)==pytest.approx(.1*sd)
 
@@ -142,7 +154,7 @@ def test_half_written_chunks_are_ignored(start, tmp_path):
     cfg = Online('improve', **SMALL)
     (tmp_path/'s'/'episodes').mkdir(parents=True)
     (tmp_path/'s'/'episodes'/'.00000.safetensors.99.tmp.safetensors').write_bytes(b'killed') # what kill -9 leaves
-    assert episodes(tmp_path/'s'/'episodes') is None
+    assert collected(tmp_path/'s'/'episodes') is None
     _, buffer, got = stage(load_run(out), tau, ID, tmp_path/'s', cfg)
     assert len(got)==10 and len(buffer)==50
 
@@ -159,11 +171,209 @@ def test_kill_9_and_the_same_command_again(start, tmp_path):
         p.send_signal(signal.SIGKILL); said = p.communicate(timeout=20)[0]
     finally: p.kill(); p.wait()
     assert p.returncode==-signal.SIGKILL and first.exists(), said
-    kept = {f:f.read_bytes() for f in at.glob('0*.safetensors')}; assert 25<=len(episodes(at)[0])<n and not (home/'stage-1'/'checkpoint').exists()
+    kept = {f:f.read_bytes() for f in at.glob('0*.safetensors')}; assert 25<=len(collected(at)[0])<n and not (home/'stage-1'/'checkpoint').exists()
     p = start_it(); said = p.communicate(timeout=60)[0]
     assert p.returncode==0 and 'written' in said, said
-    assert all(f.read_bytes()==v for f,v in kept.items()) and len(episodes(at)[0])==n and load_run(home/'stage-1').i==4
+    assert all(f.read_bytes()==v for f,v in kept.items()) and len(collected(at)[0])==n and load_run(home/'stage-1').i==4
     assert not [f for f in home.rglob('*') if f.name.startswith('.') or '.tmp' in f.name]
     online(load_run(out), tau, ID, tmp_path/'peace', Online('improve', stages=1, episodes=n, refit=Online().refit|dict(iterations=4)), n=0)
     assert {f.name:f.read_bytes() for f in at.iterdir()}=={f.name:f.read_bytes() for f in (tmp_path/'peace'/'stage-1'/'episodes').iterdir()}
     assert same(load_run(home/'stage-1'), load_run(tmp_path/'peace'/'stage-1'))
+
+# ---- What a folder says is checked
+
+@pytest.fixture(scope='module')
+def over(start, tmp_path_factory):
+    "An online run of one stage that is over."
+    out, tau = start
+    home = tmp_path_factory.mktemp('over')
+    online(load_run(out), tau, ID, home, Online('improve', **ONE), n=2)
+    return home
+
+def begun(start, over, folder):
+    "A copy of it, and how it is asked to go on."
+    out, tau = start
+    shutil.copytree(over, folder, dirs_exist_ok=True)
+    return lambda **kw: online(load_run(out), tau, ID, folder, Online('improve', **ONE), n=2, **kw)
+
+@pytest.mark.parametrize('field, value, says', [
+    ('start', 3, "start is '3', a str is needed"), ('seed', None, 'seed is'), ('i', True, "i is 'True', a int"),
+    ('settings', [], 'settings is'), ('settings', dict(magic=1), 'settings.magic is unknown'),
+    ('settings', dict(stages='2'), "settings: stages='2'"), ('settings', dict(quantile=[]), 'settings: quantile has 0')])
+def test_what_online_json_must_hold(start, over, tmp_path, field, value, says):
+    again, f = begun(start, over, tmp_path), tmp_path/'online.json'
+    has = json.loads(f.read_text())
+    f.write_text(json.dumps(has|{field:value}))
+    with pytest.raises(ValueError, match='online.json.*') as e: again()
+    assert says in str(e.value) and 'another folder' in str(e.value)
+
+@pytest.mark.parametrize('text', ['', '[]', '{"settings": ', '\x00', '['*100_000, '{"seed": NaN}', '{"i": '+'9'*5000+'}'])
+def test_no_text_gets_past_online_json(start, over, tmp_path, text):
+    again = begun(start, over, tmp_path)
+    (tmp_path/'online.json').write_text(text)
+    with pytest.raises(ValueError, match='online.json'): again()
+    (tmp_path/'online.json').write_bytes(b'\xff\xfe')
+    with pytest.raises(ValueError, match='online.json'): told(tmp_path)
+
+def spoil(rows, how):
+    if how=='no column': return rows.drop(columns='achieved')
+    if how=='not a number': return rows.astype(dict(achieved=object)).assign(achieved=lambda x: ['much',*x.achieved[1:]])
+    if how=='nan': return rows.assign(predicted=float('nan'))
+    if how=='short': return rows.iloc[:-1]
+    return rows.assign(**{how:rows[how].map(lambda x: 'prior' if how=='question' else x+1)})
+
+@pytest.mark.parametrize('how, says', [('no column','no column achieved'), ('not a number',"achieved is 'much' in row 0"),
+    ('nan','predicted is'), ('short','does not hold 2 episodes'), ('env_seed','does not hold'), ('stage','does not hold'), ('question','does not hold')])
+def test_what_rows_must_hold(start, over, tmp_path, how, says):
+    import pandas as pd
+    again, f = begun(start, over, tmp_path), tmp_path/'stage-1'/'rows-2.csv'
+    before = f.read_text()
+    spoil(pd.read_csv(f), how).to_csv(f, index=False)
+    with pytest.raises(ValueError, match='rows-2.csv') as e: again()
+    assert says in str(e.value) and 'asked again' in str(e.value)
+    f.unlink() # the cure that was named
+    again()
+    assert f.read_text()==before
+
+def test_other_questions_are_not_answered_with_those_of_before(start, over, tmp_path):
+    again = begun(start, over, tmp_path)
+    for kw in (dict(asked=('best',)), dict(seed=20_000)):
+        with pytest.raises(ValueError, match='rows-2.csv does not hold'): again(**kw)
+
+def test_a_checkpoint_beside_other_episodes_is_refused(start, over, tmp_path):
+    again = begun(start, over, tmp_path)
+    (tmp_path/'stage-1'/'episodes'/'00004.safetensors').unlink()
+    with pytest.raises(ValueError, match='stage-1/checkpoint was trained on other episodes'): again()
+
+@pytest.mark.parametrize('n', [-1, 1.5, True])
+def test_how_many_are_asked(start, tmp_path, n):
+    with pytest.raises(ValueError, match='episodes for each question'):
+        online(load_run(start[0]), start[1], ID, tmp_path/'o', Online('improve', **SMALL), n=n)
+    assert not (tmp_path/'o').exists()
+
+def test_another_world_is_refused_before_any_work(start, tmp_path):
+    with pytest.raises(ValueError, match='S=3'): online(load_run(start[0]), start[1], 'Hopper-v5', tmp_path/'o', Online('improve', **SMALL), n=0)
+    assert not (tmp_path/'o').exists()
+
+# ---- Worlds that repeat themselves, pay nothing that is a number, or only 0 and 1
+
+class Price(gym.Env):
+    "One price, always the same start; whatever is asked above the cap is the cap."
+    def __init__(self, render_mode=None):
+        self.observation_space = gym.spaces.Box(-1, 1, (1,), np.float32)
+        self.action_space = gym.spaces.Box(0., 1., (1,), np.float32)
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(1,np.float32), {}
+    def step(self, a): return np.zeros(1,np.float32), self.pays(float(a[0])), True, False, {}
+    def pays(self, price): return 10*price
+
+@pytest.fixture(scope='module')
+def shop(tmp_path_factory):
+    out, a = tmp_path_factory.mktemp('shop'), np.random.default_rng(0).normal(.8,.4,(60,1,1)).astype('f4')
+    tau = from_arrays([np.zeros((2,1))]*60, list(a), returns=10*a.clip(0,1)[:,0,0])
+    run = new_run(tau, Arch.tiny(1,1), Fit(iterations=20), dataset='price', env=None)
+    fit(run, tau, out, progress=False)
+    return out, tau
+
+def test_repeated_episodes_are_kept_each_with_its_own_posterior(shop, tmp_path):
+    out, tau = shop
+    cfg = Online(stages=2, episodes=30, chunk=10, quantile=.5, refit=dict(iterations=2))
+    online(load_run(out), tau, Price, tmp_path/'whole', cfg, n=0)
+    got = [collected(tmp_path/'whole'/f'stage-{k}'/'episodes')[0] for k in (1,2)]
+    run = load_run(tmp_path/'whole'/'stage-2')
+    contents = torch.cat([g.a for g in got])
+    assert len(contents.unique())<len(contents)==60 # they do repeat
+    assert len(run.key.unique())==len(run.key)==120 and all(k in run.store.row for g in got for k in g.key.tolist())
+    online(load_run(out), tau, Price, tmp_path/'whole', cfg, n=0) # read again
+    for f in (tmp_path/'whole'/'stage-1'/'episodes').iterdir(): assert f.stat().st_size
+    once = collected(tmp_path/'whole'/'stage-1'/'episodes')[0].key
+    assert torch.equal(once, got[0].key)
+
+def test_a_folder_whose_chunks_repeat_keys_goes_on(shop, tmp_path):
+    "Chunks were once keyed without a look at each other."
+    from safetensors.torch import load_file, save_file
+    out, tau = shop
+    cfg = Online(stages=1, episodes=30, chunk=10, quantile=.5, refit=dict(iterations=2))
+    online(load_run(out), tau, Price, tmp_path/'a', cfg, n=0)
+    chunks = sorted((tmp_path/'a'/'stage-1'/'episodes').iterdir())
+    old = tmp_path/'b'/'stage-1'/'episodes'
+    old.mkdir(parents=True)
+    for f in chunks[:2]: save_file(load_file(f)|dict(key=load_file(chunks[0])['key']), old/f.name)
+    online(load_run(out), tau, Price, tmp_path/'b', cfg, n=0)
+    new = collected(old)[0]
+    assert len(new)==len(new.key.unique())==30
+
+def test_a_reward_that_is_no_number_does_not_poison_the_folder(shop, tmp_path):
+    out, tau = shop
+    class Flaky(Price):
+        paid = 0
+        def pays(self, price):
+            Flaky.paid += 1
+            return float('nan') if Flaky.paid==14 else super().pays(price)
+    cfg = Online(stages=1, episodes=30, chunk=10, quantile=.5, refit=dict(iterations=2))
+    with pytest.raises(EpisodeError, match='nan'): online(load_run(out), tau, Flaky, tmp_path, cfg, n=0)
+    assert collected(tmp_path/'stage-1'/'episodes')[0].y.isfinite().all()
+    online(load_run(out), tau, Price, tmp_path, cfg, n=0) # mended
+    new = collected(tmp_path/'stage-1'/'episodes')[0]
+    assert len(new)==30 and new.y.isfinite().all() and load_run(tmp_path/'stage-1').i==2
+
+@pytest.mark.parametrize('strategy', STRATEGIES)
+def test_success_or_not(start, tmp_path, strategy):
+    "Returns of 0 and 1, and the best are tied: the defaults work."
+    from dataclasses import replace
+    _, tau = start
+    tau = replace(tau, y=(tau.y>tau.y.quantile(.7)).float())
+    run = new_run(tau, Arch.tiny(3,2), Fit(iterations=2, batch=16, k=8), dataset='success', env=ID)
+    fit(run, tau, tmp_path/'run', progress=False)
+    cfg = Online(strategy, stages=2, episodes=4, refit=dict(iterations=2))
+    rows = online(load_run(tmp_path/'run'), tau, ID, tmp_path/'o', cfg, n=2, asked=('improve',))
+    assert rows.achieved.notna().all()
+    if strategy!='control': assert collected(tmp_path/'o'/'stage-2'/'episodes')[2].target.min()>=1
+
+# ---- The data of a run
+
+def test_train_evaluate_online_on_a_file_of_ones_own(tmp_path):
+    "The label of the data is not where they are."
+    import h5py
+    tau = point_mass_data(20)
+    end = np.zeros(len(tau.a), bool)
+    end[tau.n.cumsum(0).numpy()-1] = True
+    r = np.zeros(len(end))
+    r[end] = tau.y.numpy()
+    s, s1 = (torch.cat([tau[i].s[part] for i in range(20)]).numpy() for part in (slice(None,-1), slice(1,None)))
+    with h5py.File(tmp_path/'my_episodes.hdf5', 'w') as f:
+        for k,v in dict(observations=s, next_observations=s1, actions=tau.a.numpy(), rewards=r, terminals=end, timeouts=0*end).items(): f[k] = v
+    def gac(*args, cwd=tmp_path):
+        p = subprocess.run([sys.executable,'-m','gac',*map(str,args)], capture_output=True, text=True, cwd=cwd, env=os.environ|dict(GAC_CACHE=str(tmp_path/'cache')))
+        assert p.returncode==0, p.stderr
+        return p.stdout
+    gac('train','my_episodes.hdf5','--env',ID,'--out','runs/mine','--iterations',3)
+    gac('evaluate','runs/mine','--question','best','--episodes',2)
+    (tmp_path/'elsewhere').mkdir()
+    on = ('--stages',1,'--episodes',3,'--asked',0,'--set','iterations=2')
+    gac('online',tmp_path/'runs'/'mine',*on, cwd=tmp_path/'elsewhere')
+    meta = load_run(tmp_path/'runs'/'mine').meta
+    assert meta['dataset']=='my_episodes' and meta['source']==str(tmp_path/'my_episodes.hdf5')
+    save_run(load_run(tmp_path/'runs'/'mine'), tmp_path/'slim', slim=True)
+    assert 'source' not in load_run(tmp_path/'slim').meta # a place on somebody's disk is not for sharing
+
+def test_data_that_moved_or_changed(start, tmp_path):
+    out, tau = start
+    run = load_run(out)
+    place = save(tau, 'gac/lane-v0', ID, tmp_path)
+    assert len(data_of_run(run, place))==len(tau)
+    run.meta['source'] = str(place)
+    assert torch.equal(data_of_run(run).key, tau.key)
+    run.meta['source'] = str(tmp_path/'gone')
+    with pytest.raises(FileNotFoundError, match='lane, left .*gone.*--dataset'): data_of_run(run)
+    with pytest.raises(ValueError, match='other data'): data_of_run(run, save(point_mass_data(9, 5), 'gac/other-v0', ID, tmp_path))
+
+def test_bars_only_where_they_are_asked_for(start, tmp_path, capsys):
+    out, tau = start
+    cfg = Online('improve', **SMALL|dict(stages=1))
+    online(load_run(out), tau, ID, tmp_path/'quiet', cfg, n=1)
+    assert capsys.readouterr()==('','')
+    online(load_run(out), tau, ID, tmp_path/'told', cfg, n=1, progress=True)
+    said = capsys.readouterr().err
+    assert 'stage 1: collect' in said and 'stage 1: ask' in said and '/10' in said
