@@ -99,15 +99,15 @@ def online(
     env:Env=None, threads:Annotated[int, typer.Option(help='CPU threads')]=1,
 ):
     "Fine-tune a run in stages: collect, store, refit; resumes by itself."
-    from gac import data, online as o
+    from gac import online as o
     from gac.core import set_threads
     from gac.run import load_run, resumable
-    set_threads(threads); r = resumable(load_run(run)); tau = data.load(dataset or r.meta['dataset'])
+    set_threads(threads); r = resumable(load_run(run)); tau = o.data_of_run(r, dataset)
     chosen = _given(strategy, o.STRATEGIES, delta_y=delta_y, quantile=quantile, target=target)
     make = (lambda **kw: o.Online.paper(r.meta['dataset'], **kw)) if paper else o.Online
     if set_: chosen['refit'] = _refits(make().refit, set_, stages, r.model.arch)
     cfg, out = make(strategy=strategy, stages=stages, episodes=episodes, fresh=fresh, elite=elite, seed=r.cfg.seed, **chosen), out or run/f'online-{strategy}'
-    rows = o.online(r, tau, _env(r,env), out, cfg, asked, log=lambda s: print(s, flush=True))
+    rows = o.online(r, tau, _env(r,env), out, cfg, asked, log=lambda s: print(s, flush=True), progress=True)
     if table: o.keep(rows, out, cfg, label or strategy, table)
     if asked: print(rows.groupby(['question','stage']).achieved.agg(['mean','std']).round(1).to_string())
     print(f'written: {out}')

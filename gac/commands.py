@@ -84,7 +84,8 @@ def _fresh(dataset, tau, env, pairs, dev, fit): # -> Run
     from gac.run import new_run
     cfg, arch = settings(pairs, tau.s.shape[1], tau.a.shape[1], **fit)
     world = env_of(dataset, env); check_spaces(world, arch.S, arch.A)
-    return new_run(tau, arch, cfg, dev, dataset=name_of(dataset), env=world)
+    place = str(Path(dataset).resolve()) if Path(dataset).exists() else dataset
+    return new_run(tau, arch, cfg, dev, dataset=name_of(dataset), source=place, env=world)
 
 # %% ../nbs/13_commands.ipynb #b7f12a3b
 def settings(

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['STRATEGIES', 'CHOICES', 'WHOLE', 'NAMES', 'TOLD', 'NUMBERS', 'AGAIN', 'Online', 'known', 'reach', 'next_question',
-           'collect', 'restage', 'refit_at', 'stage', 'online', 'told', 'data_of_run', 'save_online']
+           'collect', 'restage', 'refit_at', 'stage', 'online', 'told', 'data_of_run', 'keep']
 
 # %% ../nbs/08_online.ipynb #d76a467d
 import json
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
-from .buffer import CURE, collected, next_offset, own_keys, read_chunks, store, write_chunk
+from .buffer import CURE, episodes, next_offset, own_keys, read_chunks, store, write_chunk
 from .core import Trajectories, data_root, writing
 from .data import load
 from .envs import EpisodeError, check_spaces, rollout
@@ -159,7 +159,7 @@ def collect(
     "Collect `cfg.episodes` episodes; what is there already is kept."
     first, dev = 1_000_000*(cfg.seed+1)+100_000*stage, run.model.head.lsd.device # far from all other seeds
     low, high = (x.to(dev) for x in bounds(env))
-    have, at = collected(folder, run.model.arch), next_offset(read_chunks(folder))
+    have, at = episodes(folder, run.model.arch), next_offset(read_chunks(folder))
     got, taken = len(have[0]) if have else 0, set(run.key.tolist())
     if have: taken |= set(have[0].key.tolist())
     with _bar(stage, cfg.episodes, got, progress) as bar:
@@ -234,7 +234,7 @@ def stage(
     got, folder = None, Path(out)/'episodes'
     if cfg.strategy!='control':
         collect(run, env, *next_question(cfg,run,k,last), folder, cfg, k, progress)
-        new,q,got = collected(folder, run.model.arch)
+        new,q,got = episodes(folder, run.model.arch)
         tau = store(run, tau, new, q, cfg.fresh)
     run = _stands(out, tau, run.model.head.lsd.device) or restage(run, tau, k, **refit)
     if run.i<run.cfg.iterations: fit(run, tau, out, **dict(every=100, progress=progress)|kw)
@@ -375,7 +375,7 @@ def data_of_run(
     return tau
 
 # %% ../nbs/08_online.ipynb #c5f19440
-def save_online(
+def keep(
     rows,        # from `online`
     out,         # its folder
     cfg:Online,  # its settings
@@ -383,10 +383,10 @@ def save_online(
     table:str,   # rows go to results/TABLE.csv, collected episodes to results/TABLE-collected.csv
     root=None,   # data root; None: `data_root()`
 ):
-    "Add what an online run has shown to the result files."
+    "Keep what an online run has shown in the result files."
     where, new = Path(root or data_root())/'results', []
     for k in range(1, cfg.stages+1):
-        got = collected(Path(out)/f'stage-{k}'/'episodes')
+        got = episodes(Path(out)/f'stage-{k}'/'episodes')
         if got: new.append(got[2].assign(stage=k, env_seed=got[2].offset).drop(columns='offset'))
     if len(rows): save_rows(rows.assign(method=label), where/f'{table}.csv')
     if not new: return

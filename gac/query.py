@@ -58,7 +58,7 @@ def targets(
     "Returns to aim for: y* fixed, or y⁺ = y+Δy with y drawn above the q-quantile of the data."
     if question=='target': return torch.full((n,), float(y.max()) if cfg.target is None else _sane(cfg.target, y))
     top = y[y>y.double().quantile(cfg.quantile)].cpu()
-    if not len(top): raise ValueError(f'no return lies above the {cfg.quantile} quantile ({float(y.double().quantile(cfg.quantile)):.1f}); lower it')
+    if not len(top): top = y[y==y.max()].cpu() # the best are tied
     _sane(float(top.max())+cfg.delta_y, y, f' (Δy={cfg.delta_y:g})')
     return top[torch.randint(len(top), (n,), generator=gen)]+cfg.delta_y
 

@@ -120,7 +120,8 @@ def save_run(
 )->Path:              # the checkpoint folder
     "Write a checkpoint, all or nothing."
     if not slim: mend_generator(resumable(run))
-    cfg = dict(format=1, arch=asdict(run.model.arch), fit=asdict(run.cfg), i=run.i, meta=run.meta, slim=slim)
+    meta = {k:v for k,v in run.meta.items() if not (slim and k=='source')} # a place on a disk
+    cfg = dict(format=1, arch=asdict(run.model.arch), fit=asdict(run.cfg), i=run.i, meta=meta, slim=slim)
     post = run.store.state()
     if slim: post = _few(run, keep)
     with (run.team.writing if run.team else writing)(Path(out)/'checkpoint', folder=True) as d:

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from gac.buffer import CHUNK, collected, next_offset, own_keys, read_chunks, write_chunk
+from gac.buffer import CHUNK, episodes, next_offset, own_keys, read_chunks, write_chunk
 from gac.core import cat
 from gac.envs import point_mass_data
 from gac.model import Arch
@@ -21,13 +21,13 @@ def folder(tmp_path, tau):
     return tmp_path
 
 def test_read_is_what_was_written(folder, tau):
-    new, q, rows = collected(folder, Arch.tiny(3,2))
+    new, q, rows = episodes(folder, Arch.tiny(3,2))
     for k in ('s','a','y','n','last','key'): assert torch.equal(getattr(new,k), getattr(tau,k))
     assert rows.offset.tolist()==list(range(9)) and rows.predicted.tolist()==[0,1,2]*3 and len(q)==9
     assert next_offset(read_chunks(folder))==9
 
 def test_nothing_collected(tmp_path):
-    assert collected(tmp_path/'none') is None and next_offset([])==0
+    assert episodes(tmp_path/'none') is None and next_offset([])==0
 
 def test_nothing_is_written_of_nothing(tmp_path, tau):
     write_chunk(tmp_path, 0, 3, None, [], plans(3))
@@ -40,7 +40,7 @@ def test_numbers_are_finite_on_both_ways(tmp_path, folder, tau, field, value):
     d = load_file(f)
     d[field].view(-1)[0] = value
     save_file(d, f)
-    with pytest.raises(ValueError, match=f'00003.safetensors: {field} holds'): collected(folder)
+    with pytest.raises(ValueError, match=f'00003.safetensors: {field} holds'): episodes(folder)
     if field in ('s','a','y'):
         part = tau[:3]
         bad = replace(part, **{field:getattr(part,field)*value})
@@ -62,13 +62,13 @@ def test_every_field_has_its_type_and_shape(folder, field, how):
     if how=='length': d[field] = torch.cat([x,x[:1]])
     if how=='empty': d[field] = x[:0]
     save_file(d, f)
-    with pytest.raises(ValueError, match='00003.safetensors') as e: collected(folder, Arch.tiny(3,2))
+    with pytest.raises(ValueError, match='00003.safetensors') as e: episodes(folder, Arch.tiny(3,2))
     assert 'done again' in str(e.value)
 
 def test_a_field_too_many(folder):
     f = folder/'00000.safetensors'
     save_file(load_file(f)|dict(reward=torch.zeros(3)), f)
-    with pytest.raises(ValueError, match="00000.safetensors holds .*'reward'"): collected(folder)
+    with pytest.raises(ValueError, match="00000.safetensors holds .*'reward'"): episodes(folder)
 
 @pytest.mark.parametrize('n', [0, -4, 2**62])
 def test_lengths_that_cannot_be(folder, n):
@@ -76,25 +76,25 @@ def test_lengths_that_cannot_be(folder, n):
     d = load_file(f)
     d['n'][0] = n
     save_file(d, f)
-    with pytest.raises(ValueError, match='done again'): collected(folder)
+    with pytest.raises(ValueError, match='done again'): episodes(folder)
 
 @pytest.mark.parametrize('size', [0, 7, 100, 2000])
 def test_a_torn_file(folder, size):
     f = folder/'00006.safetensors'
     f.write_bytes(f.read_bytes()[:size])
-    with pytest.raises(ValueError, match='00006.safetensors cannot be read'): collected(folder)
+    with pytest.raises(ValueError, match='00006.safetensors cannot be read'): episodes(folder)
 
 def test_flipped_bytes_never_escape_as_another_error(folder):
     f = folder/'00000.safetensors'
     whole = f.read_bytes()
     for i in range(0, 1200, 7):
         f.write_bytes(whole[:i]+bytes([whole[i]^0xff])+whole[i+1:])
-        try: collected(folder)
+        try: episodes(folder)
         except ValueError as e: assert 'done again' in str(e)
 
 def test_a_chunk_of_another_model(folder):
-    with pytest.raises(ValueError, match='s is .*is needed'): collected(folder, Arch.tiny(4,2))
-    with pytest.raises(ValueError, match='mu is .*is needed'): collected(folder, Arch(3,2))
+    with pytest.raises(ValueError, match='s is .*is needed'): episodes(folder, Arch.tiny(4,2))
+    with pytest.raises(ValueError, match='mu is .*is needed'): episodes(folder, Arch(3,2))
 
 def test_own_keys(tau):
     taken = set(tau.key.tolist())

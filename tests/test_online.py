@@ -10,7 +10,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from gac.buffer import collected, store
+from gac.buffer import episodes, store
 from gac.data import from_arrays, save
 from gac.envs import EpisodeError, PointMass, point_mass_data
 from gac.model import Arch
@@ -43,7 +43,7 @@ def test_stages(start, tmp_path, strategy):
     assert last.i==4 and last.meta['stage']==2
     assert len(last.key)==40+(0 if strategy=='control' else 20)
     if strategy!='control':
-        new,q,got = collected(tmp_path/'stage-1'/'episodes')
+        new,q,got = episodes(tmp_path/'stage-1'/'episodes')
         assert len(new)==len(q)==len(got)==10 and got.offset.is_unique
         assert torch.isin(new.key, last.key).all() and all(k in last.store.row for k in new.key.tolist())
 
@@ -77,7 +77,7 @@ def test_a_failing_world_keeps_what_was_over(start, tmp_path):
     cfg = Online('improve', **SMALL)
     with pytest.raises(EpisodeError, match=r'Broken: episode 2 \(seed 1100006\) failed at step 3: OSError: link lost'):
         stage(load_run(out), tau, Broken, tmp_path/'s', cfg)
-    kept = len(collected(tmp_path/'s'/'episodes')[0])
+    kept = len(episodes(tmp_path/'s'/'episodes')[0])
     assert 4<=kept<8
     run, buffer, got = stage(load_run(out), tau, ID, tmp_path/'s', cfg) # repaired
     assert len(got)==10 and len(buffer)==50 and run.i==4
@@ -154,7 +154,7 @@ def test_half_written_chunks_are_ignored(start, tmp_path):
     cfg = Online('improve', **SMALL)
     (tmp_path/'s'/'episodes').mkdir(parents=True)
     (tmp_path/'s'/'episodes'/'.00000.safetensors.99.tmp.safetensors').write_bytes(b'killed') # what kill -9 leaves
-    assert collected(tmp_path/'s'/'episodes') is None
+    assert episodes(tmp_path/'s'/'episodes') is None
     _, buffer, got = stage(load_run(out), tau, ID, tmp_path/'s', cfg)
     assert len(got)==10 and len(buffer)==50
 
@@ -171,10 +171,10 @@ def test_kill_9_and_the_same_command_again(start, tmp_path):
         p.send_signal(signal.SIGKILL); said = p.communicate(timeout=20)[0]
     finally: p.kill(); p.wait()
     assert p.returncode==-signal.SIGKILL and first.exists(), said
-    kept = {f:f.read_bytes() for f in at.glob('0*.safetensors')}; assert 25<=len(collected(at)[0])<n and not (home/'stage-1'/'checkpoint').exists()
+    kept = {f:f.read_bytes() for f in at.glob('0*.safetensors')}; assert 25<=len(episodes(at)[0])<n and not (home/'stage-1'/'checkpoint').exists()
     p = start_it(); said = p.communicate(timeout=60)[0]
     assert p.returncode==0 and 'written' in said, said
-    assert all(f.read_bytes()==v for f,v in kept.items()) and len(collected(at)[0])==n and load_run(home/'stage-1').i==4
+    assert all(f.read_bytes()==v for f,v in kept.items()) and len(episodes(at)[0])==n and load_run(home/'stage-1').i==4
     assert not [f for f in home.rglob('*') if f.name.startswith('.') or '.tmp' in f.name]
     online(load_run(out), tau, ID, tmp_path/'peace', Online('improve', stages=1, episodes=n, refit=Online().refit|dict(iterations=4)), n=0)
     assert {f.name:f.read_bytes() for f in at.iterdir()}=={f.name:f.read_bytes() for f in (tmp_path/'peace'/'stage-1'/'episodes').iterdir()}
@@ -280,14 +280,14 @@ def test_repeated_episodes_are_kept_each_with_its_own_posterior(shop, tmp_path):
     out, tau = shop
     cfg = Online(stages=2, episodes=30, chunk=10, quantile=.5, refit=dict(iterations=2))
     online(load_run(out), tau, Price, tmp_path/'whole', cfg, n=0)
-    got = [collected(tmp_path/'whole'/f'stage-{k}'/'episodes')[0] for k in (1,2)]
+    got = [episodes(tmp_path/'whole'/f'stage-{k}'/'episodes')[0] for k in (1,2)]
     run = load_run(tmp_path/'whole'/'stage-2')
     contents = torch.cat([g.a for g in got])
     assert len(contents.unique())<len(contents)==60 # they do repeat
     assert len(run.key.unique())==len(run.key)==120 and all(k in run.store.row for g in got for k in g.key.tolist())
     online(load_run(out), tau, Price, tmp_path/'whole', cfg, n=0) # read again
     for f in (tmp_path/'whole'/'stage-1'/'episodes').iterdir(): assert f.stat().st_size
-    once = collected(tmp_path/'whole'/'stage-1'/'episodes')[0].key
+    once = episodes(tmp_path/'whole'/'stage-1'/'episodes')[0].key
     assert torch.equal(once, got[0].key)
 
 def test_a_folder_whose_chunks_repeat_keys_goes_on(shop, tmp_path):
@@ -301,7 +301,7 @@ def test_a_folder_whose_chunks_repeat_keys_goes_on(shop, tmp_path):
     old.mkdir(parents=True)
     for f in chunks[:2]: save_file(load_file(f)|dict(key=load_file(chunks[0])['key']), old/f.name)
     online(load_run(out), tau, Price, tmp_path/'b', cfg, n=0)
-    new = collected(old)[0]
+    new = episodes(old)[0]
     assert len(new)==len(new.key.unique())==30
 
 def test_a_reward_that_is_no_number_does_not_poison_the_folder(shop, tmp_path):
@@ -313,9 +313,9 @@ def test_a_reward_that_is_no_number_does_not_poison_the_folder(shop, tmp_path):
             return float('nan') if Flaky.paid==14 else super().pays(price)
     cfg = Online(stages=1, episodes=30, chunk=10, quantile=.5, refit=dict(iterations=2))
     with pytest.raises(EpisodeError, match='nan'): online(load_run(out), tau, Flaky, tmp_path, cfg, n=0)
-    assert collected(tmp_path/'stage-1'/'episodes')[0].y.isfinite().all()
+    assert episodes(tmp_path/'stage-1'/'episodes')[0].y.isfinite().all()
     online(load_run(out), tau, Price, tmp_path, cfg, n=0) # mended
-    new = collected(tmp_path/'stage-1'/'episodes')[0]
+    new = episodes(tmp_path/'stage-1'/'episodes')[0]
     assert len(new)==30 and new.y.isfinite().all() and load_run(tmp_path/'stage-1').i==2
 
 @pytest.mark.parametrize('strategy', STRATEGIES)
@@ -329,7 +329,7 @@ def test_success_or_not(start, tmp_path, strategy):
     cfg = Online(strategy, stages=2, episodes=4, refit=dict(iterations=2))
     rows = online(load_run(tmp_path/'run'), tau, ID, tmp_path/'o', cfg, n=2, asked=('improve',))
     assert rows.achieved.notna().all()
-    if strategy!='control': assert collected(tmp_path/'o'/'stage-2'/'episodes')[2].target.min()>=1
+    if strategy!='control': assert episodes(tmp_path/'o'/'stage-2'/'episodes')[2].target.min()>=1
 
 # ---- The data of a run
 

@@ -147,9 +147,11 @@ def test_target_is_the_best_of_the_data_or_what_we_say():
     y = torch.tensor([1.,7.,3.])
     assert targets('target', 3, y, Ask()).tolist()==[7,7,7] and targets('target', 2, y, Ask(target=-4.)).tolist()==[-4,-4]
 
-@pytest.mark.parametrize('y', [[3.,3.,3.],[1.,2.,2.,2.]])
-def test_no_return_above_the_quantile(y):
-    with pytest.raises(ValueError, match='no return lies above the 0.8 quantile'): targets('improve', 2, torch.tensor(y), Ask())
+@pytest.mark.parametrize('y', [[3.,3.,3.],[1.,2.,2.,2.],[0.,0.,1.,1.]])
+def test_where_the_best_are_tied_they_are_the_top(y):
+    y = torch.tensor(y)
+    assert not (y>y.double().quantile(.8)).any()
+    assert targets('improve', 2, y, Ask(delta_y=.1)).tolist()==pytest.approx([float(y.max())+.1]*2)
 
 @pytest.mark.parametrize('kw,says', [(dict(quantile=0.),'between 0 and 1'),(dict(quantile=1.),'between 0 and 1'),(dict(quantile=float('nan')),'between 0 and 1'),
                                      (dict(lam=-1.),'at least 0'),(dict(width=0.),'must be positive'),(dict(width=-.5),'must be positive'),(dict(steps=0),'at least 1')])
