@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help install demo test speed lab notebooks readme readme-to clean
+.PHONY: help install demo test speed oracles lab notebooks readme readme-to clean
 
 # The first of these that is Python 3.11 or later and can make a venv.
 PYTHON ?= $(firstword $(foreach p,python3.11 python3,$(shell $p -c 'import sys, venv, ensurepip; sys.version_info>=(3,11) and print("$p")' 2>/dev/null)))
@@ -68,6 +68,16 @@ speed: $(STAMP) ## times, floors and ratios into data/results/speed.csv (about h
 	@echo "speed: measures steps, epochs, the plain way, rollouts and scaling; about half an hour, let nothing else run"
 	@$(BIN)/python -m pytest -q tests/speed/bench.py --benchmark-columns=median,stddev,rounds $(FLAGS)
 
+# d3rlpy pins gymnasium 1.0, so it lives in an environment of its own; it imports gym and h5py without our needing them.
+oracles: $(STAMP) ## numbers of d3rlpy that the tests compare with, into tests/oracles (some minutes; needs the package index)
+	@echo "oracles: an environment of its own in .oracles, then d3rlpy's losses; some minutes the first time"
+	@test -d .oracles || $(BIN)/python -m venv .oracles
+	@.oracles/bin/pip install -qq --no-deps $(TORCH_FLAGS) '$(TORCH)'
+	@.oracles/bin/pip install -q -c .venv/constraints.txt torch click structlog colorama dataclasses-json scikit-learn gym gymnasium h5py
+	@.oracles/bin/pip install -q --no-deps d3rlpy==2.8.1
+	@.oracles/bin/python tests/oracles/d3rlpy_losses.py tests/oracles/d3rlpy.json
+	@echo "oracles: written; look at git diff"
+
 lab: $(STAMP) ## the notebooks in JupyterLab (starts in seconds, runs until Ctrl-C)
 	@echo "lab: JupyterLab in nbs/, start with index.ipynb or 00_core.ipynb; Ctrl-C twice ends it"
 	@$(BIN)/jupyter lab --notebook-dir=. $(firstword $(wildcard nbs/index.ipynb) nbs/00_core.ipynb)
@@ -116,7 +126,7 @@ else
 endif
 
 clean: ## remove .venv, caches and builds; runs/ and data/ stay (seconds)
-	@echo "clean: removing .venv, caches and builds; runs/ and data/ stay"
-	@rm -rf .venv build dist _proc _docs *.egg-info .pytest_cache .ruff_cache
+	@echo "clean: removing .venv, .oracles, caches and builds; runs/ and data/ stay"
+	@rm -rf .venv .oracles build dist _proc _docs *.egg-info .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@find . -name .ipynb_checkpoints -type d -prune -exec rm -rf {} +

@@ -1,5 +1,5 @@
 "Decision Transformers: no leak at any step, windows at the ends, targets while acting, files."
-import numpy as np
+import json
 import pytest
 import torch
 from gac.baselines.dt import Cfg, Net, batch, fit, load, returns_to_go, targets
@@ -105,3 +105,14 @@ def test_targets():
     for x in (tau,neg):
         t = targets(x)
         assert t['90 %']<t['best']<t['1.2 best'] and t['best']==float(x.y.max())
+
+def test_actions_are_the_references(root):
+    "d3rlpy's Decision Transformer on the same weights and windows, where these are inside the episode."
+    ref = json.loads((root/'tests'/'oracles'/'d3rlpy.json').read_text())['DT']
+    net = Net(3, 2, Cfg(**ref['sizes']), ref['longest'])
+    missing, extra = net.load_state_dict({k: torch.tensor(v) for k,v in ref['state'].items()}, strict=False)
+    assert not extra and set(missing)=={'s_mean','s_std','g_std','a_max'}
+    x = {k: torch.tensor(v) for k,v in ref['inputs'].items()}
+    want = torch.tensor(ref['actions'])
+    assert torch.allclose(net(**x)[x['real']], want[x['real']], atol=1e-6)
+    assert torch.allclose(net.last(**x), want[:,-1], atol=1e-6)
