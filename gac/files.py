@@ -6,10 +6,9 @@
 __all__ = ['BadFile', 'Reader', 'opened', 'json_of', 'numbers', 'column', 'flags']
 
 # %% ../nbs/00a_files.ipynb #file0004
-import json
+import json, mmap, warnings
 from contextlib import contextmanager
 from pathlib import Path
-import warnings
 import h5py
 import numpy as np
 
@@ -81,6 +80,15 @@ def _real(d, where): # what was found, for the message -> the same, if it is an 
     _packed(d, where)
     return d
 
+# %% ../nbs/00a_files.ipynb #file0015x
+def _heaps(path): # HDF5 keeps texts in heaps that state their size: none may be larger than the file
+    with open(path, 'rb') as f, mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) as m:
+        at = m.find(b'GCOL\1')
+        while at>=0:
+            if int.from_bytes(m[at+8:at+16], 'little')>len(m)-at:
+                raise BadFile(f'{path}: a heap of texts claims more than the file; fetch or write it again')
+            at = m.find(b'GCOL\1', at+4)
+
 # %% ../nbs/00a_files.ipynb #file0015
 class Reader:
     "An open HDF5 file that is not trusted."
@@ -105,6 +113,7 @@ class Reader:
                       f'in a file of {self.disk/1e9:.3g} GB; fetch or write it again')
 
     def text(self, name)->str: # of an attribute of the file -> its text, or None where there is none
+        if name in self.file.attrs: _heaps(self.path)
         value = self.file.attrs.get(name)
         value = value.decode() if isinstance(value, bytes) else value
         if value is None or isinstance(value, str): return value

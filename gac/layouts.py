@@ -128,6 +128,7 @@ def fields_of(path)->dict: # a flat file -> its arrays, checked one by one
     with opened(path) as f:
         has = f.names()
         d = {k:f.read(k) for k in (*_flat,'next_observations') if k in has}
+    d = {k:v for k,v in d.items() if v is not None}
     miss = [k for k in _flat if k not in d]
     if miss not in ([],['timeouts']): raise _lacks(path, miss, f"this one has {', '.join(has[:6])}")
     _fit(path, d)

@@ -641,6 +641,28 @@ def test_arrow(form):
     eps = episodes(0); store(eps, 'me/x-v0', data_format=form)
     assert same(load('me/x-v0'), from_arrays(eps))
 
+@pytest.mark.parametrize('kind', ['flat','minari'])
+@pytest.mark.filterwarnings('ignore::UserWarning')
+def test_flipped_bits_and_cuts(kind, tmp_path):
+    "120 damaged files: read, or refused by a ValueError that names the file; no other error, no huge allocation."
+    rng, read = np.random.default_rng(len(kind)), 0
+    store(episodes(0), 'me/x-v0')
+    p = flat(tmp_path/'a.hdf5', episodes(0)) if kind=='flat' else tmp_path/'sets'/'me'/'x-v0'/'data'/'main_data.hdf5'
+    sound = p.read_bytes()
+    for _ in range(120):
+        raw = bytearray(sound)
+        for i in rng.integers(0, rng.choice([6000,len(raw)]), rng.integers(1,6)): raw[min(i,len(raw)-1)] ^= 1<<rng.integers(0,8)
+        p.write_bytes(raw[:rng.integers(0,len(raw))] if rng.random()<.2 else raw)
+        for ask in (load, env_of):
+            try: ask(p); read += 1
+            except ValueError as e: assert (p.name in str(e) or 'x-v0' in str(e)) and len(str(e))<600
+    assert 20<read<220
+
+def test_texts_claim_no_more_than_the_file(tmp_path):
+    p = flat(tmp_path/'a.hdf5', episodes(0)); raw = bytearray(p.read_bytes()); at = raw.index(b'GCOL')
+    raw[at+8:at+16] = (1<<33).to_bytes(8,'little'); p.write_bytes(raw)
+    with pytest.raises(ValueError, match='a.hdf5: a heap of texts claims more than the file'): env_of(p)
+
 # ---- per-step rewards, and three names of a set
 
 def test_rewards_lie_beside_the_actions(tmp_path):
