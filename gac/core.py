@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Trajectories', 'take', 'cat', 'make_keys', 'Windows', 'windows', 'rand', 'randn', 'draw_steps', 'step_blocks',
-           'Posterior', 'set_seed', 'generator', 'set_threads', 'pick_device', 'versions', 'name_of', 'data_root',
-           'writing']
+           'draw_windows', 'window_blocks', 'Posterior', 'set_seed', 'generator', 'set_threads', 'pick_device',
+           'versions', 'name_of', 'data_root', 'writing']
 
 # %% ../nbs/00_core.ipynb #85e41cab
 import ctypes, hashlib, os, platform, random, shutil, sys
@@ -22,12 +22,18 @@ from torch import Tensor
 def _check(o):
     "Refuse a `Trajectories` whose fields do not fit each other."
     N, steps = len(o.n), int(o.n.sum())
-    if o.s.ndim!=2 or o.a.ndim!=2: raise ValueError(f's and a must be (rows, dim); got {tuple(o.s.shape)} and {tuple(o.a.shape)}')
-    if N and int(o.n.min())<1: raise ValueError(f'trajectory {int(o.n.argmin())} has {int(o.n.min())} actions; drop empty episodes before building Trajectories')
-    if len(o.s)!=steps+N: raise ValueError(f'{N} trajectories of {steps} actions need {steps+N} states, one more per trajectory than actions; got {len(o.s)}')
+    if o.s.ndim!=2 or o.a.ndim!=2:
+        raise ValueError(f's and a must be (rows, dim); got {tuple(o.s.shape)} and {tuple(o.a.shape)}')
+    if N and int(o.n.min())<1:
+        raise ValueError(f'trajectory {int(o.n.argmin())} has {int(o.n.min())} actions; '
+                         'drop empty episodes before building Trajectories')
+    if len(o.s)!=steps+N:
+        raise ValueError(f'{N} trajectories of {steps} actions need {steps+N} states, '
+                         f'one more per trajectory than actions; got {len(o.s)}')
     if len(o.a)!=steps: raise ValueError(f'lengths n add up to {steps} actions; got {len(o.a)}')
     for k in ('y','last','key'):
-        if len(getattr(o,k))!=N: raise ValueError(f'{k} needs one entry per trajectory, {N}; got {len(getattr(o,k))}')
+        if len(getattr(o,k))!=N:
+            raise ValueError(f'{k} needs one entry per trajectory, {N}; got {len(getattr(o,k))}')
 
 # %% ../nbs/00_core.ipynb #646fef23
 @dataclass(frozen=True, eq=False)
@@ -37,12 +43,14 @@ class Trajectories:
     a:Tensor    # (Σn,A) actions
     y:Tensor    # (N,) undiscounted return (summed in float64), environment units
     n:Tensor    # (N,) number of actions
-    last:Tensor # (N,) bool: is the final state known? If not, s_T repeats s_{T-1} and the transition term skips it
+    last:Tensor # (N,) bool: is the final state known? If not, s_T repeats s_{T-1}, not a transition
     key:Tensor  # (N,) stable identity, the key of its posterior: never a list position
 
     def __post_init__(self): _check(self)
     def __len__(self): return len(self.n)
-    def __repr__(self): return f'Trajectories(N={len(self)}, steps={len(self.a)}, S={self.s.shape[1]}, A={self.a.shape[1]})'
+    def __repr__(self):
+        S, A = self.s.shape[1], self.a.shape[1]
+        return f'Trajectories(N={len(self)}, steps={len(self.a)}, S={S}, A={A})'
 
     @cached_property
     def s_at(self): return (self.n+1).cumsum(0)-(self.n+1) # (N,) row of s_0 in `s`
@@ -67,8 +75,9 @@ def take(
     tau:Trajectories, # N trajectories
     i,                # an int, slice, bool mask or list of rows
 )->Trajectories:      # the chosen ones, whole, in the order asked for
-    "Some trajectories, as `Trajectories`; `tau[i]` calls it."
-    r = torch.arange(len(tau), device=tau.n.device)[torch.as_tensor(i) if isinstance(i,(list,np.ndarray)) else i].reshape(-1)
+    "Some trajectories, as `Trajectories`, which `tau[i]` calls."
+    if isinstance(i, (list,np.ndarray)): i = torch.as_tensor(i)
+    r = torch.arange(len(tau), device=tau.n.device)[i].reshape(-1)
     s, a = _spans(tau.s_at[r], tau.n[r]+1), _spans(tau.a_at[r], tau.n[r])
     return Trajectories(tau.s[s], tau.a[a], tau.y[r], tau.n[r], tau.last[r], tau.key[r])
 
@@ -76,62 +85,74 @@ def take(
 def cat(
     taus,          # several `Trajectories` with the same S and A
 )->Trajectories:   # one, in that order
-    "Join sets of trajectories; keys must stay unique."
+    "Join sets of trajectories whose keys differ."
     dims = sorted({(t.s.shape[1], t.a.shape[1]) for t in taus})
     if len(dims)!=1: raise ValueError(f'cannot join trajectories of different (S,A): {dims}')
     out = Trajectories(*(torch.cat([getattr(t,f.name) for t in taus]) for f in fields(Trajectories)))
-    if len(out.key.unique())<len(out): raise ValueError(f'{len(out)-len(out.key.unique())} duplicate keys: each trajectory owns one posterior; drop repeated episodes first')
+    twice = len(out)-len(out.key.unique())
+    if twice:
+        raise ValueError(f'{twice} duplicate keys: each trajectory owns one posterior; '
+                         'drop repeated episodes first')
     return out
 
 # %% ../nbs/00_core.ipynb #08390bd1
+def _hash(x:bytes)->bytes: return hashlib.blake2b(x, digest_size=8).digest()
+
 def make_keys(
     s:Tensor,  # (Σn+N,S) states
     a:Tensor,  # (Σn,A) actions
     n:Tensor,  # (N,) lengths
 )->Tensor:     # (N,) int64 content hashes; a repeated episode gets its own
     "Content keys: the same episode always has the same one."
-    s, a, seen, out, i, j = s.cpu().numpy(), a.cpu().numpy(), {}, [], 0, 0
-    for m in n.tolist():
-        h = hashlib.blake2b(s[i:i+m].tobytes()+a[j:j+m].tobytes(), digest_size=8).digest()
+    s, a, seen, out = s.cpu().numpy(), a.cpu().numpy(), {}, []
+    a_at = n.cumsum(0)-n
+    for i,(j,m) in enumerate(zip(a_at.tolist(), n.tolist())):
+        h = _hash(s[j+i:j+i+m].tobytes()+a[j:j+m].tobytes())
         seen[h] = rep = seen.get(h,-1)+1
-        if rep: h = hashlib.blake2b(h+bytes(str(rep),'ascii'), digest_size=8).digest()
-        out.append(int.from_bytes(h,'big')>>1); i += m+1; j += m
+        if rep: h = _hash(h+bytes(str(rep),'ascii'))
+        out.append(int.from_bytes(h,'big')>>1)
     return torch.tensor(out, dtype=torch.int64)
 
 # %% ../nbs/00_core.ipynb #6ef29934
 @dataclass(frozen=True, eq=False)
 class Windows:
-    "k target steps of each of N trajectories, each with the context it would have when acted."
-    s:Tensor    # (N,k,M,S) states s_{t-M+1}..s_t; zero before the episode starts
-    a:Tensor    # (N,k,M,A) actions a_{t-M+1}..a_t, likewise
-    s1:Tensor   # (N,k,S) next state s_{t+1}
-    real:Tensor # (N,k,M) bool: is this step of the context inside the episode?
-    w:Tensor    # (N,k) weight of the target in the sum over steps; 0: no such step
-    w1:Tensor   # (N,k) the same for the transition; 0 also where s_{t+1} is unknown
-    def __len__(self): return len(self.w)
+    "k windows of each of N trajectories; every real step is a target, its context the steps before it."
+    s:Tensor    # (N,k,M,S) states from the window's start on; zero where the window is over
+    a:Tensor    # (N,k,M,A) actions, likewise
+    s1:Tensor   # (N,k,M,S) next states, likewise
+    real:Tensor # (N,k,M) bool: is there such a step?
+    t:Tensor    # (N,k,M) which step of the episode it is
+    w:Tensor    # (N,k,M) weight of the step in the sum over steps; 0: no such step
+    w1:Tensor   # (N,k,M) the same for the transition; 0 also where s_{t+1} is unknown
+    n:Tensor    # (N,) steps of each trajectory
+    def __len__(self): return len(self.n)
 
 def windows(
     tau:Trajectories, # N trajectories
-    t:Tensor,         # (N,k) target steps
-    w:Tensor,         # (N,k) their weights
-    M:int,            # context length, steps
+    b:Tensor,         # (N,k) first steps; below 0: the window is cut to what lies in the episode
+    w:Tensor,         # (N,k) weight of each window's targets
+    M:int,            # steps of a window
 )->Windows:
-    "The windows that end at steps `t`."
-    u = t[...,None]+torch.arange(1-M, 1, device=t.device)
-    real, at = u>=0, u.clamp(min=0)
-    s = tau.s[tau.s_at[:,None,None]+at]*real[...,None]
-    a = tau.a[tau.a_at[:,None,None]+at]*real[...,None]
-    known = (t+1<tau.n[:,None])|tau.last[:,None]
-    return Windows(s, a, tau.s[tau.s_at[:,None]+t+1], real, w, w*known)
+    "The windows that start at steps `b`, left-aligned."
+    n = tau.n[:,None,None]
+    t = b.clamp(min=0)[...,None]+torch.arange(M, device=b.device)
+    real = t<(b[...,None]+M).minimum(n)
+    at, seen = t.minimum(n-1), real[...,None]
+    row = tau.s_at[:,None,None]+at
+    s, s1, a = tau.s[row]*seen, tau.s[row+1]*seen, tau.a[tau.a_at[:,None,None]+at]*seen
+    w, known = w[...,None]*real, (at+1<n)|tau.last[:,None,None]
+    return Windows(s, a, s1, real, at, w, w*known, tau.n)
 
 # %% ../nbs/00_core.ipynb #e0fbc079
 def rand(shape, gen=None, device=None, rows=None): # -> uniform on [0,1), float64
     "Uniform draws for `rows` (None: all), one per first index."
-    return gen.uniform(shape, rows) if hasattr(gen,'uniform') else torch.rand(shape, generator=gen, device=device, dtype=torch.float64)
+    if hasattr(gen,'uniform'): return gen.uniform(shape, rows)
+    return torch.rand(shape, generator=gen, device=device, dtype=torch.float64)
 
 def randn(shape, gen=None, device=None, rows=None): # -> standard normal, float32
     "Normal draws for `rows` (None: all), one per first index."
-    return gen.normal(shape, rows) if hasattr(gen,'normal') else torch.randn(shape, generator=gen, device=device)
+    if hasattr(gen,'normal'): return gen.normal(shape, rows)
+    return torch.randn(shape, generator=gen, device=device)
 
 # %% ../nbs/00_core.ipynb #62147c1a
 def draw_steps(
@@ -140,7 +161,7 @@ def draw_steps(
     gen=None,      # torch.Generator, or keyed
     rows=None,     # which rows of a keyed source these are; None: all
 )->tuple:          # t (N,k) steps, w (N,k) weights that make the weighted sum unbiased
-    "Stratified target steps: one from each k-th of the trajectory; all of them if n ≤ k."
+    "Stratified target steps: one from each k-th of the trajectory, or all of them if n ≤ k."
     j = torch.arange(k, device=n.device)[None]
     u = rand((len(n),k), gen, n.device, rows)
     t = ((j+u)*n[:,None]/k).floor().long().minimum(n[:,None]-1)
@@ -154,36 +175,62 @@ def step_blocks(
     n:Tensor,      # (N,) lengths
     size:int=64,   # steps per block
 ):                 # yields rows (R,), t (R,size), w (R,size)
-    "Every step of every trajectory once, block by block; finished trajectories drop out."
+    "Every step of every trajectory once, block by block, without those that are over."
     for start in range(0, int(n.max()), size):
         rows = (n>start).nonzero()[:,0]
         t = start+torch.arange(size, device=n.device).expand(len(rows), size)
         inside = t<n[rows][:,None]
         yield rows, t.minimum(n[rows][:,None]-1), inside.float()
 
+# %% ../nbs/00_core.ipynb #drawwin1
+def draw_windows(
+    tau:Trajectories, # N trajectories
+    k:int,            # windows to draw of each
+    M:int,            # steps of a window
+    gen=None,         # torch.Generator, or keyed
+    rows=None,        # which rows of a keyed source these are; None: all
+)->Windows:           # weighted so that the sum over targets is unbiased
+    "Stratified windows, one from each k-th of all starts, or all of them if n+M-1 ≤ k."
+    j, w = draw_steps(tau.n+M-1, k, gen, rows)
+    return windows(tau, j-(M-1), w/M, M)
+
+def window_blocks(
+    tau:Trajectories, # N trajectories
+    M:int,            # steps of a window
+    size:int=64,      # windows per block
+):                    # yields rows (R,), Windows of them
+    "Every window of every trajectory once, block by block."
+    for rows,j,w in step_blocks(tau.n+M-1, size): yield rows, windows(tau[rows], j-(M-1), w/M, M)
+
 # %% ../nbs/00_core.ipynb #32b62bd8
 @dataclass(frozen=True, eq=False)
 class Posterior:
     "Diagonal Gaussian q_φ(ε), one per trajectory."
-    mu:Tensor  # (N,K,D) mean
-    lsd:Tensor # (N,K,D) log standard deviation
+    mu:Tensor  # (N,K,E) mean
+    lsd:Tensor # (N,K,E) log standard deviation
     def __len__(self): return len(self.mu)
     def __getitem__(self, i): return Posterior(self.mu[i], self.lsd[i])
-    def __repr__(self): return f'Posterior(N={len(self)}, K={self.mu.shape[1]}, D={self.mu.shape[2]}, sd={self.lsd.exp().mean():.3f})'
+    def __repr__(self):
+        N, K, E = self.mu.shape
+        return f'Posterior(N={N}, K={K}, E={E}, sd={self.lsd.exp().mean():.3f})'
     def to(self, device): return Posterior(self.mu.to(device), self.lsd.to(device))
 
-    def at(self, noise): return self.mu+self.lsd.exp()*noise # (N,K,D) ε = μ + σ·noise, the reparameterisation of eq. (5)
+    def at(self, noise): # (N,K,E) -> ε = μ + σ·noise, the reparameterisation of eq. (5)
+        return self.mu+self.lsd.exp()*noise
     def kl(self): # (N,)
         "KL(q‖N(0,I)) in nats, the last term of eq. (5)."
         return (.5*(self.mu**2+(2*self.lsd).exp()-1)-self.lsd).sum((1,2))
 
     @classmethod
-    def prior(cls, N, K, D, device=None): return cls(torch.zeros(N,K,D,device=device), torch.zeros(N,K,D,device=device))
+    def prior(cls, N, K, E, device=None):
+        return cls(torch.zeros(N,K,E,device=device), torch.zeros(N,K,E,device=device))
 
 # %% ../nbs/00_core.ipynb #2a741716
 def set_seed(seed:int): # for `random`, numpy and torch
     "Seed every global source of randomness."
-    random.seed(seed); np.random.seed(seed%2**32); torch.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed%2**32)
+    torch.manual_seed(seed)
 
 def generator(
     seed:int,      # any integer
@@ -193,11 +240,13 @@ def generator(
     return torch.Generator(device).manual_seed(seed)
 
 def set_threads(n:int=1): # intra-op threads of this process
-    "Number of CPU threads torch may use here; memory that was freed stays with the process."
+    "Number of CPU threads torch may use here. Memory that was freed stays with the process."
     if n<1: raise ValueError(f'threads must be at least 1; got {n}')
-    torch.set_num_threads(n); _keep_memory()
+    torch.set_num_threads(n)
+    _keep_memory()
 
-def _keep_memory(): # glibc gives large blocks back at once and is handed them again, page by page, a step later
+def _keep_memory():
+    "Ask glibc to keep freed blocks: it gives large ones back at once and gets them again page by page."
     libc = ctypes.CDLL(None) if sys.platform=='linux' else None
     if hasattr(libc,'mallopt'):
         for option in (-3,-1): libc.mallopt(option, 1<<30) # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
@@ -209,19 +258,22 @@ def pick_device(
     "A device that exists here, or one clear error."
     if name is None: return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
     try: dev = torch.device(name)
-    except RuntimeError: raise ValueError(f"unknown device {name!r}; use 'cpu' or 'cuda'") from None
-    if dev.type not in ('cpu','cuda') or (dev.type=='cuda' and (dev.index or 0)>=torch.cuda.device_count()):
-        raise ValueError(f"device {name!r} is not available: torch sees {torch.cuda.device_count()} CUDA devices; use 'cpu'")
+    except RuntimeError: raise ValueError(f"unknown device {name!r}: use 'cpu' or 'cuda'") from None
+    cards = torch.cuda.device_count()
+    if dev.type not in ('cpu','cuda') or (dev.type=='cuda' and (dev.index or 0)>=cards):
+        raise ValueError(f"device {name!r} is not available: torch sees {cards} CUDA devices; use 'cpu'")
     return dev
 
 # %% ../nbs/00_core.ipynb #6f0a2f89
 def versions()->str: # of what moves the numbers
     "The libraries behind a result row."
-    return f'python {platform.python_version()}; '+'; '.join(f'{k} {version(k)}' for k in ('torch','numpy','gymnasium','mujoco'))
+    used = [f'{k} {version(k)}' for k in ('torch','numpy','gymnasium','mujoco')]
+    return '; '.join([f'python {platform.python_version()}', *used])
 
 def name_of(dataset)->str: # id or path of a data set, as `load` takes it
     "The data set of a result row, without the folder of one machine."
-    p = Path(dataset); return p.stem if p.suffix or p.exists() else str(dataset)
+    p = Path(dataset)
+    return p.stem if p.suffix or p.exists() else str(dataset)
 
 # %% ../nbs/00_core.ipynb #baaf5fc7
 def data_root()->Path: # the folder that holds minari/, checkpoints/, paper/ and results/
@@ -230,9 +282,11 @@ def data_root()->Path: # the folder that holds minari/, checkpoints/, paper/ and
         p = Path(os.environ['GAC_DATA']).expanduser()
         if not p.is_dir(): raise FileNotFoundError(f'GAC_DATA={p} is not a folder')
         return p
-    for top in (Path.cwd(), *Path.cwd().parents, Path(__file__).resolve().parents[1] if '__file__' in globals() else Path.cwd()):
+    here = Path(__file__).resolve().parents[1] if '__file__' in globals() else Path.cwd()
+    for top in (Path.cwd(), *Path.cwd().parents, here):
         if (top/'data'/'paper').is_dir() and (top/'settings.ini').exists(): return top/'data'
-    raise FileNotFoundError('no data/ folder found: run inside the repository, or set GAC_DATA to its data folder')
+    raise FileNotFoundError('no data/ folder found: run inside the repository, '
+                            'or set GAC_DATA to its data folder')
 
 # %% ../nbs/00_core.ipynb #f180a77d
 @contextmanager
@@ -240,18 +294,26 @@ def writing(
     path,          # final file or folder
     folder=False,  # make the temporary a folder?
 ):                 # yields a temporary path in the same parent
-    "Write beside, then rename: after an exception nothing is left, and an older version is still there."
-    path = Path(path); path.parent.mkdir(parents=True, exist_ok=True)
+    "Write beside, then rename: an exception leaves nothing new, and an older version stays."
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     tmp = path.parent/f'.{path.name}.{os.getpid()}.tmp{path.suffix}'
     _remove(tmp)
     if folder: tmp.mkdir()
     try:
         yield tmp
-        if folder and path.exists():
-            old = path.parent/f'.{path.name}.{os.getpid()}.old'; _remove(old)
-            try: path.rename(old); tmp.rename(path)
-            finally: old.rename(path) if old.exists() and not path.exists() else _remove(old) # stopped between the two
+        if folder and path.exists(): _swap(tmp, path)
         else: os.replace(tmp, path)
     finally: _remove(tmp)
+
+def _swap(tmp, path): # a new folder for an old one
+    old = path.parent/f'.{path.name}.{os.getpid()}.old'
+    _remove(old)
+    try:
+        path.rename(old)
+        tmp.rename(path)
+    finally: # stopped between the two, the old one comes back
+        if old.exists() and not path.exists(): old.rename(path)
+        else: _remove(old)
 
 def _remove(p): shutil.rmtree(p) if p.is_dir() else p.unlink(missing_ok=True)

@@ -56,7 +56,7 @@ def critic(
 )->Belief:             # p(y|τ)
     "The generative critic: fit q(ε|τ) without the return, integrate over z_y."
     if starts<1 or draws<starts: raise ValueError(f'starts={starts}, draws={draws}: need at least one start, and a draw from each')
-    gen, R, D, dev = gen or generator(0, tau.n.device), starts, (model.arch.K,model.arch.D), tau.n.device
+    gen, R, D, dev = gen or generator(0, tau.n.device), starts, (model.arch.K,model.arch.E), tau.n.device
     many = tau[torch.arange(len(tau), device=dev).repeat(R)]
     q0 = Posterior(torch.randn(len(many),*D, generator=gen, device=dev), torch.full((len(many),*D),-1.,device=dev))
     q,_ = infer(model, many, q0, steps, lr, k, gen=gen, see_return=False, ended=None if ended is None else ended.repeat(R))

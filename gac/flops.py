@@ -13,9 +13,14 @@ from .data import Standardizer
 from .model import GAC, Arch, n_params
 
 # %% ../nbs/04b_flops.ipynb #d03af383
+def _tokens(arch): # -> tokens of a window, and how many of them go on in the last layer
+    acts = arch.transition or (arch.M>1 and arch.past_actions)
+    L = 2*arch.M-1+arch.transition if acts else arch.M
+    return L, arch.M if acts and not arch.transition else L
+
 def _self(D, L, out, causal=True): # width, tokens, how many go on -> flops of products with weights, of pairs
     if L==1: return 4*D*D*out, 0
-    return 4*D*D*(L+out), 4*D*(sum(range(L-out+1, L+1)) if causal else L*out)
+    return 4*D*D*(L+out), 4*D*(sum(range(1, L+1, 1 if out==L else 2)) if causal else L*out)
 
 def _cross(D, H, P, n, N): # n tokens ask N plans of P -> their queries; all other products; pairs of tokens and keys; of weights and values
     if P==1: return 0, 2*D*D*N+2*D**3 if N>=2*D else 4*D*D*N, 0, 0
@@ -26,12 +31,12 @@ def _cross(D, H, P, n, N): # n tokens ask N plans of P -> their queries; all oth
 def forward_flops(
     arch:Arch,  # sizes
     N:int,      # trajectories
-    k:int,      # target steps of each
+    k:int,      # windows of each
 )->dict:        # embed, first_products, first_pairs, products, pairs: flops
     "Necessary flops of eq. (5), once forward."
-    D,P,H,K,L,keep = arch.D, arch.tokens, arch.heads, arch.K, 2*arch.M-1+arch.transition, 1+arch.transition
+    (L,keep), D, P, H, K = _tokens(arch), arch.D, arch.tokens, arch.heads, arch.K
     f = dict(embed=2*D*N*(k*(arch.M*arch.S+(arch.M-1+arch.transition)*arch.A)+arch.S), first_products=0, first_pairs=0,
-             products=N*(2*k*D*(arch.A+arch.transition*arch.S)+2*(2*D*D+D)), pairs=0)
+             products=N*(2*k*arch.M*D*(arch.A+arch.transition*arch.S)+2*(2*D*D+D)), pairs=0)
     for i in range(arch.dec):
         out, first = keep if i==arch.dec-1 else L, 'first_' if i==0 else ''
         w,p = _self(D, L, out)
@@ -63,7 +68,7 @@ class Work:
 def work(
     arch:Arch,       # sizes
     N:int,           # trajectories
-    k:int,           # target steps of each
+    k:int,           # windows of each
     step='forward',  # 'forward', 'inner' or 'outer'
 )->Work:
     "Necessary flops and bytes of one step."
@@ -71,7 +76,7 @@ def work(
     f = forward_flops(arch, N, k)
     back = dict(forward=0, inner=f['products']+2*f['pairs'],
         outer=f['embed']+2*(f['first_products']+f['products']+f['first_pairs']+f['pairs']))[step]
-    L, keep = 2*arch.M-1+arch.transition, 1+arch.transition
+    L, keep = _tokens(arch)
     out = [L]*(arch.dec-1)+[keep]
     tokens = k*sum(L+5*o for o in out)+4*arch.enc*(arch.K+1)
     with torch.device('meta'): weights = n_params(GAC(arch, Standardizer.blank(arch.S,arch.A)))

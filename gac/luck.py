@@ -128,7 +128,7 @@ def weighed(
     if data and has.float().mean()<.5: raise ValueError(f'{int((~has).sum())} of {len(tau)} trajectories have no posterior in this run; a slim checkpoint keeps a few, train it again')
     if data: tau = tau[has] # the others were never drawn
     many, arch = tau[torch.arange(n)%len(tau)], run.model.arch
-    q = run.store.get(many.key) if data else Posterior.prior(n, arch.K, arch.D)
+    q = run.store.get(many.key) if data else Posterior.prior(n, arch.K, arch.E)
     z = run.model.plan(many.s0, q.at(torch.randn(q.mu.shape, generator=generator(seed))))
     win = windows(replace(many, a=torch.full((n,1), 1. if buy else -1.)), *draw_steps(many.n,1), 1)
     return float((run.model.log_prob_tau(win,z).softmax(0)*run.model.expected_return(z)).sum())

@@ -94,7 +94,7 @@ class Replan(PlanPolicy):
         noise = torch.randn(q.mu.shape, generator=generator(self.seed+int(self.t[rows].max()), s.device))
         with torch.no_grad():
             self.z[rows] = self.model.plan(s, q.at(noise) if self.acting=='sample' else q.mu)
-            self.keys, self.live = self.model.generator.keys(self.z[:,1:]), rows[:0] # look them up again
+            self.changed(rows)
 
 # %% ../nbs/07d_plans.ipynb #eb333aa5
 def replanned(

@@ -15,15 +15,16 @@ import pandas as pd
 import torch
 from torch import Tensor
 from .rows import as_rows
-from .core import Posterior, Windows, generator
-from .elbo import ascend, still
+from .core import Posterior, generator
+from .elbo import ascend, still, unmet
 from .envs import check_spaces, make_env
-from .model import GAC
+from .model import GAC, Context, rows_of
 from .workers import play
 from .run import Run
 
 # %% ../nbs/07_query.ipynb #6df6240b
-READS = dict(prior=(), target=('target','width','steps'), improve=('quantile','delta_y','width','steps'), best=('lam','width','steps')) # fields of `Ask` each looks at
+READS = dict(prior=(), target=('target','width','steps'), # fields of `Ask` each looks at
+             improve=('quantile','delta_y','width','steps'), best=('lam','width','steps'))
 QUESTIONS = tuple(READS)
 ACTING = dict.fromkeys(QUESTIONS, 'sample') # how each is acted upon unless told otherwise
 
@@ -39,13 +40,14 @@ class Ask:
     lr:float=.05          # first learning rate, cosine to 0
     stop:float=0.         # early stop on common random numbers; 0: none
     width:float=None      # hold q's sd at this value, a narrower answer; None: learn it
-    starts:int=16         # best trajectories whose posteriors `best` tries as starts; 0: start all questions at μ=0
+    starts:int=16         # best trajectories whose posteriors `best` starts from; 0: all questions start at μ=0
 
     def __post_init__(self):
         if not 0<self.quantile<1: raise ValueError(f'Ask.quantile={self.quantile}: must lie between 0 and 1')
         for k,least in dict(lam=0, steps=1, starts=0, stop=0).items():
             if getattr(self,k)<least: raise ValueError(f'Ask.{k}={getattr(self,k)}: must be at least {least}')
-        if self.width is not None and not self.width>0: raise ValueError(f'Ask.width={self.width}: must be positive')
+        if self.width is not None and not self.width>0:
+            raise ValueError(f'Ask.width={self.width}: must be positive')
 
 # %% ../nbs/07_query.ipynb #9ef4d976
 def targets(
@@ -56,18 +58,20 @@ def targets(
     gen=None,        # torch.Generator
 )->Tensor:           # (n,) y* or y⁺
     "Returns to aim for: y* fixed, or y⁺ = y+Δy with y drawn above the q-quantile of the data."
-    if question=='target': return torch.full((n,), float(y.max()) if cfg.target is None else _sane(cfg.target, y))
+    if question=='target':
+        return torch.full((n,), float(y.max()) if cfg.target is None else _sane(cfg.target, y))
     top = y[y>y.double().quantile(cfg.quantile)].cpu()
     if not len(top): top = y[y==y.max()].cpu() # the best are tied
     _sane(float(top.max())+cfg.delta_y, y, f' (Δy={cfg.delta_y:g})')
     return top[torch.randint(len(top), (n,), generator=gen)]+cfg.delta_y
 
 def _sane(target, y, note=''): # y* or y⁺, returns of the data or None -> the same
-    "Warn where no data are near; the answer is extrapolation then."
+    "Warn where no data are near: the answer is extrapolation then."
     if y is None: return target
     low, high = float(y.min()), float(y.max())
     if not low-.5*(high-low)<=target<=high+.5*(high-low):
-        warnings.warn(f'target return {target:g}{note} is far outside the data, {low:.4g} to {high:.4g}: the plan is an extrapolation', stacklevel=4)
+        warnings.warn(f'target return {target:g}{note} is far outside the data, {low:.4g} to {high:.4g}: '
+                      'the plan is an extrapolation', stacklevel=4)
     return target
 
 # %% ../nbs/07_query.ipynb #5eb4dd0b
@@ -78,7 +82,7 @@ def objective(
     goal,               # (N,) y* or y⁺; None for 'best'
     lam:float,          # λ of 'best'
 ):                      # (q, noise, rows) -> (R,) for `ascend`
-    "Eq. (3) for a target; eq. (2), in units of σ_y and with a KL, for the best."
+    "Eq. (3) for a target, and eq. (2), in units of σ_y and with a KL, for the best."
     def value(q, noise, rows):
         z = model.plan(s0[rows], q.at(noise))
         if question=='best': return model.head(z)/model.head.lsd.exp()-lam*q.kl()
@@ -93,28 +97,40 @@ def ask(
     y:Tensor=None,      # returns of the data, for targets
     cfg:Ask=Ask(),      # settings
     gen=None,           # torch.Generator
-    seen=None,          # (y (R,), Posterior of R) data trajectories to start from; None: start at μ=0, log σ=-1
+    seen=None,          # (y (R,), Posterior of R) of the data, to start from; None: start at μ=0, log σ=-1
     goal=None,          # (N,) returns for 'target', one for each s0; None: the same for all, from `cfg`
 )->tuple:               # Posterior over ε; dict(target (N,) or None, steps (N,))
     "One question, one plan posterior per initial state."
-    if question not in QUESTIONS: raise ValueError(f"unknown question {question!r}; choose one of {', '.join(QUESTIONS)}")
-    if goal is not None: goal = _goal(torch.as_tensor(goal, dtype=torch.float32), question, len(s0), y, cfg)
-    if y is None and (question=='improve' or question=='target' and goal is None and cfg.target is None): raise ValueError(f'{question!r} needs the returns of the data, y')
-    N,K,D = len(s0), model.arch.K, model.arch.D
-    if question=='prior': return Posterior.prior(N,K,D,s0.device), dict(target=None, steps=torch.zeros(N))
+    N, arch = len(s0), model.arch
+    goal = _checked(question, goal, N, y, cfg)
+    if question=='prior':
+        return Posterior.prior(N, arch.K, arch.E, s0.device), dict(target=None, steps=torch.zeros(N))
     gen = gen or generator(0, s0.device)
-    if question!='best': goal = (targets(question, N, y, cfg, generator(int(gen.initial_seed())+1)) if goal is None else goal).to(s0.device)
+    other = lambda i,device='cpu': generator(int(gen.initial_seed())+i, device)
+    if question!='best' and goal is None: goal = targets(question, N, y, cfg, other(1))
+    if goal is not None: goal = goal.to(s0.device)
     q0 = start(model, s0, question, goal, cfg, gen, seen)
     value, test = objective(model, s0, question, goal, cfg.lam), None
     if cfg.stop:
-        kept = torch.randn(N,K,D, generator=generator(int(gen.initial_seed())+2, s0.device), device=s0.device)
+        kept = torch.randn(N, arch.K, arch.E, generator=other(2,s0.device), device=s0.device)
         test = lambda q,rows: value(q, kept[rows], rows)
     with still(model): q,info = ascend(value, q0, cfg.steps, cfg.lr, gen, test, cfg.stop, fixed=_fixed(cfg))
     return q, dict(target=goal, steps=info['steps'])
 
-def _goal(goal, question, n, y, cfg): # checked
-    if question!='target' or goal.shape!=(n,) or cfg.target is not None or not goal.isfinite().all():
-        raise ValueError(f"goal {tuple(goal.shape)} for {question!r} and {n} states: it holds one finite return per state, for 'target' alone, in place of Ask.target")
+# %% ../nbs/07_query.ipynb #askchec2
+def _checked(question, goal, n, y, cfg): # -> goal (n,) or None
+    "Refuse what cannot be asked."
+    if question not in QUESTIONS:
+        raise ValueError(f"unknown question {question!r}; choose one of {', '.join(QUESTIONS)}")
+    given = goal is not None or cfg.target is not None
+    if y is None and (question=='improve' or question=='target' and not given):
+        raise ValueError(f'{question!r} needs the returns of the data, y')
+    if goal is None: return None
+    goal = torch.as_tensor(goal, dtype=torch.float32)
+    fits = question=='target' and goal.shape==(n,) and cfg.target is None
+    if not fits or not goal.isfinite().all():
+        raise ValueError(f"goal {tuple(goal.shape)} for {question!r} and {n} states: it holds one finite return "
+                         "per state, for 'target' alone, in place of Ask.target")
     for x in (goal.min(),goal.max()): _sane(float(x), y)
     return goal
 
@@ -123,8 +139,7 @@ def _fixed(cfg): return math.log(cfg.width) if cfg.width else None
 
 def start(model, s0, question, goal, cfg, gen, seen):
     "N posteriors to start from, see `ask`."
-    N,K,D = len(s0), model.arch.K, model.arch.D
-    if seen is None: return Posterior(torch.zeros(N,K,D,device=s0.device), torch.full((N,K,D),-1.,device=s0.device))
+    if seen is None: return unmet(len(s0), model.arch, s0.device)
     y,q = seen
     if goal is not None: return q[(goal[:,None]-y[None]).abs().argmin(1)]
     top = q[y.argsort(descending=True)[:cfg.starts]]
@@ -133,7 +148,7 @@ def start(model, s0, question, goal, cfg, gen, seen):
     top,_ = ascend(value, top, cfg.steps, cfg.lr, gen, fixed=_fixed(cfg))
     kept = torch.randn(16,*top.mu.shape, generator=gen, device=s0.device)
     with torch.no_grad(): i = torch.stack([value(top,e,slice(None)) for e in kept]).mean(0).argmax()
-    return top[i.repeat(N)]
+    return top[i.repeat(len(s0))]
 
 # %% ../nbs/07_query.ipynb #dc728612
 class PlanPolicy:
@@ -146,7 +161,8 @@ class PlanPolicy:
         low=None, high=None,# action bounds of the environment: what it executes is what we remember
     ):
         if acting not in ('mu','sample'): raise ValueError(f"acting={acting!r}: choose 'mu' or 'sample'")
-        self.model,self.planner,self.acting,self.seed,self.low,self.high = model,planner,acting,seed,low,high
+        self.model,self.planner,self.acting,self.seed = model,planner,acting,seed
+        self.low,self.high = low,high
 
     @torch.no_grad()
     def reset(self, s0): # (N,S) all initial states
@@ -155,33 +171,36 @@ class PlanPolicy:
         noise = torch.randn(self.q.mu.shape, generator=generator(self.seed, s0.device), device=s0.device)
         self.eps = self.q.at(noise) if self.acting=='sample' else self.q.mu
         self.z = self.model.plan(s0, self.eps)
-        self.keys = self.model.generator.keys(self.z[:,1:]) # what all steps of an episode share
-        self.live, self.kv = torch.arange(len(s0), device=s0.device), self.keys # of the episodes still running
-        self.predicted, (N,S), M, A = self.model.expected_return(self.z), s0.shape, self.model.arch.M, self.model.arch.A
-        self.s,self.a,self.real = s0.new_zeros(N,M,S), s0.new_zeros(N,M,A), s0.new_zeros(N,M,dtype=torch.bool)
+        self.predicted = self.model.expected_return(self.z)
+        self.live = torch.arange(len(s0), device=s0.device) # the episodes still running
+        self.context = Context(self.model, len(s0), s0.device)
+        self.keys = self.kv = self.model.generator.keys(self.z[:,1:]) # of all plans, of those still running
         self.plan_seconds = time.perf_counter()-start
 
     @torch.inference_mode()
     def __call__(self, s, rows): # (B,S), (B,) -> (B,A)
-        if not torch.equal(rows, self.live): self.live, self.kv = rows, [_at(kv,rows) for kv in self.keys]
-        for h,x in ((self.s,s),(self.a,0.),(self.real,True)):
-            if h.shape[1]>1: h[rows,:-1] = h[rows,1:]
-            h[rows,-1] = x
-        w = s.new_ones(len(s),1)
-        win = Windows(self.s[rows][:,None], self.a[rows][:,None], s[:,None], self.real[rows][:,None], w, w)
-        a = self.model.action(win, self.kv)
+        if not torch.equal(rows, self.live): self._follow(rows)
+        a = self.context.step(s, self.kv)
         if self.low is not None: a = a.clamp(self.low, self.high)
-        self.a[rows,-1] = a
+        self.context.acted(a)
         return a
+    def _follow(self, rows): # those that are running now
+        place = torch.full((len(self.z),), -1, device=rows.device)
+        place[self.live] = torch.arange(len(self.live), device=rows.device)
+        self.context, self.live = self.context[place[rows]], rows
+        self.kv = [rows_of(k,rows) for k in self.keys]
+    def changed(self, rows): # episodes whose plan z was changed: what was read under the old one is read again
+        self.keys = self.model.generator.keys(self.z[:,1:])
+        self.kv = [rows_of(k,self.live) for k in self.keys]
+        self.context.forget(torch.isin(self.live, rows))
 
     def part(self, rows): # -> policy of the same plans for some of the episodes, to act in another process
-        new = copy(self); new.q = new.eps = new.z = new.keys = new.kv = new.live = new.s = new.a = new.real = None
+        new = copy(self)
+        for k in ('q','eps','z','keys','kv','live','context'): setattr(new, k, None)
         new.planner, new.acting = partial(_made, Posterior(self.eps[rows],self.q.lsd[rows]), self.info), 'mu'
         return new
 
 def _made(q, info, s0): return q, info # a planner whose plans are made
-
-def _at(kv, rows): return kv[rows] if torch.is_tensor(kv) else tuple(x[rows] for x in kv)
 
 # %% ../nbs/07_query.ipynb #95a04488
 def seen_by(run): # Run -> (y (R,), Posterior of R): the trajectories whose posteriors the run still has
@@ -197,7 +216,9 @@ def asker(run, question, cfg=Ask(), seed=0, goal=None): # -> planner for `PlanPo
 
 def bounds(env): # environment id or factory -> low, high (A,): what it executes lies between these
     "Action bounds of an environment."
-    made = make_env(env); box = made.action_space; made.close()
+    made = make_env(env)
+    box = made.action_space
+    made.close()
     return torch.as_tensor(box.low), torch.as_tensor(box.high)
 
 # %% ../nbs/07_query.ipynb #daebe31f
@@ -213,16 +234,18 @@ def evaluate(
     stage=0,            # fine-tuning stage, for the rows
     workers:int=1,      # processes that act; plans are made in this one
 )->pd.DataFrame:        # one row per episode: predicted and achieved return, environment units
-    "Ask, act, and compare: what the model predicts of its plan, and what the world pays for it."
+    "Ask, act, and compare: the return that the model predicts of its plan, and the return achieved."
     acting = 'sample' if question=='prior' else acting or ACTING.get(question,'mu')
     check_spaces(env, run.model.arch.S, run.model.arch.A)
     dev = run.model.head.lsd.device
-    pol = PlanPolicy(run.model, planner or asker(run,question,cfg,seed), acting, seed, *(x.to(dev) for x in bounds(env)))
+    low, high = (x.to(dev) for x in bounds(env))
+    pol = PlanPolicy(run.model, planner or asker(run,question,cfg,seed), acting, seed, low, high)
     start = time.perf_counter()
     tau = play(env, pol, n, seed, dev, workers)
     took = time.perf_counter()-start-pol.plan_seconds
     goal = pol.info['target']
-    rows = as_rows(tau, env, seed, dataset=run.meta['dataset'], method='GAC', question=question, acting=acting, stage=stage, train_seed=run.cfg.seed,
-        target=float('nan') if goal is None else goal.cpu().numpy(), predicted=pol.predicted.cpu().numpy(), kl=pol.q.kl().cpu().numpy(), device=str(dev))
+    rows = as_rows(tau, env, seed, dataset=run.meta['dataset'], method='GAC', question=question, acting=acting,
+        stage=stage, train_seed=run.cfg.seed, target=float('nan') if goal is None else goal.cpu().numpy(),
+        predicted=pol.predicted.cpu().numpy(), kl=pol.q.kl().cpu().numpy(), device=str(dev))
     rows.attrs.update(plan_seconds=pol.plan_seconds, rollout_seconds=took)
     return rows

@@ -91,7 +91,7 @@ def new_run(
     set_seed(cfg.seed); cfg = replace(cfg, iterations=cfg.iterations or enough(len(tau), cfg.batch))
     model = GAC(arch or Arch(tau.s.shape[1], tau.a.shape[1]), Standardizer.fit(tau)).to(device)
     if model.length: model.length.scale(tau.n)
-    store, meta = PosteriorStore(model.arch.K, model.arch.D).to(device), dict(dataset=None, env=None)|meta|dict(fingerprint=fingerprint(tau), versions=versions())
+    store, meta = PosteriorStore(model.arch.K, model.arch.E).to(device), dict(dataset=None, env=None)|meta|dict(fingerprint=fingerprint(tau), versions=versions())
     return Run(model, store, cfg, _optimiser(model,cfg), generator(cfg.seed,device), tau.y, tau.key, meta)
 
 # %% ../nbs/05_run.ipynb #e89c058b

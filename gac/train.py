@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
-from .core import Trajectories, draw_steps, randn, windows
+from .core import Trajectories, draw_windows, randn
 from .elbo import elbo_on, infer
 from .keyed import Keyed, Line
 from .run import Run, check_data, mend_generator, resumable, save_run
@@ -76,7 +76,7 @@ def iterate(
     gen = draws.noise(key,1)
     for j in range(c.outer_steps):
         for g in run.opt.param_groups: g['lr'] = lr_at(run.i*c.outer_steps+j, c.iterations*c.outer_steps, c.outer_lr)
-        win = windows(part, *draw_steps(part.n,c.k,gen), model.arch.M)
+        win = draw_windows(part, c.k, model.arch.M, gen)
         noise = randn(q.mu.shape, gen, q.mu.device)
         v,parts = elbo_on(model, win, part.s0, part.y, q, noise)
         run.opt.zero_grad()

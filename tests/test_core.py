@@ -3,8 +3,8 @@ from dataclasses import fields
 import os, re
 import pytest
 import torch
-from gac.core import (Posterior, Trajectories, cat, data_root, draw_steps, generator, make_keys, pick_device, set_seed,
-                      set_threads, step_blocks, take, windows, writing)
+from gac.core import (Posterior, Trajectories, cat, data_root, draw_steps, draw_windows, generator, make_keys, pick_device, set_seed,
+                      set_threads, step_blocks, take, window_blocks, windows, writing)
 
 seeds = pytest.mark.parametrize('seed', range(6))
 
@@ -87,19 +87,61 @@ def test_join_refuses_other_dims_and_repeated_keys():
 def test_windows_agree_with_a_loop(M, longest):
     tau = ragged(M, longest=longest)
     g = generator(M)
-    t = (torch.rand(len(tau), 4, generator=g)*tau.n[:,None]).long()
-    t[:,0], t[:,1] = 0, tau.n-1
-    w = torch.rand(len(tau), 4, generator=g)
-    win = windows(tau, t, w, M)
+    b = (torch.rand(len(tau), 5, generator=g)*(tau.n+M-1)[:,None]).long()+1-M
+    b[:,0], b[:,1], b[:,2] = 1-M, tau.n-1, 0
+    w = torch.rand(len(tau), 5, generator=g)
+    win = windows(tau, b, w, M)
+    assert win.s.shape==win.s1.shape==(len(tau),5,M,3) and win.a.shape==(len(tau),5,M,2) and torch.equal(win.n, tau.n)
     for i,(s,a,_,n,last,_) in enumerate(episodes(tau)):
-        for j,at in enumerate(t[i].tolist()):
-            for m,u in enumerate(range(at-M+1, at+1)):
-                assert win.real[i,j,m].item()==(u>=0)
-                assert win.s[i,j,m].tolist()==(s[u] if u>=0 else [0.]*3)
-                assert win.a[i,j,m].tolist()==(a[u] if u>=0 else [0.]*2)
-            assert win.s1[i,j].tolist()==s[at+1]
-            assert win.w1[i,j]==(w[i,j] if last or at<n-1 else 0)
-    assert torch.equal(win.w, w)
+        for j,start in enumerate(b[i].tolist()):
+            steps = [t for t in range(start, start+M) if 0<=t<n]
+            assert win.real[i,j].tolist()==[True]*len(steps)+[False]*(M-len(steps)) and len(steps)>=1
+            for m,t in enumerate(steps):
+                assert win.t[i,j,m]==t and win.s[i,j,m].tolist()==s[t] and win.a[i,j,m].tolist()==a[t]
+                assert win.s1[i,j,m].tolist()==s[t+1]
+                assert win.w[i,j,m]==w[i,j] and win.w1[i,j,m]==(w[i,j] if last or t<n-1 else 0)
+            for x in (win.s,win.a,win.s1,win.w,win.w1): assert not x[i,j,len(steps):].any()
+
+def weights(tau, win): # -> (Σn,) weight of every step
+    at = (tau.a_at[:,None,None]+win.t)[win.real]
+    return torch.zeros(len(tau.a), dtype=torch.float64).index_add(0, at, win.w[win.real].double())
+
+@pytest.mark.parametrize('M', [1,2,5,12])
+@pytest.mark.parametrize('size', [1,3,64])
+def test_all_windows_weigh_every_step_once(M, size):
+    tau = ragged(M, N=9, longest=9); got, seen = 0., torch.zeros(len(tau.a), M, dtype=torch.long)
+    for rows,win in window_blocks(tau, M, size):
+        part = tau[rows]; back = weights(part, win)
+        at = torch.cat([torch.arange(int(tau.a_at[r]), int(tau.a_at[r]+tau.n[r])) for r in rows])
+        got = got+torch.zeros(len(tau.a), dtype=torch.float64).index_add(0, at, back)
+        where = win.real&(win.w>0); step = (tau.a_at[rows][:,None,None]+win.t)[where]; context = (win.t-win.t[...,:1])[where]
+        seen.view(-1).index_add_(0, step*M+context, torch.ones_like(step))
+    assert torch.allclose(got, torch.ones_like(got), atol=1e-6) # float32 weights of 1/M
+    assert (seen.sum(1)==M).all() # M windows hold it
+    t = torch.cat([torch.arange(m) for m in tau.n.tolist()])
+    for c in range(M): # a context of c+1 steps once each, as long as there is a past of c steps; the rest see all there is
+        assert torch.equal(seen[:,c], torch.where(t>c, 1, torch.where(t==c, M-c, 0)))
+
+@pytest.mark.parametrize('M', [1,2,5,16])
+@pytest.mark.parametrize('k', [1,3,8])
+def test_drawn_windows_weigh_every_step_once_in_the_mean(M, k):
+    "The first and the last M steps too; short episodes without chance."
+    for n in (1,2,M,3*M+1):
+        one = ragged(n, N=1, longest=1); draws = 20_000
+        s, a = torch.zeros(n+1,3), torch.zeros(n,2)
+        tau = Trajectories(s, a, one.y, torch.tensor([n]), torch.tensor([True]), one.key)
+        each = draw_windows(tau[[0]*draws], k, M, generator(n*100+k))
+        per = torch.zeros(draws, n, dtype=torch.float64)
+        row = torch.arange(draws)[:,None,None].expand_as(each.t)
+        per = per.index_put((row[each.real],each.t[each.real]), each.w[each.real].double(), accumulate=True)
+        assert ((per.mean(0)-1).abs()<4.5*per.std(0)/draws**.5+1e-6).all(), (n,M,k)
+        if n+M-1<=k: assert torch.allclose(per, torch.ones_like(per), atol=1e-6)
+
+def test_windows_of_one_step_are_drawn_steps():
+    tau = ragged(2, N=7, longest=30)
+    win, (t,w) = draw_windows(tau, 5, 1, generator(3)), draw_steps(tau.n, 5, generator(3))
+    assert torch.equal(win.t[...,0], t) and torch.equal(win.w[...,0], w) and win.real.all()
+    assert torch.equal(win.s[...,0,:], tau.s[tau.s_at[:,None]+t]) and torch.equal(win.a[...,0,:], tau.a[tau.a_at[:,None]+t])
 
 # ---- Steps
 

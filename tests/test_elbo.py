@@ -11,12 +11,12 @@ seeds = pytest.mark.parametrize('seed', range(5))
 class Oracle:
     "ε ~ N(0,I) in 1+A dimensions; y reads the first, every action reads the others: linear, Gaussian, known posterior."
     def __init__(self, w, sd): # (1+A,), (1+A,)
-        self.w, self.sd, self.arch = w, sd, type('Arch', (), dict(K=1, D=len(w), M=1))
+        self.w, self.sd, self.arch = w, sd, type('Arch', (), dict(K=1, E=len(w), M=1))
     def plan(self, s0, eps): return eps
     def log_prob_y(self, y, z): return log_normal(y, self.w[0]*z[:,0,0], self.sd[0].log())
     def log_prob_parts(self, win, z):
-        la = log_normal(win.a[:,:,-1], (self.w[1:]*z[:,0,1:])[:,None], self.sd[1:].log()).sum(-1)
-        return (win.w*la).sum(1), torch.zeros_like(z[:,0,0])
+        la = log_normal(win.a, (self.w[1:]*z[:,0,1:])[:,None,None], self.sd[1:].log()).sum(-1)
+        return (win.w*la).sum((1,2)), torch.zeros_like(z[:,0,0])
     def posterior(self, tau):
         x, k = [torch.stack(v) for v in zip(*((torch.cat([t.y, t.a.sum(0)]), torch.cat([torch.ones(1), t.n.expand(t.a.shape[1])])) for t in map(tau.__getitem__, range(len(tau)))))]
         prec = 1+k*self.w**2/self.sd**2
@@ -67,9 +67,10 @@ def test_parts_add_up(seed):
         assert torch.allclose(v, p['actions']+p['states']+p['ret']-p['kl'], atol=1e-3) and torch.allclose(p['kl'], q.kl(), rtol=1e-4)
 
 @torch.no_grad()
-def test_length_is_one_more_part():
-    tau, m = small(length=True); q = Posterior.prior(5,3,8)
-    (v,p),(w,drawn) = elbo(m, tau, q, gen=generator(1)), elbo(m, tau, q, k=40, gen=generator(1))
+@pytest.mark.parametrize('M', [1,4])
+def test_length_is_one_more_part(M):
+    tau, m = small(length=True, M=M); q = Posterior.prior(5,3,8)
+    (v,p),(w,drawn) = elbo(m, tau, q, gen=generator(1)), elbo(m, tau, q, k=44, gen=generator(1))
     assert torch.allclose(v, p['actions']+p['states']+p['length']+p['ret']-p['kl'], atol=1e-3) and torch.allclose(v, w, atol=1e-3)
     assert torch.allclose(p['length'], drawn['length'], atol=1e-4) and 'length' not in elbo(small()[1], tau, q)[1]
 
@@ -87,7 +88,7 @@ def small(seed=0, **kw):
     tau = Trajectories(s, a, torch.randn(5,generator=g), n, torch.tensor([True,False,True,True,False]), make_keys(s,a,n))
     set_seed(seed); return tau, GAC(Arch.tiny(2, 2, D=8, **kw), Standardizer.fit(tau))
 
-@pytest.mark.parametrize('kw', [dict(), dict(M=2,transition=True), dict(length=True)], ids=['M1','M2ds','length'])
+@pytest.mark.parametrize('kw', [dict(), dict(M=2,transition=True), dict(M=5), dict(M=3,past_actions=False,time=True), dict(M=3,length=True)], ids=['M1','M2ds','M5','M3time','length'])
 @pytest.mark.parametrize('k', [1,4,8])
 @torch.no_grad()
 def test_drawn_steps_are_unbiased(kw, k):
@@ -96,10 +97,18 @@ def test_drawn_steps_are_unbiased(kw, k):
     exact,parts = elbo(m, tau, q)
     v = torch.stack([elbo(m, tau, q, k=k, gen=generator(i))[0] for i in range(300)])
     assert ((v.mean(0)-exact).abs()<4.5*v.std(0)/300**.5+2e-3).all()
-    short = tau.n<=k # nothing left to chance
+    short = tau.n+m.arch.M-1<=k # nothing left to chance
     assert torch.allclose(v[:,short], exact[short].expand(300,-1), atol=1e-3)
     z = m.plan(tau.s0, q.mu)
     assert torch.allclose(torch.stack(log_prob_all(m,tau,z)), torch.stack([parts['actions'],parts['states']]), atol=1e-3)
+
+@torch.no_grad()
+@pytest.mark.parametrize('M,k', [(1,4),(6,2)])
+def test_length_is_scored_at_the_true_length(M, k):
+    "Whatever was drawn: the weights of drawn windows add up to n in the mean only."
+    tau, m = small(length=True, M=M); q = Posterior(torch.zeros(5,3,8), torch.full((5,3,8),-20.))
+    want = m.length.log_prob(tau.n, m.plan(tau.s0, q.mu))
+    for k in (None,k): assert torch.allclose(elbo(m, tau, q, k=k, gen=generator(2))[1]['length'], want, atol=1e-4)
 
 @torch.no_grad()
 def test_elbo_is_deterministic_and_needs_no_generator():

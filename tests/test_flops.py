@@ -1,7 +1,7 @@
 "The counted work is the work done."
 import pytest
 import torch
-from gac.core import Posterior, draw_steps, generator, windows
+from gac.core import Posterior, draw_windows, generator
 from gac.data import Standardizer
 from gac.elbo import elbo_on
 from gac.flops import counted, made_up, work
@@ -17,7 +17,7 @@ ARCHS = dict(default=Arch(11,3), transition=Arch(11,3,transition=True), M4ds=Arc
 def test_counted_work_is_the_work_done(name):
     "Within 4 %: torch also counts pairs behind the mask, and a token of the plan's last layer that nobody reads."
     a, N, k = ARCHS[name], 2, 32; tau = made_up(N, a); m = GAC(a, Standardizer.fit(tau)); q = posterior(m, N)
-    win = windows(tau, *draw_steps(tau.n,k), a.M)
+    win = draw_windows(tau, k, a.M)
     f = lambda: elbo_on(m, win, tau.s0, tau.y, q, torch.zeros_like(q.mu))[0].sum()
     for step,do in dict(forward=f, inner=lambda: torch.autograd.grad(f(),(q.mu,q.lsd)), outer=lambda: f().backward()).items():
         assert counted(do)==pytest.approx(work(a,N,k,step).flops, rel=.04), step

@@ -1,16 +1,18 @@
 "Equation (4) as three modules: rows do not see each other, the past does not see the future, z_y and the rest keep apart, units do not matter."
 import itertools, math
-from dataclasses import replace
+from dataclasses import fields, replace
 import pytest
 import torch
-from gac.core import Trajectories, Windows, draw_steps, generator, make_keys, set_seed, windows
+from gac.core import Trajectories, Windows, draw_steps, draw_windows, generator, make_keys, set_seed, windows
 from gac.data import Standardizer
 from gac.elbo import log_prob_all
-from gac.model import GAC, Arch, Block, LengthHead, log_normal, n_params, published, sequence_mask
+from gac.model import GAC, Arch, Attention, Block, LengthHead, Quick, log_normal, n_params, published, sequence_mask
 
 ARCHS = [dict(M=M, transition=tr, tokens=K, heads=H, enc=E, dec=Dc) for M,tr,(K,H,E,Dc) in
          itertools.product((1,3), (False,True), ((1,1,1,1),(3,2,1,2)))]
-archs = pytest.mark.parametrize('kw', ARCHS, ids=lambda d: 'M{M}{t}K{tokens}H{heads}'.format(**d, t='ds' if d['transition'] else ''))
+ARCHS += [dict(M=3, transition=tr, tokens=2, heads=2, enc=1, dec=2, past_actions=False, time=True, eps=5) for tr in (False,True)]
+name = lambda d: 'M{M}{t}K{tokens}H{heads}{p}'.format(**d, t='ds' if d['transition'] else '', p='' if d.get('past_actions',True) else 'time')
+archs = pytest.mark.parametrize('kw', ARCHS, ids=name)
 close = dict(atol=2e-4, rtol=1e-4)
 S,A = 3,2
 
@@ -28,15 +30,18 @@ def made(kw, tau, seed=0):
         for p in m.parameters(): p.add_(.3*torch.randn_like(p))
     return m.eval()
 
-def noise(m, N, seed=1): return torch.randn(N, m.arch.K, m.arch.D, generator=generator(seed))
+def noise(m, N, seed=1): return torch.randn(N, m.arch.K, m.arch.E, generator=generator(seed))
 def plan(m, tau, seed=1): return m.plan(tau.s0, noise(m, len(tau), seed))
-def every(m, tau, steps): # windows of all steps of all trajectories, padded with weight 0
-    t = torch.arange(steps).expand(len(tau), steps)
-    return windows(tau, t.minimum(tau.n[:,None]-1), (t<tau.n[:,None]).float(), m.arch.M)
-def rows(win, i): return Windows(*(getattr(win,k)[i] for k in ('s','a','s1','real','w','w1')))
-def moments(m, win, z): # means of the generator, standardised
-    s, a = m.std.do('s',win.s)*win.real[...,None], m.std.do('a',win.a)*win.real[...,None]
-    return m.generator(s, a, win.real, z[:,1:])
+def every(m, tau, steps): # windows of all starts of all trajectories, padded with weight 0
+    b = torch.arange(1-m.arch.M, steps).expand(len(tau), -1)
+    return windows(tau, b.minimum(tau.n[:,None]-1), (b<tau.n[:,None])/m.arch.M, m.arch.M)
+def ending(m, tau, t): # (N,k) steps -> windows that end with them
+    return windows(tau, t+1-m.arch.M, torch.ones(t.shape), m.arch.M)
+def rows(win, i): return Windows(*(getattr(win,f.name)[i] for f in fields(Windows)))
+def at_end(win, x): # (N,k,M,…) -> (N,k,…) at the last real step of each window
+    return x.gather(2, (win.real.sum(-1)-1)[...,None,None].expand(*x.shape[:2],1,x.shape[-1]))[:,:,0]
+def last_moments(m, tau, t, z): # means at steps t (N,k), seen with the longest context
+    win = ending(m, tau, t); return tuple(None if x is None else at_end(win, x) for x in m.moments(win, z))
 
 # ---- rows do not see each other
 
@@ -45,7 +50,7 @@ def moments(m, win, z): # means of the generator, standardised
 def test_order_and_neighbours_do_not_matter(kw):
     tau = ragged(0); m = made(kw, tau); z = plan(m, tau); eps = noise(m, 6)
     win = every(m, tau, 9)
-    la,ls = m.log_prob_parts(win, z); ly = m.log_prob_y(tau.y, z); a = m.action(windows(tau, tau.n[:,None]-1, torch.ones(6,1), m.arch.M), z)
+    la,ls = m.log_prob_parts(win, z); ly = m.log_prob_y(tau.y, z); a = m.action(ending(m, tau, tau.n[:,None]-1), z)
     p = torch.randperm(6, generator=generator(3))
     assert torch.allclose(m.plan(tau.s0[p], eps[p]), z[p], **close)
     for x,y in zip(m.log_prob_parts(rows(win,p), z[p]), (la[p],ls[p])): assert torch.allclose(x, y, **close)
@@ -56,7 +61,7 @@ def test_order_and_neighbours_do_not_matter(kw):
         li = m.log_prob_parts(every(m, one, k), zi)
         assert torch.allclose(li[0], la[i], **close) and torch.allclose(li[1], ls[i], **close)
         assert torch.allclose(m.log_prob_y(one.y, zi), ly[i], **close)
-        assert torch.allclose(m.action(windows(one, one.n[:,None]-1, torch.ones(1,1), m.arch.M), zi), a[i], **close)
+        assert torch.allclose(m.action(ending(m, one, one.n[:,None]-1), zi), a[i], **close)
 
 @archs
 def test_no_gradient_between_rows(kw):
@@ -70,78 +75,100 @@ def test_no_gradient_between_rows(kw):
 @torch.no_grad()
 def test_windows_of_one_plan_do_not_see_each_other(kw):
     tau = ragged(2); m = made(kw, tau); z = plan(m, tau)
-    full = moments(m, every(m,tau,9), z)
-    for t in range(int(tau.n[0])):
-        one = moments(m, windows(tau, torch.full((6,1),t).minimum(tau.n[:,None]-1), torch.ones(6,1), m.arch.M), z)
+    full = m.moments(every(m,tau,9), z)
+    for b in range(1-m.arch.M, int(tau.n[0])):
+        one = m.moments(windows(tau, torch.full((6,1),b).minimum(tau.n[:,None]-1), torch.ones(6,1), m.arch.M), z)
         for x,y in zip(one, full):
-            if x is not None: assert torch.allclose(x[0,0], y[0,t], **close)
+            if x is not None: assert torch.allclose(x[0,0], y[0,b+m.arch.M-1], **close)
 
 # ---- padding
 
 @archs
 @torch.no_grad()
-def test_what_lies_before_the_episode_does_not_matter(kw):
+def test_what_is_cut_off_a_window_does_not_matter(kw):
     tau = ragged(3); m = made(kw, tau); z = plan(m, tau); win = every(m, tau, 9)
     out = ~win.real[...,None]
-    junk = replace(win, s=torch.where(out, 1e3*torch.randn(win.s.shape), win.s), a=torch.where(out, -1e3*torch.randn(win.a.shape), win.a))
+    fill = lambda x,size: torch.where(out, size*torch.randn(x.shape), x)
+    junk = replace(win, s=fill(win.s,1e3), a=fill(win.a,-1e3), s1=fill(win.s1,1e3), t=torch.where(out[...,0], 7, win.t))
     assert (kw['M']==1)==(not out.any())
     for x,y in zip(m.log_prob_parts(win,z), m.log_prob_parts(junk,z)): assert torch.equal(x,y)
-    first = lambda w: Windows(w.s[:,:1], w.a[:,:1], w.s1[:,:1], w.real[:,:1], w.w[:,:1], w.w1[:,:1])
-    assert torch.equal(m.action(first(win),z), m.action(first(junk),z))
+    for j in range(win.real.shape[1]):
+        one,other = (Windows(*(getattr(w,f.name) if f.name=='n' else getattr(w,f.name)[:,j:j+1] for f in fields(Windows))) for w in (win,junk))
+        assert torch.equal(m.action(one,z), m.action(other,z))
 
 @torch.no_grad()
 def test_masked_tokens_are_not_looked_at():
     "Not only are their contents zero: the block itself is blind to them."
-    set_seed(0); b = Block(8, 2); x = torch.randn(4,5,8); real = torch.tensor([[0,0,1,1,1]]*4).bool()
-    y = b(x, sequence_mask(real)); x[:,:2] = torch.randn(4,2,8)
-    assert torch.equal(b(x, sequence_mask(real))[:,2:], y[:,2:])
+    set_seed(0); b = Block(8, 2); x = torch.randn(4,5,8); mask = sequence_mask(5)
+    y = b(x, mask); x[:,3:] = torch.randn(4,2,8)
+    assert torch.equal(b(x, mask)[:,:3], y[:,:3])
 
-@pytest.mark.parametrize('kw', [k for k in ARCHS if k['M']>1], ids=lambda d: 'K{tokens}{t}'.format(**d, t='ds' if d['transition'] else ''))
+@pytest.mark.parametrize('kw', [k for k in ARCHS if k['M']>1], ids=name)
 @torch.no_grad()
 def test_at_the_start_only_the_start_is_seen(kw):
     "At step 0 there is no past: whatever M is, only s_0 is seen."
-    tau = ragged(4); m = made(kw, tau); z = plan(m, tau)
-    x = moments(m, windows(tau, torch.zeros(6,1,dtype=torch.long), torch.ones(6,1), 3), z)[0]
+    tau = ragged(4); m = made(kw, tau); z = plan(m, tau); first = torch.zeros(6,1,dtype=torch.long)
+    x = last_moments(m, tau, first, z)[0]
     other = Trajectories(torch.cat([tau.s0[:,None], torch.zeros(6,1,S)],1).flatten(0,1), tau.a[tau.a_at], tau.y, torch.ones_like(tau.n), tau.last, tau.key)
-    assert torch.allclose(x, moments(m, windows(other, torch.zeros(6,1,dtype=torch.long), torch.ones(6,1), 3), z)[0], **close)
+    assert torch.allclose(x, last_moments(m, other, first, z)[0], **close)
 
-@pytest.mark.parametrize('L', [1,2,5])
-def test_mask_is_causal_blind_and_never_empty(L):
-    for bits in itertools.product((False,True), repeat=L):
-        m = sequence_mask(torch.tensor([bits]))[0,0]
-        assert m.any(1).all() and not m.triu(1).any()
-        assert all(m[i,j]==(j<=i and (bits[j] or i==j)) for i in range(L) for j in range(L))
+@pytest.mark.parametrize('L', [1,2,5,6])
+@pytest.mark.parametrize('alone', [None,slice(1,None,2)])
+def test_mask_is_causal_and_never_empty(L, alone):
+    m, hidden = sequence_mask(L, alone), range(L)[alone] if alone else ()
+    assert m.any(1).all() and not m.triu(1).any()
+    assert all(m[i,j]==(i==j or (j<i and j not in hidden)) for i in range(L) for j in range(L))
+
+@torch.no_grad()
+@pytest.mark.parametrize('C', [1,2,4,40])
+@pytest.mark.parametrize('D,H', [(8,2),(64,4)])
+def test_quick_attention_is_attention(D, H, C):
+    set_seed(C); quick, plain = Quick(D,H), Attention(D,H); plain.load_state_dict(quick.state_dict())
+    x, ctx = torch.randn(3,7,D), torch.randn(3,C,D)
+    for c in (ctx, quick.share(ctx), quick.keys(ctx)): assert torch.allclose(quick(x,c), plain(x,ctx), atol=1e-5)
+    for B in (2,300): y = torch.randn(B,1,D); assert torch.allclose(quick(y,y), plain(y,y), atol=1e-5)
+    assert type(Block(8,2).att) is Quick
 
 # ---- the past does not see the future
 
 @archs
 @torch.no_grad()
 def test_action_is_blind_to_itself_and_to_the_future(kw):
-    tau = ragged(5, N=2, longest=9); m = made(kw, tau); z = plan(m, tau)
-    base = moments(m, every(m,tau,9), z)
+    "In every window, at every place in it."
+    tau = ragged(5, N=2, longest=9); m = made(kw, tau); z = plan(m, tau); win = every(m, tau, 9)
+    base = [None if x is None else x[0] for x in m.moments(win, z)]
     for t in range(9):
         s,a = tau.s.clone(), tau.a.clone()
         a[t:9] += torch.randn(9-t,A); s[t+1:10] += torch.randn(9-t,S)
-        new = moments(m, every(m, replace(tau,s=s,a=a), 9), z)
-        assert torch.allclose(new[0][0,:t+1], base[0][0,:t+1], atol=1e-6)
-        if t<8: assert not torch.allclose(new[0][0,t+1], base[0][0,t+1], atol=1e-4) # s_{t+1} is seen
+        new = m.moments(every(m, replace(tau,s=s,a=a), 9), z)
+        early, later = win.real[0]&(win.t[0]<=t), win.real[0]&(win.t[0]==t+1)
+        assert torch.allclose(new[0][0][early], base[0][early], atol=1e-6)
+        if t<8: assert not torch.isclose(new[0][0][later], base[0][later], atol=1e-4).all(-1).any() # s_{t+1} is seen
         if kw['transition']:
-            assert torch.allclose(new[1][0,:t], base[1][0,:t], atol=1e-6)
-            assert not torch.allclose(new[1][0,t], base[1][0,t], atol=1e-4) # the next state depends on a_t
+            before, now = win.real[0]&(win.t[0]<t), win.real[0]&(win.t[0]==t)
+            assert torch.allclose(new[1][0][before], base[1][before], atol=1e-6)
+            assert not torch.isclose(new[1][0][now], base[1][now], atol=1e-4).all(-1).any() # the next state depends on a_t
 
 @archs
 def test_the_same_by_gradients(kw):
-    tau = ragged(6); m = made(kw, tau); z = plan(m, tau).detach()
+    tau = ragged(6); m = made(kw, tau); z = plan(m, tau).detach(); M = m.arch.M
     s,a = tau.s.clone().requires_grad_(), tau.a.clone().requires_grad_()
-    win = windows(replace(tau,s=s,a=a), torch.tensor([[4]]+[[0]]*5), torch.ones(6,1), m.arch.M)
-    mu_a,mu_s = moments(m, win, z)
+    mu_a,mu_s = last_moments(m, replace(tau,s=s,a=a), torch.tensor([[4]]+[[0]]*5), z)
     gs,ga = torch.autograd.grad(mu_a[0].sum(), (s,a), retain_graph=True, allow_unused=True)
     ga = torch.zeros_like(a) if ga is None else ga
+    past = list(range(5-M,4)) if kw.get('past_actions',True) else []
     sees = lambda g: (g.abs().sum(1)>0).nonzero()[:,0].tolist()
-    assert sees(gs)==list(range(5-m.arch.M,5)) and sees(ga)==list(range(5-m.arch.M,4)) # s_{t-M+1}..s_t, a_{t-M+1}..a_{t-1}
+    assert sees(gs)==list(range(5-M,5)) and sees(ga)==past # s_{t-M+1}..s_t, a_{t-M+1}..a_{t-1}
     if mu_s is not None:
         gs,ga = torch.autograd.grad(mu_s[0].sum(), (s,a))
-        assert sees(gs)==sees(ga)==list(range(5-m.arch.M,5)) # and a_t, but not s_{t+1}
+        assert sees(gs)==list(range(5-M,5)) and sees(ga)==past+[4] # and a_t, but not s_{t+1}
+
+@archs
+@torch.no_grad()
+def test_time_is_told_only_if_asked(kw):
+    tau = ragged(5); m = made(kw, tau); z = plan(m, tau); win = every(m, tau, 9)
+    late = replace(win, t=win.t+100)
+    assert torch.equal(m.log_prob_tau(win,z), m.log_prob_tau(late,z))==(not kw.get('time',False))
 
 # ---- two parts of the plan, two readers
 
@@ -157,7 +184,7 @@ def test_generator_and_head_read_their_own_tokens(kw):
 def test_every_token_of_the_plan_depends_on_noise_and_state(kw):
     tau = ragged(8); m = made(kw, tau); eps = noise(m,6).requires_grad_(); s0 = tau.s0.clone().requires_grad_()
     z = m.plan(s0, eps)
-    assert z.shape==(6, m.arch.tokens+1, 8)==(6, m.arch.K, m.arch.D)
+    assert z.shape==(6, m.arch.tokens+1, 8)==(6, m.arch.K, m.arch.D) and eps.shape[2]==m.arch.E==kw.get('eps',8)
     for j in range(m.arch.K):
         ge,gs = torch.autograd.grad((z[:,j]*torch.randn(6,8)).sum(), (eps,s0), retain_graph=True)
         assert (ge.abs().sum(-1)>0).all() and (gs.abs().sum(-1)>0).all()
@@ -168,7 +195,7 @@ def test_every_parameter_learns(kw):
     (m.log_prob_tau(every(m,tau,9), z)+m.log_prob_y(tau.y, z)).sum().backward()
     dead = [n for n,p in m.named_parameters() if p.grad is None or not p.grad.abs().sum()>0]
     one = kw['M']==1 and not kw['transition'] # one token attends to itself: queries and keys have nothing to choose
-    free = lambda n: n.startswith('generator.') and ((one and ('.att.q' in n or '.att.k' in n or 'generator.a.' in n)) or
+    free = lambda n: n.startswith('generator.') and ((one and ('.att.q' in n or '.att.k' in n or 'generator.a.' in n)) or (not kw.get('past_actions',True) and not kw['transition'] and 'generator.a.' in n) or
         (kw['tokens']==1 and ('.cross.q' in n or '.cross.k' in n or '.lnc.' in n)) or '.k.bias' in n)
     assert [n for n in dead if not free(n) and not n.endswith('k.bias')]==[] # a bias of keys moves all scores alike
 
@@ -185,24 +212,25 @@ def test_blocks_add_up_to_the_whole(kw, size, chunk):
 @archs
 @torch.no_grad()
 def test_step_by_step_by_hand(kw):
-    "log p of trajectory 0, one Gaussian at a time."
-    tau = ragged(11, last=True); m = made(kw, tau); z = plan(m, tau)
+    "log p of trajectory 0, one window, one Gaussian at a time."
+    tau = ragged(11, last=True); m = made(kw, tau); z = plan(m, tau); M = m.arch.M
     la = ls = 0.
-    for t in range(9):
-        mu_a,mu_s = moments(m, windows(tau, torch.full((6,1),t).minimum(tau.n[:,None]-1), torch.ones(6,1), m.arch.M), z)
-        a = m.std.do('a', tau.a[t]); la += torch.distributions.Normal(mu_a[0,0], m.generator.act_lsd.exp()).log_prob(a).sum()
-        if mu_s is None: continue
-        ds = m.std.do('ds', tau.s[t+1]-tau.s[t]); ls += torch.distributions.Normal(mu_s[0,0], m.generator.next_lsd.exp()).log_prob(ds).sum()
+    for b in range(1-M, 9):
+        mu_a,mu_s = m.moments(windows(tau[[0]], torch.tensor([[b]]), torch.ones(1,1), M), z[:1])
+        for j,t in enumerate(range(max(b,0), min(b+M,9))):
+            a = m.std.do('a', tau.a[t]); la += torch.distributions.Normal(mu_a[0,0,j], m.generator.act_lsd.exp()).log_prob(a).sum()/M
+            if mu_s is None: continue
+            ds = m.std.do('ds', tau.s[t+1]-tau.s[t]); ls += torch.distributions.Normal(mu_s[0,0,j], m.generator.next_lsd.exp()).log_prob(ds).sum()/M
     got = log_prob_all(m, tau, z)
     assert got[0][0]==pytest.approx(float(la), abs=1e-3) and got[1][0]==pytest.approx(float(ls), abs=1e-3)
 
 @archs
 @pytest.mark.parametrize('k', [1,4])
 @torch.no_grad()
-def test_drawn_steps_agree_in_mean(kw, k):
+def test_drawn_windows_agree_in_mean(kw, k):
     tau = ragged(12); m = made(kw, tau); z = plan(m, tau); g = generator(4)
     exact = log_prob_all(m, tau, z)
-    drawn = [m.log_prob_parts(windows(tau, *draw_steps(tau.n,k,g), m.arch.M), z) for _ in range(300)]
+    drawn = [m.log_prob_parts(draw_windows(tau, k, m.arch.M, g), z) for _ in range(300)]
     for x,e in zip(zip(*drawn), exact):
         x = torch.stack(x)
         assert ((x.mean(0)-e).abs()<4.5*x.std(0)/300**.5+1e-3).all()
@@ -224,8 +252,8 @@ def test_unknown_last_state_is_skipped(M):
     cut = replace(tau, s=s, last=torch.tensor([False]*3+[True]*3))
     (a,d),(a1,d1) = log_prob_all(m,tau,z), log_prob_all(m,cut,z)
     assert torch.allclose(a, a1, **close) # actions are those of before
-    short = windows(tau, tau.n[:,None]-1, torch.ones(6,1), M)
-    assert torch.allclose(d1[:3], (d-m.log_prob_parts(short,z)[1])[:3], **close) # exactly the last term is missing
+    every_last = every(m, tau, 9); every_last = replace(every_last, w1=every_last.w1*(every_last.t==tau.n[:,None,None]-1))
+    assert torch.allclose(d1[:3], (d-m.log_prob_parts(every_last,z)[1])[:3], **close) # exactly the last term is missing
     s[at_end[:3]] = 1e6
     assert torch.equal(log_prob_all(m, replace(cut,s=s), z)[1], d1) and d1[1]==0 # one step only: nothing left
 
@@ -240,7 +268,7 @@ def test_units_do_not_matter(kw):
     m2.load_state_dict({k:v for k,v in m.state_dict().items() if not k.startswith('std.')}, strict=False)
     eps = noise(m, 6); z,z2 = m.plan(tau.s0,eps), m2.plan(big.s0,eps)
     assert torch.allclose(z, z2, atol=1e-3)
-    win,win2 = (windows(x, x.n[:,None]-1, torch.ones(6,1), m.arch.M) for x in (tau,big))
+    win,win2 = (ending(m, x, x.n[:,None]-1) for x in (tau,big))
     assert torch.allclose(m2.action(win2,z2), m.action(win,z)*ca-3, rtol=1e-3, atol=1e-3)
     assert torch.allclose(m2.expected_return(z2), m.expected_return(z)*cy+7, rtol=1e-3, atol=.05)
     assert torch.allclose(m2.sigma_y, m.sigma_y*cy, rtol=1e-4)
@@ -276,6 +304,7 @@ def test_log_normal(lsd):
 # ---- Arch
 
 @pytest.mark.parametrize('kw,says', [*((dict([(k,0)]), f'Arch.{k}=0: must be at least 1') for k in ('S','A','D','tokens','heads','enc','dec','M')),
+    (dict(eps=0), 'Arch.E=0: must be at least 1'),
     (dict(tokens=-2), 'Arch.tokens=-2'), (dict(D=10,heads=4), 'Arch.D=10 is not divisible by heads=4'),
     (dict(sigma_y=0.), 'Arch.sigma_y=0.0: must be positive'), (dict(sigma_y=-1.), 'must be positive'), (dict(sigma_y=float('nan')), 'must be positive')])
 def test_bad_arch(kw, says):

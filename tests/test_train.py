@@ -190,7 +190,7 @@ def test_learns_the_trivially_learnable(kind, M, transition, iterations):
     with torch.no_grad():
         v,parts = elbo(run.model, tau, q, draws=4, gen=generator(2))
         z = run.model.plan(tau.s0, q.mu)
-        act = run.model.action(windows(tau, tau.n[:,None]-1, torch.ones(48,1), M), z)[:,0]
+        act = run.model.action(windows(tau, tau.n[:,None]-M, torch.ones(48,1), M), z)[:,0]
     marginal = -.5*(1+math.log(2*math.pi)) # log p(y) of a plan that says nothing, standardised
     sd = tau.y.std()
     assert parts['ret'].mean()>marginal+.7 and h.elbo.tail(10).mean()>h.elbo.head(10).mean()+3

@@ -5,12 +5,10 @@ asks for the gradients of all parameters, although the inner loop moves φ alone
 
 Two forms of the same objective:
 
-* `dense`: the whole padded sequence at once, one dense masked attention with a band of M steps. This is the same function
-  as ours for M=1 and no transition term only, where a band is one step wide. With two layers or more, a token of a wider band has itself looked
-  back M steps, and so the target sees past its window; and the time embeddings count back from the target, so that one step
-  has M different embeddings, one for each target that sees it.
-* `windows`: the window of every target of the padded sequence, unfolded to (N,T,M), dense masked attention in each of them.
-  This is the same function for every M, with the transition term too. It is also the cheaper one, T² pairs become L² for each target.
+* `dense`: the whole padded sequence at once, one dense masked attention with a band of one step. This is the same function
+  as ours for M=1 and no transition term only.
+* `windows`: all windows of the padded sequence, unfolded to (N,T+M-1,M), dense masked attention in each of them, every step of
+  them a target. This is the same function for every M, with the transition term too.
 
 All tokens pass all layers in both; nothing is skipped where a single token looks at itself."""
 import math
@@ -57,37 +55,37 @@ def layers(g, x, mask, z, N): # Generator, tokens (B,L,D), mask, plan (N,K-1,D) 
         x = (y+b.mlp(b.ln2(y))).reshape(x.shape)
     return g.ln(x)
 
-def dense(model, p, z): # -> means of actions (N,T,A), None
+def dense(model, p, z): # -> means of actions (N,T,1,A), None, steps (T,1), are they in the window? (T,1)
     "A band of one step over the whole sequence."
     g, T = model.generator, p.a.shape[1]
     x = g.s(model.std.do('s', p.s[:,:-1])*p.real[...,None])+g.time
-    return g.act(layers(g, x, torch.eye(T, dtype=torch.bool, device=x.device), z, len(p))), None
+    mu = g.act(layers(g, x, torch.eye(T, dtype=torch.bool, device=x.device), z, len(p)))
+    return mu[:,:,None], None, torch.arange(T, device=x.device)[:,None], torch.ones(T, 1, dtype=torch.bool, device=x.device)
 
-def windows(model, p, z): # -> means of actions (N,T,A), of state differences (N,T,S) or None
-    "Every target with its own window of M steps."
+def windows(model, p, z): # -> means of actions (N,W,M,A), of state differences or None, steps (W,M), are they in the window? (W,M)
+    "All W = T+M-1 windows of M steps."
     g, M, (N,T,A) = model.generator, model.arch.M, p.a.shape
-    back = torch.arange(T, device=p.a.device)[:,None]+torch.arange(1-M, 1, device=p.a.device) # (T,M) steps of each window
-    real = (back>=0).expand(N,T,M)
-    s = model.std.do('s', p.s[:,back.clamp(min=0)])*real[...,None]
-    a = model.std.do('a', p.a[:,back.clamp(min=0)])*real[...,None]
+    b = torch.arange(1-M, T, device=p.a.device)[:,None]
+    t = b.clamp(min=0)+torch.arange(M, device=b.device)
+    inside, t = (t<b+M)&(t<T), t.clamp(max=T-1)
+    real = (p.real[:,t]&inside)[...,None]
+    s, a = model.std.do('s', p.s[:,t])*real, model.std.do('a', p.a[:,t])*real
     x = torch.stack([g.s(s),g.a(a)], 3).flatten(2,3) if M>1 or model.arch.transition else g.s(s) # s a s a … s a
     L = len(g.time)
-    x = (x[:,:,:L]+g.time).flatten(0,1)                                                          # (NT,L,D)
-    seen = real.repeat_interleave(2,2)[...,:L].flatten(0,1)
-    mask = (seen[:,None]&torch.ones(L, L, dtype=torch.bool, device=x.device).tril())|torch.eye(L, dtype=torch.bool, device=x.device)
-    x = layers(g, x, mask[:,None], z, N).unflatten(0, (N,T))
-    return (g.act(x[:,:,-2]),g.next(x[:,:,-1])) if model.arch.transition else (g.act(x[:,:,-1]),None)
+    x = (x[:,:,:L]+g.time).flatten(0,1)                                                          # (NW,L,D)
+    x = layers(g, x, torch.ones(L, L, dtype=torch.bool, device=x.device).tril(), z, N).unflatten(0, (N,len(b)))
+    if model.arch.transition: return g.act(x[:,:,::2]), g.next(x[:,:,1::2]), t, inside
+    return g.act(x[:,:,::2]) if M>1 else g.act(x), None, t, inside
 
-def value(model, p, q, noise, form=windows): # GAC, Padded, Posterior, (N,K,D) -> (N,) nats; dict of parts
+def value(model, p, q, noise, form=windows): # GAC, Padded, Posterior, (N,K,E) -> (N,) nats; dict of parts
     "ELBO, eq. (5), the full sum over the steps of each trajectory."
-    std, g = model.std, model.generator
+    std, g, M = model.std, model.generator, model.arch.M
     z = model.plan(p.s[:,0], q.at(noise))
-    mu_a,mu_s = form(model, p, z[:,1:])
-    la = (log_normal(std.do('a',p.a), mu_a, g.act_lsd.clamp(min=model.floor)).sum(-1)*p.real).sum(1)
+    mu_a,mu_s,t,inside = form(model, p, z[:,1:])
+    total = lambda x,mu,lsd,real: (log_normal(x, mu, lsd.clamp(min=model.floor)).sum(-1)*(real[:,t]&inside)).sum((1,2))/M
+    la = total(std.do('a',p.a)[:,t], mu_a, g.act_lsd, p.real)
     ls = torch.zeros_like(la)
-    if mu_s is not None:
-        ds = std.do('ds', p.s[:,1:]-p.s[:,:-1])
-        ls = (log_normal(ds, mu_s, g.next_lsd.clamp(min=model.floor)).sum(-1)*p.known).sum(1)
+    if mu_s is not None: ls = total(std.do('ds', p.s[:,1:]-p.s[:,:-1])[:,t], mu_s, g.next_lsd, p.known)
     ly,kl = model.log_prob_y(p.y, z), q.kl()
     return la+ls+ly-kl, dict(actions=la, states=ls, ret=ly, kl=kl)
 
