@@ -6,51 +6,86 @@
 __all__ = ['play', 'worker']
 
 # %% ../nbs/02c_workers.ipynb #917e9990
-import importlib, pickle, re
+import importlib, multiprocessing, os, pickle, re, threading
+import gymnasium as gym
 import torch
-from .core import cat, set_threads
-from .envs import EpisodeError, make_env, rollout
+from .core import Trajectories, make_keys, set_threads
+from .worlds import import_packages
+from .envs import EpisodeError, initial_states, rollout
 
 # %% ../nbs/02c_workers.ipynb #b5d45965
 def play(
-    env,            # id, EnvSpec or a function that makes one
+    env,            # id, EnvSpec, EnvConfig or a function that makes one
     act,            # policy, as for `rollout`; it may offer `part(rows)`
     n:int,          # episodes
     seed:int=0,     # episode i is reset with seed+i
     device=None,    # where the policy gets its states
     workers:int=1,  # processes; 1: this one
-)->object:          # Trajectories in seed order
+)->Trajectories:    # in seed order
     "`rollout`, spread over processes."
     if workers<1: raise ValueError(f'workers={workers}: must be at least 1')
     if workers==1 or n<2: return rollout(env, act, n, seed, device)
+    parts = _parts(env, act)
+    if hasattr(act, 'reset'): act.reset(initial_states(env, n, seed).to(device))
     rows = torch.arange(n).tensor_split(min(workers,n))
-    if hasattr(act,'reset'):
-        if not hasattr(act,'part'): raise ValueError(f'{type(act).__name__} has reset but no part, so workers would number its episodes anew: give it part(rows), or use workers=1')
-        act.reset(_starts(env, n, seed).to(device))
-    return cat(_spread([_packed(env, act.part(r) if hasattr(act,'part') else act, len(r), seed+int(r[0]), device, int(r[0])) for r in rows]))
+    jobs = [_packed(env, parts(r), len(r), seed+int(r[0]), device, int(r[0])) for r in rows]
+    return _joined(_spread(jobs))
+
+# %% ../nbs/02c_workers.ipynb #wrk00002
+def _parts(env, act): # -> function: (n,) rows -> the policy for them
+    if isinstance(env, gym.vector.VectorEnv):
+        raise ValueError(f'{env} cannot be divided among workers: use workers=1')
+    if hasattr(act, 'part'): return act.part
+    if not hasattr(act, 'reset'): return lambda rows: act
+    raise ValueError(f'{type(act).__name__} has reset but no part, so workers would number its episodes '
+                     'anew: give it part(rows), or use workers=1')
+
+def _joined(taus)->Trajectories:
+    "End to end; keys are made anew, for two workers may have played the same episode."
+    s, a, y, n, last = (torch.cat([getattr(t, k) for t in taus]) for k in ('s','a','y','n','last'))
+    return Trajectories(s, a, y, n, last, make_keys(s, a, n))
 
 # %% ../nbs/02c_workers.ipynb #684b4a74
-def worker(job): # what a worker does: pickled (env, policy, n, seed, device, number of its first episode) -> Trajectories
-    *job, first = pickle.loads(job); set_threads(1)
-    try: return rollout(*job)
+def _specs(env)->dict: # of what this process has registered under the name
+    name = getattr(env, 'id', env)
+    return {name:gym.registry[name]} if isinstance(name, str) and name in gym.registry else {}
+
+def _packed(env, *job)->bytes: # environment, policy, n, seed, device, number of the first episode
+    try: return pickle.dumps((import_packages([]), _specs(env), pickle.dumps((env, *job))))
+    except Exception as e:
+        raise ValueError(f'{env} or the policy cannot be sent to another process ({str(e)[:80]}): '
+                         'name the environment by its id, or use one worker') from None
+
+# %% ../nbs/02c_workers.ipynb #wrk00004
+def worker(job)->Trajectories: # bytes of `_packed`
+    "Runs in its own process."
+    packages, specs, inner = pickle.loads(job)
+    import_packages(packages, remember=False)
+    for name,spec in specs.items(): gym.registry.setdefault(name, spec)
+    *args, first = pickle.loads(inner)
+    set_threads(1)
+    try: return rollout(*args)
     except EpisodeError as e: # it counts from 0
-        raise EpisodeError(re.sub(r'episode (\d+) \(seed', lambda m: f'episode {int(m[1])+first} (seed', str(e)), e.tau, e.rows+first) from None
-
-def _starts(env, n, seed): # -> (n,S) initial states
-    world = make_env(env)
-    try: return torch.stack([torch.as_tensor(world.reset(seed=seed+i)[0], dtype=torch.float32) for i in range(n)])
-    finally: world.close()
-
-def _packed(*job): # (env, policy, n, seed, device, number of the first episode) -> bytes
-    try: return pickle.dumps(job)
-    except Exception as e: raise ValueError(f'{job[0]} or the policy cannot be sent to another process ({str(e)[:80]}): name the environment by its id, or use one worker') from None
+        shift = lambda m: f'episode {int(m[1])+first} (seed'
+        text = re.sub(r'episode (\d+) \(seed', shift, str(e))
+        raise EpisodeError(text, e.tau, e.rows+first) from None
 
 # %% ../nbs/02c_workers.ipynb #procspr1
-def _spread(jobs): # one fresh process for each job -> what they made, in order
+def _ends_with_parent():
+    "Wait beside the work for the end of the process that started us."
+    def wait():
+        multiprocessing.parent_process().join()
+        os._exit(1)
+    threading.Thread(target=wait, daemon=True).start()
+
+def _spread(jobs)->list: # one fresh process for each job -> what they made, in order
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
-    from multiprocessing import get_context
-    work = importlib.import_module('gac.workers').worker # by name, so that a notebook can send it
+    here = importlib.import_module('gac.workers') # by name, so that a notebook can send it
+    fresh = multiprocessing.get_context('spawn')
     try:
-        with ProcessPoolExecutor(len(jobs), get_context('spawn')) as pool: return [*pool.map(work, jobs)]
-    except BrokenProcessPool: raise OSError(f'one of {len(jobs)} workers has died in the middle of its episodes; is there memory for so many? use fewer') from None
+        with ProcessPoolExecutor(len(jobs), fresh, here._ends_with_parent) as pool:
+            return [*pool.map(here.worker, jobs)]
+    except BrokenProcessPool:
+        raise OSError(f'one of {len(jobs)} workers has died in the middle of its episodes; '
+                      'is there memory for so many? use fewer') from None

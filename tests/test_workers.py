@@ -1,5 +1,6 @@
 "Rollouts over processes: the same episodes as by one; whatever fails is named."
-import os
+import os, subprocess, sys, time
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
@@ -30,6 +31,77 @@ def test_bad_workers():
     for w in (0,-1):
         with pytest.raises(ValueError, match=f'workers={w}: must be at least 1'): play('gac/PointMass-v0', lambda s,r: s[:,:2], 3, workers=w)
     with pytest.raises(ValueError, match='cannot be sent to another process'): play('gac/PointMass-v0', lambda s,r: s[:,:2], 3, workers=2)
+
+class Once(gym.Env):
+    "One step, always the same."
+    def __init__(self): self.observation_space, self.action_space = gym.spaces.Box(-1,1,(3,)), gym.spaces.Box(-1,1,(3,))
+    def reset(self, *, seed=None, options=None): super().reset(seed=seed); return np.zeros(3, np.float32), {}
+    def step(self, a): return np.zeros(3, np.float32), 1., True, False, {}
+
+class Same:
+    def __call__(self, s, rows): return s*0
+
+def test_workers_may_play_the_same_episode():
+    one, two = (play(Once, Same(), 6, workers=w) for w in (1,2))
+    assert torch.equal(one.key, two.key) and len(set(two.key.tolist()))==6
+
+def test_workers_know_what_this_process_has_registered():
+    from dataclasses import replace
+    from gac.worlds import EnvConfig
+    gym.register('test/Once-v0', Once, max_episode_steps=9)
+    gym.register('test/Mass-v0', 'gac.envs:PointMass', max_episode_steps=9)
+    try:
+        assert len(play('test/Once-v0', Same(), 4, workers=2))==4
+        config = EnvConfig('test/Mass-v0', max_episode_steps=3)
+        assert play(config, Still(), 4, workers=2).n.tolist()==[3]*4
+        assert play(replace(config, wrappers=(('TimeLimit', dict(max_episode_steps=2)),)), Still(), 4, workers=2).n.tolist()==[2]*4
+    finally: gym.registry.pop('test/Once-v0'); gym.registry.pop('test/Mass-v0')
+
+class Down(PointMass):
+    def reset(self, *, seed=None, options=None):
+        if seed==12: raise ConnectionResetError('simulator gone')
+        return super().reset(seed=seed)
+
+class Plans:
+    def __call__(self, s, rows): return s[:,:2]*0
+    def reset(self, s0): pass
+    def part(self, rows): return self
+
+@pytest.mark.parametrize('workers', [1,2])
+def test_a_simulator_that_cannot_be_reset_for_the_plans(workers):
+    with pytest.raises(EpisodeError, match=r'episode 2 \(seed 12\) failed at step 0: ConnectionResetError'): play(Down, Plans(), 4, seed=10, workers=workers)
+
+def test_a_vector_environment_is_not_divided():
+    with pytest.raises(ValueError, match='workers=1'): play(gym.vector.SyncVectorEnv([PointMass]), Still(), 4, workers=2)
+
+SLOW = """
+import os, sys, time
+from gac.envs import PointMass
+from gac.workers import play
+class Slow(PointMass):
+    def step(self, a):
+        open(os.path.join(sys.argv[1], str(os.getpid())), 'w').close()
+        time.sleep(120)
+class Still:
+    def __call__(self, s, rows): return s[:,:2]*0
+if __name__=='__main__': play(Slow, Still(), 2, workers=2)
+"""
+def alive(pid):
+    try: return open(f'/proc/{pid}/stat').read().rsplit(')', 1)[1].split()[0]!='Z'
+    except FileNotFoundError: return False
+
+@pytest.mark.skipif(not os.path.isdir('/proc/self'), reason='looks into /proc')
+def test_workers_end_with_the_process_that_started_them(tmp_path):
+    (tmp_path/'slow.py').write_text(SLOW); (tmp_path/'pids').mkdir()
+    p = subprocess.Popen([sys.executable, tmp_path/'slow.py', tmp_path/'pids'], env=os.environ|dict(PYTHONPATH=os.getcwd()))
+    try:
+        end = time.time()+120
+        while len(pids := os.listdir(tmp_path/'pids'))<2 and time.time()<end: time.sleep(.2)
+        assert len(pids)==2 and all(map(alive, pids))
+    finally: p.kill(); p.wait()
+    end = time.time()+20
+    while any(map(alive, pids)) and time.time()<end: time.sleep(.2)
+    assert not any(map(alive, pids))
 
 class Dies:
     "A policy that takes its process with it."
