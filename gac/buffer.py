@@ -83,7 +83,7 @@ def read_chunks(
     arch=None,  # Arch that they have to fit; None: any
 )->list:        # of dicts with the fields of `CHUNK`, in order
     "All chunks, checked."
-    sizes = {} if arch is None else dict(S=arch.S, A=arch.A, K=arch.K, D=arch.D)
+    sizes = {} if arch is None else dict(S=arch.S, A=arch.A, K=arch.K, D=arch.E)
     return [_chunk(f, sizes) for f in sorted(Path(folder).glob('[0-9]*.safetensors'))]
 
 def _chunk(f, sizes):
