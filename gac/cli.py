@@ -261,7 +261,7 @@ def tune(
     at = '-'.join(run.absolute().parts[-3 if (run.parent/'online.json').is_file() else -1:]) if run else name_of(dataset) # of a stage: with run and strategy
     where, name, phase = storage or str(out/'tune.log'), study or at.replace('/','-').replace(' ','-'), phase or ('fit' if run else 'arch')
     search = _tune_search(dataset, run, set_ or [], where, name, phase, space=space, budget=budget, held=held, seed=seed)
-    made = st.tune(search, where, f'{name}-{phase}', trials, workers, out, prune, device, env, threads)
+    made = st.run_study(search, where, f'{name}-{phase}', trials, workers, out, prune, device, env, threads)
     with st.clear_errors(where): _tune_report(made, search, st.trial_rows(made,search,t.data_of(search)[0]), table, out, returns, env)
 
 # %% ../nbs/13a_table_commands.ipynb #cli-tu4
@@ -292,10 +292,10 @@ def _tune_report(made, search, rows, table, out, returns, env): # rows.csv, and 
     print(f"{made.study_name}: {rows.state.value_counts().to_dict()}")
     why = [t.user_attrs['why'] for t in made.get_trials(deepcopy=False) if 'why' in t.user_attrs]
     if best is None: raise ValueError(f"no trial was completed: {why[-1] if why else 'raise --budget'}; or search on with more --trials")
-    print(f"best: trial {best.number}, {best.value:.1f} ± {best.user_attrs['error']:.1f} nats per held-out trajectory\n{'gac online RUN --out OTHER' if search.run else f'gac train {search.dataset} --out RUN'} {st.arguments(search, best)}")
+    print(f"best: trial {best.number}, {best.value:.1f} ± {best.user_attrs['error']:.1f} nats per held-out trajectory\n{st.command(search, best, env)}")
     if not returns: return
-    from gac import worth
-    w = worth.returns(rows, out, returns, env=env, path=table and data_root()/'results'/f'{table}-returns.csv',
+    from gac import tune as t
+    w = t.returns(rows, out, returns, env=env, path=table and data_root()/'results'/f'{table}-returns.csv',
         log=lambda r: print(f"trial {r['trial']}: ELBO {r['value']:.1f}, {r['question']} earns {r['achieved']:.0f} ± {r['achieved_error']:.0f}", flush=True))
     for q,d in w.groupby('question'):
-        if len(d)>=4: print(f'{q}: rank correlation of ELBO and return '+'{rho:.2f} (95 % interval {low:.2f} to {high:.2f}, {n} trials)'.format(**worth.rank_correlation(d.value, d.achieved)))
+        if len(d)>=4: print(f'{q}: rank correlation of ELBO and return '+'{rho:.2f} (95 % interval {low:.2f} to {high:.2f}, {n} trials)'.format(**t.rank_correlation(d.value, d.achieved)))

@@ -9,7 +9,7 @@ from gac.data import save
 from gac.envs import point_mass_data
 from gac.model import Arch
 from gac.online import Online, episodes, online, restage
-from gac.study import open_study, tune
+from gac.study import open_study, run_study, run_trial
 from gac.run import Fit, load_run, new_run, save_run
 from gac.train import fit
 from gac.tune import Search, attempt, begin, data_of, held_out_elbo, iteration_flops, search_refit, space, split
@@ -78,7 +78,7 @@ def test_what_is_refused(shelf, tmp_path):
     save_run(restage(load_run(d/'run'), begin(d/'run',disk)[1], 1), tmp_path/'away') # another run is there
     with pytest.raises(ValueError, match='did not begin with a run in'): about(tmp_path/'away'/'online'/'stage-1', disk)
     with pytest.raises(ValueError, match='make the search with `search_refit`'): attempt(Search(str(disk), phase='fit', run=str(s1), held=4), POINT, data_of(about(s1,disk))[0])
-    with pytest.raises(ValueError, match='cannot hold 7 of 8'): tune(about(s1, disk, held=7), tmp_path/'a.log', 's', progress=False)
+    with pytest.raises(ValueError, match='cannot hold 7 of 8'): run_study(about(s1, disk, held=7), tmp_path/'a.log', 's', progress=False)
 
 def test_a_run_that_learns_its_width(shelf, tmp_path):
     d, disk, tau = shelf; save_run(new_run(tau, Arch(3,2,**TINY,learn_sigma_y=True), Fit(iterations=1)), tmp_path)
@@ -88,7 +88,7 @@ def test_a_study_knows_where_its_trials_begin(shelf, tmp_path):
     "By the parameters, not by the path; and the settings of the stage come first."
     d, disk, tau = shelf; s = about(d/'run'/'online-improve'/'stage-1', disk); buffer = data_of(s)[0]
     study = open_study(s, buffer, tmp_path/'a.log', 's')
-    assert study.get_trials()[0].system_attrs['fixed_params']==POINT
+    assert st.suggest(study.ask(), space('cpu','fit'))==POINT
     shutil.copytree(d/'run', tmp_path/'copy'); open_study(about(tmp_path/'copy'/'online-improve'/'stage-1', disk), buffer, tmp_path/'a.log', 's')
     other = load_run(d/'run'); other.model.head.mlp[0].bias.data += 1; save_run(other, tmp_path/'copy')
     with pytest.raises(ValueError, match='another search .*start: '): open_study(about(tmp_path/'copy'/'online-improve'/'stage-1', disk), buffer, tmp_path/'a.log', 's')
@@ -96,7 +96,7 @@ def test_a_study_knows_where_its_trials_begin(shelf, tmp_path):
 
 def test_two_workers(shelf, tmp_path):
     d, disk, _ = shelf; s = about(d/'run'/'online-improve'/'stage-2', disk)
-    study = tune(s, tmp_path/'a.log', 's', 2, 2, tmp_path, prune=False, progress=False)
+    study = run_study(s, tmp_path/'a.log', 's', 2, 2, tmp_path, prune=False, progress=False)
     assert st.finished(study)==2 and study.trials[0].state.name=='COMPLETE' and load_run(tmp_path/'s-000').meta['stage']==2
 
 def test_the_command(shelf, tmp_path, capsys, monkeypatch):

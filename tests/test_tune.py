@@ -1,18 +1,19 @@
 "The search: equal compute, the same trajectories held out, one study about one thing; a worker that dies takes one trial with it."
-import os, shutil, signal, socket, subprocess, sys, tempfile, time
+import os, shlex, shutil, signal, socket, subprocess, sys, tempfile, threading, time
 from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from gac import cli, study as st, worth
+from gac import cli, study as st, tune as tu
 from gac.rows import save_rows
 from gac.core import generator, windows
 from gac.data import save
 from gac.elbo import infer
 from gac.envs import point_mass_data
 from gac.model import Arch
-from gac.study import finished, open_storage, open_study, run_trial, tidy, trial_rows, tune
+from gac.storage import FileLock, check_journal, open_storage
+from gac.study import finished, open_study, run_study, run_trial, tidy, trial_rows
 from gac.run import Fit, load_run, new_run
 from gac.train import fit
 from gac.tune import Search, Unaffordable, attempt, configure, held_out_elbo, iteration_flops, space, split
@@ -148,19 +149,83 @@ def test_half_a_line_in_the_journal(mass, tmp_path, untrained):
     again = open_study(about(), mass, where, 's'); run_trial(again, about(), mass)
     assert states(open_study(about(), mass, where, 's'))==['COMPLETE']*2
 
-def test_half_a_line_and_its_lock(tmp_path):
-    "A process killed while it wrote leaves both; the lock of a living one is waited for."
-    from optuna.storages.journal import JournalFileBackend
-    p = tmp_path/'a.log'; p.write_bytes(b'{"op_code":0}\n{"op_'); os.symlink(p, f'{p}.lock')
-    st._mend(p, 3)
-    assert p.read_bytes()==b'{"op_code":0}\n' and not os.path.lexists(f'{p}.lock')
+def test_what_a_dead_writer_leaves(tmp_path):
+    "Half a line is dropped by whoever gets the lock next; the lock of a dead process is free, that of a living one is waited for."
+    p = tmp_path/'a.log'; p.write_bytes(b'{"op_code":0}\n{"op_')
+    held = f"from gac.storage import FileLock; lock = FileLock({str(p)!r}); lock.acquire(); print(1, flush=True); input()"
+    child = subprocess.Popen([sys.executable,'-c',held], stdin=subprocess.PIPE, stdout=subprocess.PIPE); child.stdout.readline()
+    lock = FileLock(p); got = threading.Thread(target=lock.acquire, daemon=True); got.start(); got.join(.3)
+    assert got.is_alive() and p.read_bytes()==b'{"op_code":0}\n' # the child has dropped it, and holds on
+    with open(p,'ab') as f: f.write(b'{"op_code":4,')
+    child.kill(); child.wait(); got.join(10)
+    assert not got.is_alive() and p.read_bytes()==b'{"op_code":0}\n' and [f.name for f in tmp_path.iterdir()]==['a.log']
+    lock.release()
 
-def test_the_lock_of_a_journal_leads_to_it(mass, tmp_path, untrained, monkeypatch):
-    "A link that leads nowhere would never be taken over."
-    (tmp_path/'runs').mkdir(); monkeypatch.chdir(tmp_path); led, real = [], os.symlink
-    monkeypatch.setattr(os, 'symlink', lambda a,b: [real(a,b), led.append(os.path.exists(b))])
-    open_study(about(), mass, 'runs/a.log', 's')
-    assert led and all(led)
+def test_another_goes_on_after_half_a_line(mass, tmp_path, untrained):
+    "A worker dies while it writes, the others have the journal open: what they append stays readable."
+    where = tmp_path/'a.log'; study = open_study(about(), mass, where, 's'); run_trial(study, about(), mass)
+    with open(where,'ab') as f: f.write(b'{"op_code":5,"wor')
+    run_trial(study, about(), mass); check_journal(where)
+    assert states(open_study(about(), mass, where, 's'))==['COMPLETE']*2
+
+LINE = '{"op_code":0,"worker_id":"w","study_name":"s","directions":[2]}\n'
+FOREIGN = {'diary':'Monday: nothing\nTuesday: h', 'half a line':'hello', 'a list':'[1,2]\n', 'other json':'{"loss":0.1}\n{"loss":', 'half of other json':'{"loss":0.1', 'no such operation':LINE+'{"op_code":99,"worker_id":"w"}\n',
+    'a word for a number':LINE+'{"op_code":"0","worker_id":"w"}\n', 'a list for a number':'{"op_code":[0]}\n', 'no worker':'{"op_code":0,"study_name":"s","directions":[2]}\n', 'a name that is a number':LINE.replace('"s"','3'),
+    'a field is missing':LINE+'{"op_code":7,"worker_id":"w","trial_id":0,"step":1}\n', 'a field of another kind':LINE+'{"op_code":6,"worker_id":"w","trial_id":0,"state":"1","values":null}\n', 'bytes':'\0\1\2\n', 'deep':'['*100000+'\n',
+    'torn in the middle':LINE+'{"op_code":4,"wor\n'+LINE, 'our words, then others':LINE+'and a note', 'nothing that fits together':LINE.replace('[2]','[9]')}
+
+@pytest.mark.parametrize('text', FOREIGN.values(), ids=FOREIGN)
+def test_a_file_of_somebody_else_is_left_alone(mass, tmp_path, text):
+    "One error that names it; not a byte has changed, and nothing lies beside it."
+    p = tmp_path/'a.log'; p.write_text(text, encoding='latin-1')
+    for opens in (lambda: open_storage(p), lambda: open_study(about(), mass, p, 's'), lambda: st.searched(p,'s'), lambda: st.best_params(p,'s')):
+        with pytest.raises(ValueError, match=r'a\.log.*left as it is: choose another --storage'): opens()
+        assert p.read_text(encoding='latin-1')==text and [f.name for f in tmp_path.iterdir()]==['a.log']
+
+@pytest.mark.parametrize('kind', ['folder','pipe'])
+def test_what_is_no_file(tmp_path, kind):
+    p = tmp_path/'a.log'; p.mkdir() if kind=='folder' else os.mkfifo(p)
+    with pytest.raises(ValueError, match=r'a\.log is not a file: choose another'): open_storage(p)
+
+def test_a_database_of_somebody_else_is_left_alone(tmp_path):
+    import sqlite3
+    p = tmp_path/'a.db'
+    with sqlite3.connect(p) as c: c.execute('create table recipes (x)')
+    c.close(); before = p.read_bytes()
+    with pytest.raises(ValueError, match="a database of something else, with a table 'recipes'"): open_storage(f'sqlite:///{p}')
+    assert p.read_bytes()==before
+    p.write_bytes(b'not a database, but long enough to be looked at '*40); before = p.read_bytes()
+    with pytest.raises(OSError, match='a.db cannot be used: file is not a database'): open_storage(f'sqlite:///{p}')
+    assert p.read_bytes()==before and [f.name for f in tmp_path.iterdir()]==['a.db']
+
+def test_looking_up_writes_nothing(tmp_path):
+    for where in (tmp_path/'x'/'a.log', f'sqlite:///{tmp_path}/a.db'): assert st.searched(where,'s')==st.best_params(where,'s')=={}
+    assert not any(tmp_path.iterdir())
+
+def test_a_study_of_somebody_else(mass, tmp_path):
+    "In a journal that Optuna wrote for others: refused, and not a line is added."
+    p = tmp_path/'a.log'; other = optuna.create_study(storage=open_storage(p), study_name='s'); other.optimize(lambda t: t.suggest_float('x',0,1), n_trials=1); before = p.read_bytes()
+    with pytest.raises(ValueError, match="study 's' was made for another search: its search is None; choose another --study"): open_study(about(), mass, p, 's')
+    assert p.read_bytes()==before
+    assert open_study(about(), mass, p, 't').study_name=='t'
+
+@pytest.mark.parametrize('search', [3, dict(), dict(fixed=3), dict(fixed={})])
+def test_a_study_whose_search_is_spoilt(mass, tmp_path, search):
+    o = optuna.create_study(storage=open_storage(tmp_path/'a.log'), study_name='s', direction='maximize'); o.set_user_attr('search', search)
+    with pytest.raises(ValueError, match="study 's' was made for another search.*choose another --study"): open_study(about(), mass, tmp_path/'a.log', 's')
+
+@pytest.mark.parametrize('k,v', [('values',None),('values',[]),('values',['x']),('error',float('nan')),('iterations','9'),('process','me'),('process',[1,2]),('again',7),('flops',-1)])
+def test_a_trial_that_says_something_strange(mass, tmp_path, untrained, k, v):
+    study = open_study(about(), mass, tmp_path/'a.log', 's'); run_trial(study, about(), mass)
+    whole = study.trials[0]; said = {a:b for a,b in whole.user_attrs.items() if a!=k}|({k:v} if v is not None else {})
+    study.add_trial(optuna.trial.create_trial(value=0., params=whole.params, distributions=whole.distributions, user_attrs=said))
+    with pytest.raises(ValueError, match=f"trial 1 of study 's': {k} is .*choose another --study"): open_study(about(), mass, tmp_path/'a.log', 's')
+
+@pytest.mark.parametrize('kw,says', [(dict(value=float('inf')),'value is inf'), (dict(params=dict(batch=7)),'batch is 7'), (dict(params=dict(x=7)),'x is 7')])
+def test_a_trial_outside_its_space(mass, tmp_path, untrained, kw, says):
+    study = open_study(about(), mass, tmp_path/'a.log', 's'); said = dict(values=[1.], error=1., iterations=9); kw = dict(value=0., params={})|kw
+    study.add_trial(optuna.trial.create_trial(**kw, distributions={k:optuna.distributions.CategoricalDistribution([7]) for k in kw['params']}, user_attrs=said))
+    with pytest.raises(ValueError, match=f"trial 0 of study 's': {says}"): open_study(about(), mass, tmp_path/'a.log', 's')
 
 def lost_in_a_trial(monkeypatch, break_it): # the storage goes while a trial trains
     def gone(*a): break_it(); return quick(*a)
@@ -177,7 +242,7 @@ def test_storage_lost_in_the_middle(disk, tmp_path, monkeypatch, workers):
     else:
         monkeypatch.setattr(st, 'open_storage', lambda w, n=1: open_storage(w)) # SQLite for this test only
         monkeypatch.setattr(st, '_dispatch', lambda study, *a: [lose(), finished(study)])
-    with pytest.raises(OSError, match='a.db cannot be used: .*no such table.*the same command goes on'): tune(about(disk), where, 's', 2, workers, progress=False)
+    with pytest.raises(OSError, match='a.db cannot be used: .*no such table.*the same command goes on'): run_study(about(disk), where, 's', 2, workers, progress=False)
 
 def test_storage_locked_in_the_middle(disk, tmp_path, monkeypatch):
     import sqlite3
@@ -186,10 +251,10 @@ def test_storage_locked_in_the_middle(disk, tmp_path, monkeypatch):
     def hold(): c.append(sqlite3.connect(tmp_path/'a.db', isolation_level=None)); c[0].execute('begin exclusive')
     lost_in_a_trial(monkeypatch, lambda: c or hold())
     try:
-        with pytest.raises(OSError, match='a.db cannot be used: .*locked; another process holds it'): tune(about(disk), f'sqlite:///{tmp_path}/a.db', 's', 2, 1, progress=False)
+        with pytest.raises(OSError, match='a.db cannot be used: .*locked; another process holds it'): run_study(about(disk), f'sqlite:///{tmp_path}/a.db', 's', 2, 1, progress=False)
     finally: c[0].rollback(); c[0].close()
     monkeypatch.setattr(st, 'attempt', quick)
-    assert finished(tune(about(disk), f'sqlite:///{tmp_path}/a.db', 's', 2, 1, progress=False))==2
+    assert finished(run_study(about(disk), f'sqlite:///{tmp_path}/a.db', 's', 2, 1, progress=False))==2
 
 def test_best_params_of_a_lost_storage(mass, tmp_path, untrained, monkeypatch):
     where = f'sqlite:///{tmp_path}/a.db'; run_trial(open_study(about(), mass, where, 's'), about(), mass)
@@ -212,13 +277,48 @@ def test_another_error_is_not_hidden(mass, tmp_path, monkeypatch):
     study = open_study(about(), mass, tmp_path/'a.log', 's'); monkeypatch.setattr(st, 'attempt', broken)
     with pytest.raises(RuntimeError, match='shapes'): run_trial(study, about(), mass)
 
-def test_default_comes_first_and_a_resumed_study_does_not_repeat_itself(mass, tmp_path, untrained):
-    where, seen = tmp_path/'a.log', []
-    for _ in range(4):
-        study = open_study(about(), mass, where, 's', prune=False); run_trial(study, about(), mass)
-    seen = [t.params for t in study.trials]
-    assert seen[0]==dict(outer_lr=1e-3, weight_decay=1e-3, outer_steps=8, inner_lr=.1, batch=32)
-    assert len({p['outer_lr'] for p in seen})==4
+def by_place(study): # place -> settings of the trial that had its say
+    trials = study.get_trials(deepcopy=False)
+    return {st.place_of(trials,t.number):t.params for t in trials if t.state.name in ('COMPLETE','PRUNED')}
+
+def varied(search, chosen, *a): return quick(search, chosen, None, lambda *a: None)|dict(value=-abs(np.log(chosen['outer_lr']/2e-3))-chosen['batch']/100)
+
+def lose(study, params=5): # a trial begins, proposes so many settings, and its process is no more
+    dead = subprocess.Popen(['true']); dead.wait(); t = study.ask(); t.set_user_attr('process', [socket.gethostname(),dead.pid])
+    st.suggest(t, dict(list(space('cpu','fit').items())[:params]))
+
+@pytest.mark.parametrize('seed', [0,1])
+def test_interrupted_or_not_the_same_is_proposed(mass, tmp_path, monkeypatch, seed):
+    "Past the ten places that are drawn at random; opened again for each trial; killed before, amid and after its proposals, one of them four times."
+    monkeypatch.setattr(st, 'attempt', varied); s = about(seed=seed); whole = open_study(s, mass, tmp_path/'a.log', 's', prune=False)
+    for _ in range(16): run_trial(whole, s, mass)
+    def study(): return open_study(s, mass, tmp_path/'b.log', 's', prune=False)
+    for k in range(16):
+        for params in {0:[5], 3:[0,2,5,5], 11:[5,0], 12:[3], 15:[5]}.get(k, []): lose(study(), params); tidy(study())
+        run_trial(study(), s, mass)
+    assert by_place(study())==by_place(whole) and len(by_place(whole))==16 and states(study()).count('FAIL')==9
+    assert by_place(whole)[0]==dict(outer_lr=1e-3, weight_decay=1e-3, outer_steps=8, inner_lr=.1, batch=32) # the default
+    assert len({p['outer_lr'] for p in by_place(whole).values()})==16
+
+def test_another_seed_proposes_something_else(mass, tmp_path, untrained):
+    seen = []
+    for seed in (0,1):
+        study = open_study(about(seed=seed), mass, tmp_path/f'{seed}.log', 's'); [run_trial(study, about(seed=seed), mass) for _ in range(3)]; seen.append(by_place(study))
+    assert seen[0][0]==seen[1][0] and seen[0][1]!=seen[1][1] and seen[0][2]!=seen[1][2]
+
+def test_the_first_ten_do_not_depend_on_who_ends_first(mass, tmp_path, monkeypatch):
+    "What is promised to several workers: three trials at a time, ended out of order, one of them twice begun."
+    monkeypatch.setattr(st, 'attempt', varied); one = open_study(about(), mass, tmp_path/'a.log', 's', prune=False)
+    for _ in range(12): run_trial(one, about(), mass)
+    many = open_study(about(), mass, tmp_path/'b.log', 's', prune=False); sp = space('cpu','fit')
+    for n in range(4):
+        three = [many.ask() for _ in range(3)]; chosen = [st.suggest(t, sp) for t in three]
+        for i in (2,0,1):
+            t, c = three[i], chosen[i]
+            if n==1 and i==0: t.set_user_attr('process', [socket.gethostname(),os.getpid()]); tidy(many); t = many.ask(); assert st.suggest(t,sp)==c
+            many.tell(t, varied(None, c)['value'])
+    a, b = by_place(one), by_place(many)
+    assert [a[k]==b[k] for k in range(10)]==[True]*10 and set(a)==set(b)==set(range(12))
 
 def test_prunes_only_if_told(mass, tmp_path, untrained, monkeypatch):
     for prune in (True,False):
@@ -233,14 +333,28 @@ def test_divergence_is_given_up(mass, tmp_path, monkeypatch):
     assert states(study)==['PRUNED'] and study.trials[0].user_attrs['why']=='elbo is nan'
 
 def test_tidy(mass, tmp_path, untrained):
-    "Dead on this host: failed, and queued again, once. Alive, or elsewhere: left alone."
+    "Dead on this host: failed, and queued again, however often. Alive, or elsewhere: left alone."
     study = open_study(about(), mass, tmp_path/'a.log', 's'); dead = subprocess.Popen(['true']); dead.wait()
     def running(host, pid):
         t = study.ask(); st.suggest(t, space('cpu','fit')); t.set_user_attr('process', [host,pid]); return t.number
     a, b, c = running(socket.gethostname(), dead.pid), running('elsewhere', dead.pid), running(socket.gethostname(), os.getppid())
     assert tidy(study)==[a] and states(study)==['FAIL','RUNNING','RUNNING','WAITING'] and tidy(study)==[]
-    assert run_trial(study, about(), mass)==3 and study.trials[3].params==study.trials[a].params
-    assert finished(study)==1
+    for again in (3,4):
+        dies = study.ask(); assert dies.number==again and st.suggest(dies, space('cpu','fit'))==study.trials[a].params
+        dies.set_user_attr('process', [socket.gethostname(),dead.pid]); assert tidy(study)==[again]
+    assert run_trial(study, about(), mass)==5 and study.trials[5].params==study.trials[a].params and tidy(study)==[]
+    assert finished(study)==1 and states(study)==['FAIL','RUNNING','RUNNING','FAIL','FAIL','COMPLETE']
+
+def test_interrupted_amid_a_trial(mass, tmp_path, monkeypatch):
+    "Ctrl-C fails the trial; it comes back. An error of its own is its say; a full disk is not."
+    study = open_study(about(), mass, tmp_path/'a.log', 's')
+    for error,back in ((KeyboardInterrupt(),True), (SystemExit(143),True), (OSError('No space left on device'),True), (TypeError('of its own'),False)):
+        def stop(*a): raise error
+        monkeypatch.setattr(st, 'attempt', stop)
+        with pytest.raises(type(error)): run_trial(study, about(), mass)
+        tidy(study); assert (states(study)[-1]=='WAITING')==back
+        monkeypatch.setattr(st, 'attempt', quick); run_trial(study, about(), mass)
+    assert states(study).count('COMPLETE')==4 and by_place(study).keys()=={0,1,2,4}
 
 def test_tidy_where_a_worker_died_before_it_said_who_it_was(mass, tmp_path, untrained, monkeypatch):
     "Without a name: dead once it is old. The settings that were queued come back."
@@ -278,7 +392,7 @@ def test_tidy_knows_the_trials_of_an_older_version(mass, tmp_path, untrained, mo
         @classmethod
         def now(cls, tz=None): return super().now(tz)+st.timedelta(minutes=3)
     monkeypatch.setattr(st, 'datetime', Later)
-    assert tidy(study)==[1] and states(study)==['RUNNING','FAIL']
+    assert tidy(study)==[1] and states(study)==['RUNNING','FAIL','WAITING']
 
 def test_rows(mass, tmp_path, untrained):
     study = open_study(about(), mass, tmp_path/'a.log', 's')
@@ -289,6 +403,13 @@ def test_rows(mass, tmp_path, untrained):
     keep(rows); keep(rows.assign(study='t'))
     assert len(keep(rows))==6
     assert '--set outer_lr=' in st.arguments(about(), study.best_trial) and '--set D=16' in st.arguments(about(), study.best_trial)
+
+def test_what_it_prints_can_be_typed(mass, tmp_path, untrained):
+    "A path with a space, a world with a colon; every digit of a rate."
+    s = about('my data.hdf5'); study = open_study(s, mass, tmp_path/'a.log', 's'); [run_trial(study, s, mass) for _ in range(2)]
+    said = shlex.split(st.command(s, study.trials[1], 'tanks:plant/Tanks-v0')); pairs = dict(x.split('=') for x in said if '=' in x)
+    assert said[:7]==['gac','train','my data.hdf5','--out','RUN','--env','tanks:plant/Tanks-v0'] and float(pairs['outer_lr'])==study.trials[1].params['outer_lr']
+    assert '--env' not in st.command(s, study.trials[1])
 
 def test_arguments_are_understood_by_the_command_line(mass, tmp_path, untrained):
     study = open_study(about(), mass, tmp_path/'a.log', 's'); run_trial(study, about(), mass)
@@ -309,7 +430,7 @@ def worker_pids(study): return {t.user_attrs['process'][1]:t.number for t in stu
 def test_kill_9_of_a_worker_and_of_all(disk, mass, tmp_path):
     "One worker dies: the other goes on. All die: the same call goes on. Trials in all: as many as asked."
     s = about(disk, steps=120); where = tmp_path/'a.log'; study = open_study(s, mass, where, 's')
-    code = f'from gac.study import tune; from gac.tune import Search; tune({s!r}, {str(where)!r}, "s", 4, 2, prune=False, progress=False)'
+    code = f'from gac.study import run_study; from gac.tune import Search; run_study({s!r}, {str(where)!r}, "s", 4, 2, prune=False, progress=False)'
     p = subprocess.Popen([sys.executable,'-c',code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for(lambda: len(worker_pids(study))==2); pid, number = next(iter(worker_pids(study).items()))
@@ -320,29 +441,49 @@ def test_kill_9_of_a_worker_and_of_all(disk, mass, tmp_path):
     finally: p.kill(); p.wait()
     before = finished(study)
     assert 1<=before<4 and p.returncode
-    tune(s, where, 's', 4, 1, prune=False, progress=False); got = states(study)
+    run_study(s, where, 's', 4, 1, prune=False, progress=False); got = states(study)
     assert got.count('COMPLETE')==4 and got.count('FAIL')==2 and all(got[i]=='FAIL' for i in lost.values()) and not {'RUNNING','WAITING'}&set(got)
 
-def test_all_workers_end(mass, tmp_path, disk):
+def test_all_workers_end(mass, tmp_path, disk, monkeypatch):
     "A worker's own error is said once, and nothing is lost."
-    s = about(disk); open_study(s, mass, tmp_path/'a.log', 's')
+    s = about(tmp_path/'gone'); monkeypatch.setattr(st, 'data_of', lambda search: (mass,None))
     with pytest.raises(ChildProcessError, match='all 2 workers ended, 0 of 3 trials are done: .*the same command goes on'):
-        tune(s, tmp_path/'a.log', 's', 3, 2, out='/dev/null/x', progress=False)
+        run_study(s, tmp_path/'a.log', 's', 3, 2, progress=False)
 
-@pytest.mark.parametrize('kw', [dict(trials=0),dict(workers=0)])
-def test_bad_numbers(disk, tmp_path, kw):
-    with pytest.raises(ValueError, match='at least 1'): tune(about(disk), tmp_path/'a.log', 's', **kw)
+@pytest.mark.parametrize('kw,says', [(dict(trials=0),'trials=0: must be at least 1'), (dict(workers=0),'workers=0: must be at least 1'), (dict(workers=10**6),'at most 256'), (dict(threads=0),'threads=0'), (dict(trials=2.5),'trials=2.5'),
+    (dict(name=''),'choose a name'), (dict(name='../s'),'choose a name'), (dict(name='.s'),'choose a name'), (dict(out='/dev/null/x'),'/dev/null is not a folder'), (dict(out='FILE/x'),'FILE is not a folder'), (dict(device='abacus'),'unknown device'),
+    (dict(held=29),'choose 2 to 28'), (dict(budget=.01),'raise it to')])
+def test_all_is_checked_before_anything_is_written(disk, tmp_path, kw, says):
+    (tmp_path/'FILE').write_text('mine'); search = about(disk, **{k:kw.pop(k) for k in ('held','budget') if k in kw}); kw = {k:str(v).replace('FILE',str(tmp_path/'FILE')) if k=='out' else v for k,v in kw.items()}
+    with pytest.raises(ValueError, match=says): run_study(search, tmp_path/'new'/'a.log', **(dict(name='s', progress=False)|kw))
+    assert [f.name for f in tmp_path.iterdir()]==['FILE'] and (tmp_path/'FILE').read_text()=='mine'
+
+@pytest.mark.parametrize('end', [signal.SIGTERM,signal.SIGINT,signal.SIGKILL])
+def test_workers_end_with_their_parent(disk, mass, tmp_path, end):
+    "Within seconds, however it ended; and the trials come back."
+    s = about(disk, steps=10**5); where = tmp_path/'a.log'; study = open_study(s, mass, where, 's')
+    code = f'from gac.study import run_study; from gac.tune import Search; run_study({s!r}, {str(where)!r}, "s", 4, 2, prune=False, progress=False)'
+    p = subprocess.Popen([sys.executable,'-c',code], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        wait_for(lambda: len(worker_pids(study))==2, 300); pids = list(worker_pids(study)); p.send_signal(end); said = p.communicate(timeout=60)[1]
+        wait_for(lambda: not any(map(st._alive,pids)))
+    finally: p.kill(); p.wait(); [os.kill(x, signal.SIGKILL) for x in worker_pids(study) if st._alive(x)]
+    assert p.returncode==(143 if end==signal.SIGTERM else -end), said
+    assert end!=signal.SIGTERM or 'the same command goes on' in said
+    tidy(study); assert sorted(states(study))==['FAIL','FAIL','WAITING','WAITING'] and [f.name for f in tmp_path.iterdir()]==['a.log']
 
 # ---- the command line
 
 @pytest.mark.parametrize('args,says', [(['--workers','2','--storage','sqlite:///x.db'],'for one process'), (['--storage','postgresql+psycopg://me@127.0.0.1:1/x'],'cannot be used'),
     (['--space','gpu'],'unknown search space'), (['--phase','inner'],'unknown phase'), (['--set','learn_sigma_y=true'],'do not compare'), (['--set','D=64'],'D is searched for'),
-    (['--set','x=3'],'use name=value'), (['--held','500'],'choose 2 to 28'), (['--returns','1'],'--returns 1'), (['--trials','0'],'at least 1'), (['--budget','-1'],'Search.budget')])
+    (['--set','x=3'],'use name=value'), (['--held','500'],'choose 2 to 28'), (['--returns','1'],'--returns 1'), (['--trials','0'],'at least 1'), (['--budget','-1'],'Search.budget'), (['--budget','nan'],'Search.budget=nan'), (['--seed','-1'],'Search.seed=-1'), (['--study','a/b'],'choose a name'),
+    (['--threads','0'],'threads=0'), (['--budget','.1'],'raise it to')])
 def test_bad_input_is_one_line(disk, tmp_path, capsys, args, says, monkeypatch):
     monkeypatch.setattr(st, 'run_trial', lambda *a: pytest.fail('searched in spite of bad input'))
-    with pytest.raises(SystemExit) as e: cli.main(['tune',str(disk),'--out',str(tmp_path/'o'),*args])
+    with pytest.raises(SystemExit) as e: cli.main(['tune',str(disk),'--out',str(tmp_path/'o'),'--held','8',*args])
     err = capsys.readouterr().err
     assert e.value.code==2 and err.startswith('gac: ') and err.count('\n')==1 and says in err, err
+    assert not (tmp_path/'o').exists()
 
 def test_fit_takes_the_architecture_that_was_found(mass, tmp_path, untrained, capsys):
     where = str(tmp_path/'a.log'); s = about(phase='arch', fixed={}); study = open_study(s, mass, where, 'n-arch')
@@ -373,7 +514,7 @@ def test_fit_goes_on_with_its_own_architecture(mass, tmp_path, untrained, capsys
     assert cli._tune_fixed(['transition=false'], 'fit', where, 'n', 3, 2)==dict(D=128, transition=False)
 
 def test_a_place_for_the_rows_before_the_search(disk, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(st, 'tune', lambda *a: pytest.fail('searched without a place for the rows')); monkeypatch.setenv('GAC_DATA', str(tmp_path/'none'))
+    monkeypatch.setattr(st, 'run_study', lambda *a: pytest.fail('searched without a place for the rows')); monkeypatch.setenv('GAC_DATA', str(tmp_path/'none'))
     with pytest.raises(SystemExit): cli.main(['tune',str(disk),'--out',str(tmp_path/'o')])
     err = capsys.readouterr().err; assert 'is not a folder' in err and err.count('\n')==1 and not (tmp_path/'o').exists()
 
@@ -386,7 +527,7 @@ def test_a_search_without_a_trial_says_why(disk, tmp_path, capsys, monkeypatch):
 def test_the_command_searches_acts_and_keeps_rows(disk, tmp_path, capsys, untrained, monkeypatch):
     monkeypatch.setenv('GAC_DATA', str(tmp_path))
     def earned(run, t, env, question, n, seed): return dict(dataset=t.dataset, study=t.study, trial=t.trial, value=t.value, error=1., env=env, question=question, episodes=n, env_seed=seed, achieved=t.trial*2., achieved_error=1.)
-    monkeypatch.setattr(worth, '_earned', earned); monkeypatch.setattr(worth, 'load_run', lambda f: type('R',(),dict(meta=dict(env='e'))))
+    monkeypatch.setattr(tu, '_earned', earned); monkeypatch.setattr(tu, 'load_run', lambda f: type('R',(),dict(meta=dict(env='e'))))
     for i in range(4): (tmp_path/f's-fit-{i:03d}').mkdir()
     args = ['tune',str(disk),'--phase','fit','--study','s','--trials','4','--no-prune','--out',str(tmp_path),'--held','8','--returns','2']
     for _ in range(2): # the second time nothing is left to do
@@ -399,17 +540,17 @@ def test_the_command_searches_acts_and_keeps_rows(disk, tmp_path, capsys, untrai
 
 def test_rank_correlation():
     x = np.arange(12.)
-    assert worth.rank_correlation(x, np.exp(x), 200)==pytest.approx(dict(rho=1., low=1., high=1., n=12))
-    r = worth.rank_correlation(x, np.random.default_rng(1).normal(size=12), 500); assert r['low']<r['rho']<r['high']
-    with pytest.raises(ValueError, match='at least 4'): worth.rank_correlation(x[:3], x[:3])
+    assert tu.rank_correlation(x, np.exp(x), 200)==pytest.approx(dict(rho=1., low=1., high=1., n=12))
+    r = tu.rank_correlation(x, np.random.default_rng(1).normal(size=12), 500); assert r['low']<r['rho']<r['high']
+    with pytest.raises(ValueError, match='at least 4'): tu.rank_correlation(x[:3], x[:3])
 
 def test_returns_refuses_the_seeds_of_tables():
     for n,seed in ((50,9_990),(1,0)):
-        with pytest.raises(ValueError, match='below 10000'): worth.returns(pd.DataFrame(), 'x', n, seed)
+        with pytest.raises(ValueError, match='below 10000'): tu.returns(pd.DataFrame(), 'x', n, seed)
 
 def test_returns_names_a_missing_checkpoint(tmp_path):
     t = pd.DataFrame([dict(state='COMPLETE', dataset='d', study='s', trial=3, value=-1., error=1., train_seed=0)])
-    with pytest.raises(FileNotFoundError, match='s-003 is missing'): worth.returns(t, tmp_path)
+    with pytest.raises(FileNotFoundError, match='s-003 is missing'): tu.returns(t, tmp_path)
 
 # ---- a database
 
@@ -427,10 +568,10 @@ def test_postgres(disk, mass):
     run(pg/'initdb','-D',d/'db','-U','gac','-A','trust'); start()
     try:
         s, where = about(disk), f'postgresql+psycopg://gac@127.0.0.1:{port}/postgres'
-        study = tune(s, where, 's', 4, 2, progress=False)
+        study = run_study(s, where, 's', 4, 2, progress=False)
         assert states(study)==['COMPLETE']*4 and len({t.user_attrs['process'][1] for t in study.trials})==2
         run(pg/'pg_ctl','-D',d/'db','-m','fast','stop')
         with pytest.raises(OSError, match='cannot be used'): open_study(s, mass, where, 's')
-        start(); assert finished(tune(s, where, 's', 5, 1, progress=False))==5
+        start(); assert finished(run_study(s, where, 's', 5, 1, progress=False))==5
     finally:
         subprocess.run([*sure,str(pg/'pg_ctl'),'-D',str(d/'db'),'-m','immediate','stop'], cwd=d, capture_output=True); shutil.rmtree(d, ignore_errors=True)
