@@ -420,7 +420,7 @@ def test_arguments_are_understood_by_the_command_line(mass, tmp_path, untrained)
 
 # ---- workers
 
-def wait_for(ok, seconds=60):
+def wait_for(ok, seconds=300):
     end = time.time()+seconds
     while not ok() and time.time()<end: time.sleep(.02)
     assert ok()
@@ -446,7 +446,7 @@ def test_kill_9_of_a_worker_and_of_all(disk, mass, tmp_path):
 
 def test_all_workers_end(mass, tmp_path, disk, monkeypatch):
     "A worker's own error is said once, and nothing is lost."
-    s = about(tmp_path/'gone'); monkeypatch.setattr(st, 'data_of', lambda search: (mass,None))
+    s = about(tmp_path/'gone'); monkeypatch.setattr(st, 'data_of', lambda search: (mass,None)); monkeypatch.setattr(st, 'env_of', lambda *a: None)
     with pytest.raises(ChildProcessError, match='all 2 workers ended, 0 of 3 trials are done: .*the same command goes on'):
         run_study(s, tmp_path/'a.log', 's', 3, 2, progress=False)
 
@@ -465,8 +465,8 @@ def test_workers_end_with_their_parent(disk, mass, tmp_path, end):
     code = f'from gac.study import run_study; from gac.tune import Search; run_study({s!r}, {str(where)!r}, "s", 4, 2, prune=False, progress=False)'
     p = subprocess.Popen([sys.executable,'-c',code], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
-        wait_for(lambda: len(worker_pids(study))==2, 300); pids = list(worker_pids(study)); p.send_signal(end); said = p.communicate(timeout=60)[1]
-        wait_for(lambda: not any(map(st._alive,pids)))
+        wait_for(lambda: len(worker_pids(study))==2); pids = list(worker_pids(study)); p.send_signal(end); said = p.communicate(timeout=60)[1]
+        wait_for(lambda: not any(map(st._alive,pids)), 30)
     finally: p.kill(); p.wait(); [os.kill(x, signal.SIGKILL) for x in worker_pids(study) if st._alive(x)]
     assert p.returncode==(143 if end==signal.SIGTERM else -end), said
     assert end!=signal.SIGTERM or 'the same command goes on' in said
