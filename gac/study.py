@@ -22,6 +22,8 @@ from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
 from shlex import quote
+
+# %% ../nbs/09b_study.ipynb #ex000037
 import numpy as np
 import pandas as pd
 import torch
@@ -74,6 +76,7 @@ def _same(name, seen, told): # what a study says it is about, what it must be ab
     if diff:
         raise ValueError(f'{other} ({diff}), and values of the two do not compare: choose another --study')
 
+# %% ../nbs/09b_study.ipynb #same0002
 def _flat(told): # one setting at a time; data and start are known by their fingerprints
     flat = {k:v for k,v in told.items() if k not in ('dataset','run','fixed')}
     return flat|{f'fixed {k}':v for k,v in told['fixed'].items()}
@@ -96,6 +99,7 @@ def _check_trial(t, name, sp): # a trial of a study, its space: its own words, o
     for k,v in t.params.items():
         if k not in sp or not _within(v, sp[k]): raise bad(k, v)
 
+# %% ../nbs/09b_study.ipynb #ex000038
 def _within(v, axis): return axis['low']<=v<=axis['high'] if isinstance(axis, dict) else v in axis
 def _is_number(v, t=None): return type(v) in (int,float) and isfinite(v)
 def _is_count(v, t=None): return type(v) is int and v>=0
@@ -203,6 +207,7 @@ def tidy(study):
             study.enqueue_trial(_proposed(study, t), user_attrs=dict(again=t.number))
     return gone
 
+# %% ../nbs/09b_study.ipynb #pr000002
 def _proposed(study, t): # the settings of a trial; without all of them, what was queued
     told = study.user_attrs.get('search')
     sp = space(told['space'], told['phase']) if told else t.params
@@ -296,6 +301,7 @@ def _dispatch(study, trials, workers, done, args): # gives the word, listens
         raise ChildProcessError(f'all {workers} workers ended, {n} of {trials} trials are done: {why}; '
             'the same command goes on')
 
+# %% ../nbs/09b_study.ipynb #ex000046
 def _end(p): # a process -> why it ended
     p.join(5)
     if (p.exitcode or 0)>=0: return f'a worker ended with code {p.exitcode}'
@@ -361,6 +367,7 @@ def _check_call(name, trials, workers, threads, out): # what does not need the d
     if out and not (top.is_dir() and os.access(top, os.W_OK)):
         raise ValueError(f'--out {out}: {top} is not a folder that can be written in; choose another')
 
+# %% ../nbs/09b_study.ipynb #ex000047
 @contextmanager
 def _ended_by_term(): # SIGTERM as an exception, in the main thread, where nobody else has a say
     mine = threading.current_thread() is threading.main_thread()

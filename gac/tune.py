@@ -17,6 +17,8 @@ from hashlib import blake2b
 from importlib.resources import files
 from math import ceil
 from pathlib import Path
+
+# %% ../nbs/09_tune.ipynb #ex000001
 import numpy as np
 import pandas as pd
 import torch
@@ -52,6 +54,7 @@ def space(
     rows = [r for r in csv.DictReader(text.splitlines()) if phase=='both' or r['group'].startswith(phase)]
     return dict(_axis(r, name=='cpu') for r in rows)
 
+# %% ../nbs/09_tune.ipynb #ex000002
 def _axis(row, cpu): # a line of Table 4 -> field, its list of choices or dict(low, high)
     k, v = _names.get(row['name'],row['name']), row['values'].split()
     if row['kind']=='interval': return k, dict(low=float(v[0]), high=float(v[1]))
@@ -141,6 +144,7 @@ def configure(
             f'raise it to {enough:g} or more')
     return arch, replace(cfg, iterations=max(1,round(n)))
 
+# %% ../nbs/09_tune.ipynb #ex000007
 def affordable(search, S, A, N): # as for `configure`
     "One error if the budget does not pay for the cheapest point of the space."
     sp = space(search.space, search.phase)
