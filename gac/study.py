@@ -393,6 +393,7 @@ def best_params(
     with clear_errors(where): t = best_trial(study) if study else None
     return t.params if t else {}
 
+# %% ../nbs/09b_study.ipynb #sr000001
 def searched(where, name): # -> dict of the Search that a study is about; {} if there is no such study
     study = _there(where, name)
     with clear_errors(where): return study.user_attrs.get('search',{}) if study else {}
