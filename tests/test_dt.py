@@ -2,8 +2,8 @@
 import json
 import pytest
 import torch
-from gac.baselines.dt import Cfg, Net, batch, fit, load, returns_to_go, targets
-from gac.baselines.td import paid
+from gac.baselines.dt import Cfg, Net, Noisy, batch, fit, fit_qdt, load, online, relabel, returns_to_go, targets
+from gac.baselines.td import IQL, paid
 from gac.core import Trajectories
 from gac.envs import PointMass, point_mass_data, rollout
 
@@ -115,4 +115,60 @@ def test_actions_are_the_references(root):
     x = {k: torch.tensor(v) for k,v in ref['inputs'].items()}
     want = torch.tensor(ref['actions'])
     assert torch.allclose(net(**x)[x['real']], want[x['real']], atol=1e-6)
-    assert torch.allclose(net.last(**x), want[:,-1], atol=1e-6)
+    assert torch.allclose(net.last(*x.values()), want[:,-1], atol=1e-6)
+
+# ---- QDT and ODT
+
+def test_relabel_by_loops():
+    tau = point_mass_data(15)
+    v, r = torch.randn(len(tau.s), generator=torch.Generator().manual_seed(0))+5, speeds(tau)
+    want = []
+    for i,n in enumerate(tau.n.tolist()):
+        g, one = 0., []
+        for t in reversed(range(n)):
+            g = float(r[tau.a_at[i]+t])+(max(g, float(v[tau.s_at[i]+t+1])) if t<n-1 else 0.)
+            one.append(g)
+        want += one[::-1]
+    assert torch.allclose(relabel(tau, r, v), torch.tensor(want), atol=1e-4)
+
+def test_qdt_is_dt_where_the_critic_expects_nothing():
+    tau = point_mass_data(20)
+    low = fit(tau, None, Cfg.tiny(steps=3), value=lambda s: torch.full((len(s),), -1e6))
+    a, b = low.net.state_dict(), fit(tau, None, Cfg.tiny(steps=3)).net.state_dict()
+    assert all(torch.equal(a[k], b[k]) for k in a)
+    other = fit_qdt(tau, None, Cfg.tiny(steps=3), critic=IQL.once(steps=3, width=8, batch=16, limit=30))
+    assert rollout('gac/PointMass-v0', other, 2).a.isfinite().all()
+
+def test_price_of_entropy_rises_below_the_floor():
+    tau = point_mass_data(20)
+    net = Noisy(3, 2, Cfg.tiny(noisy=True), 30)
+    x = batch(tau, returns_to_go(tau, paid(tau)), torch.arange(40), 4)
+    for bias,sign in ((-4.,-1), (0.,1)):
+        net.lsd.weight.data.zero_()
+        net.lsd.bias.data.fill_(bias)
+        g, = torch.autograd.grad(net.loss(*x, torch.Generator().manual_seed(0)), [net.temp.log])
+        assert sign*float(g)>0 # a step against the gradient raises the price where the entropy is below -A
+
+def test_likelihood_finds_the_spread():
+    "Actions with sd .3 around a tanh of nothing: the sd of the head is near it."
+    gen = torch.Generator().manual_seed(0)
+    a = torch.tanh(.3*torch.randn(4000, 1, generator=gen))
+    tau = Trajectories(torch.zeros(4200,1), a, torch.zeros(200), torch.full((200,), 20), torch.ones(200, dtype=torch.bool), torch.arange(200))
+    pi = fit(tau, None, Cfg.tiny(noisy=True, steps=200, lr=1e-2, M=2))
+    with torch.no_grad(): mu, lsd = pi.net.both(pi.net.hidden(*batch(tau, torch.zeros(4000), torch.arange(50), 2)))
+    assert abs(float(mu[:,-1].mean()))<.1 and .2<float(lsd[:,-1].exp().mean())<.6
+
+def test_online_keeps_the_best_and_is_seeded():
+    tau, env = point_mass_data(20), 'gac/PointMass-v0'
+    def run(seed):
+        pi = fit(tau, None, Cfg.tiny(noisy=True, steps=5))
+        return online(pi, tau, env, 15., rounds=2, episodes=4, keep=10, seed=seed), pi
+    (a,p), (b,q), (c,_) = run(0), run(0), run(1)
+    assert torch.equal(a.a, b.a) and not torch.equal(a.a[:20], c.a[:20]) and len(a)==8
+    assert all(torch.equal(x, y) for x,y in zip(p.net.state_dict().values(), q.net.state_dict().values()))
+
+def test_a_noisy_policy_from_its_file(tmp_path):
+    pi = fit(point_mass_data(20), None, Cfg.tiny(noisy=True, steps=3))
+    again = load(pi.save(tmp_path/'p.safetensors'))
+    a, b = (rollout('gac/PointMass-v0', p, 3).a for p in (pi,again))
+    assert torch.equal(a, b) and again.cfg.noisy
