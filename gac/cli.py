@@ -75,7 +75,7 @@ def _unfinished(run, out, iterations, pairs, seed): # Run, its folder, what was 
     asked = settings(pairs, run.model.arch.S, run.model.arch.A, seed=seed, iterations=iterations or run.cfg.iterations)
     began = replace(run.cfg, **run.meta.get('began',{})) # before it was resumed otherwise
     if asked!=(began, run.model.arch): raise ValueError(f'{out} was trained with other settings: choose another --label, or remove it')
-    return run.i<run.cfg.iterations
+    return run.end is None or run.i<run.end
 
 # %% ../nbs/13a_table_commands.ipynb #cli-on1
 @app.command()

@@ -203,7 +203,8 @@ def restage(
     "A run that goes on with a longer buffer."
     meta = run.meta|dict(fingerprint=fingerprint(tau), stage=stage)
     for g in run.opt.param_groups: g['weight_decay'] = kw.get('weight_decay', g['weight_decay'])
-    return replace(run, cfg=replace(run.cfg,**kw), y=tau.y, key=tau.key, meta=meta, i=0, history=[])
+    cfg = replace(run.cfg, **kw)
+    return replace(run, cfg=cfg, y=tau.y, key=tau.key, meta=meta, i=0, watch=None, history=[])
 
 # %% ../nbs/08_online.ipynb #on-refit
 def refit_at(

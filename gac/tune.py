@@ -74,7 +74,8 @@ def iteration_flops(
 
 # %% ../nbs/09_tune.ipynb #cb3aefb6
 searchable = {k:Arch for k in ('D','tokens','heads','enc','dec','M','transition','length','sigma_y')}
-searchable |= {k:Fit for k in Fit.__dataclass_fields__ if k not in ('iterations','seed')}
+_LENGTH = ('iterations','minutes','held','watch_every','cool') # of a run, which the budget decides
+searchable |= {k:Fit for k in Fit.__dataclass_fields__ if k not in (*_LENGTH,'seed')}
 
 @dataclass(frozen=True)
 class Search:

@@ -1,5 +1,6 @@
 "Training: the same seed is the same run, interrupted or not; a checkpoint is whole or it is the older one; what is easy is learnt."
 import math, os
+from dataclasses import replace
 import pandas as pd
 import pytest
 import torch
@@ -8,8 +9,8 @@ from gac.core import Trajectories, generator, make_keys, windows
 from gac.elbo import elbo, infer
 from gac.envs import point_mass_data
 from gac.model import Arch
-from gac.run import Fit, load_run, new_run, save_run
-from gac.train import curves, draw_weights, fit, lr_at
+from gac.run import Fit, Watch, hold_out, load_run, new_run, save_run
+from gac.train import curves, draw_weights, fit, gained, lr_at
 
 def data(seed=0, N=12, S=2, A=2, longest=7):
     g = generator(seed); n = torch.randint(2, longest+1, (N,), generator=g)
@@ -218,7 +219,7 @@ def test_elite_of_a_fixed_number_of_steps():
     with pytest.raises(ValueError, match='Fit.elite=0'): Fit(elite=0)
     tau = point_mass_data(3, 0)
     with pytest.raises(ValueError, match="Fit.elite=50: draw='good' does not look at it"): new_run(tau, Arch.tiny(3,2), Fit(elite=50))
-    assert new_run(tau, Arch.tiny(3,2), Fit(draw='elite', elite=50)).cfg.elite==50
+    assert new_run(tau, Arch.tiny(3,2), Fit(iterations=1, draw='elite', elite=50)).cfg.elite==50
 
 def test_draw_weights_of_few():
     assert draw_weights(torch.zeros(1),torch.ones(1).long()).tolist()==[1.] and draw_weights(torch.zeros(5),torch.ones(5).long()).sum()==pytest.approx(1)
@@ -228,3 +229,59 @@ def test_one_cycle(total):
     r = [lr_at(i,total,.5) for i in range(total)]
     assert max(r)<=.5+1e-12 and min(r)>0 and max(r)>.45 and (total<20 or (r[0]<.02 and r[-1]<.01))
     top = r.index(max(r)); assert all(a<=b for a,b in zip(r[:top],r[1:top+1])) and all(a>=b for a,b in zip(r[top:],r[top+1:]))
+
+# ---- Until it is trained
+
+def open_ended(seed=0, **kw): return replace(small(seed), **(dict(iterations=None, watch_every=2, batch=4)|kw))
+
+def looks(*bounds): return Watch(None, [10*(i+1) for i in range(len(bounds))], [torch.as_tensor(b).tolist() for b in bounds])
+
+def test_a_rising_bound_is_told_from_a_flat_one():
+    gen, own = torch.Generator().manual_seed(0), 10*torch.randn(30)
+    rising = looks(*(own+i+torch.randn(30, generator=gen) for i in range(12)))
+    flat = looks(*(own+min(i,3)+torch.randn(30, generator=gen) for i in range(30)))
+    gain, error = gained(rising)
+    assert abs(gain-4)<1 and gain>5*error
+    gain, error = gained(flat)
+    assert abs(gain)<3*error and math.isnan(gained(looks(*[own]*5))[0])
+
+def test_held_out_trajectories_never_reach_theta():
+    "Other values in what is held out: the same θ to the bit, other posteriors."
+    tau = data(N=30); run = new_run(tau, arch(), open_ended(minutes=1e-9)); held = torch.isin(tau.key, run.watch.key)
+    of = held.repeat_interleave(tau.n)
+    changed = replace(tau, a=torch.where(of[:,None], tau.a+1, tau.a))
+    other = new_run(tau, arch(), open_ended(minutes=1e-9)) # one standardiser for both
+    fit(run, tau, progress=False); fit(other, changed, progress=False)
+    assert run.i==run.watch.end==other.i and all(torch.equal(p,q) for p,q in zip(run.model.parameters(), other.model.parameters()))
+    assert not torch.equal(run.store.get(tau.key[held]).mu, other.store.get(tau.key[held]).mu)
+    assert set(run.watch.key.tolist())<set(run.store.row)
+
+def test_best_tenth_is_never_held_out():
+    y = torch.randn(200, generator=torch.Generator().manual_seed(0)); rows = hold_out(y, Fit())
+    assert len(rows)==len(rows.unique())==10 and y[rows].max()<y.sort(descending=True).values[19]
+    with pytest.raises(ValueError, match='3 trajectories are too few'): new_run(data(N=3), arch(), open_ended())
+
+@pytest.mark.parametrize('cut', ['before the end is known','while the rate falls'])
+def test_open_ended_run_resumes_to_the_bit(tmp_path, cut):
+    tau = data(N=30); whole = new_run(tau, arch(), open_ended()); fit(whole, tau, progress=False)
+    until = whole.watch.cooling-1 if cut.startswith('before') else whole.watch.cooling+1
+    part = new_run(tau, arch(), open_ended()); fit(part, tau, tmp_path/'r', until=until, progress=False)
+    part = load_run(tmp_path/'r'); assert (part.end is None)==cut.startswith('before')
+    fit(part, tau, tmp_path/'r', progress=False); again = load_run(tmp_path/'r')
+    assert again.watch.bound==whole.watch.bound and again.i==again.end==whole.end
+    assert all(torch.equal(p,q) for p,q in zip(again.model.parameters(), whole.model.parameters()))
+    assert torch.equal(again.store.get(tau.key).mu, whole.store.get(tau.key).mu)
+    fit(again, tau, progress=False); assert again.i==whole.end
+
+def test_time_limit_counts_the_cool_down():
+    tau = data(N=30); run = new_run(tau, arch(), open_ended(minutes=1e-9)); fit(run, tau, progress=False)
+    assert run.watch.cooling==2 and run.i==run.end==3
+
+def test_goes_on_where_thirty_draws_are_too_few():
+    "A slow learner: after thirty draws of each trajectory its bound still rises, and it is not stopped there."
+    tau = point_mass_data(40, seed=0); tiny = Arch.tiny(tau.s.shape[1], tau.a.shape[1])
+    cfg = Fit(batch=16, k=8, inner_steps=2, outer_steps=2, outer_lr=3e-5, watch_every=30, held=.3)
+    run = new_run(tau, tiny, cfg); fit(run, tau, progress=False)
+    thirty = 30*40/16; at = run.watch.at; before = next(j for j,i in enumerate(at) if i>=thirty)
+    gain = torch.tensor(run.watch.bound[-1])-torch.tensor(run.watch.bound[before])
+    assert run.i>1.5*thirty and gain.mean()>2*gain.std()/len(gain)**.5
