@@ -1,5 +1,5 @@
 "The house limits, checked: a notebook that grows a giant cell is a `.py` file in disguise."
-import ast, json, os, re, shutil, subprocess, sys
+import ast, io, json, os, re, shutil, subprocess, sys, tokenize
 from pathlib import Path
 from statistics import median
 import pytest
@@ -16,6 +16,26 @@ every = pytest.mark.parametrize('nb', pages, ids=lambda p: p.stem)
 EXPORT = re.compile(r'^#\|\s*exports?\b', re.M)
 SKIPPED = re.compile(r'^#\|\s*(slow|d4rl|gpu|eval:\s*false)\b', re.M)
 DEV_ONLY = {'nbdev','fastcore','execnb','ghapi'}
+
+# Chapters that do not keep a limit yet. Each must still fail it, so that this list cannot go stale; empty is the aim.
+NOT_YET = dict(
+    columns='02a_rows 02b_cloning 03_model 04_elbo 04a_keyed 04b_flops 05_run 05a_train 06_lottery 07_query '
+            '07a_critic 07b_luck 07b_odds 07c_compare 07d_plans 07e_explorer 10_td 10a_dt 12a_processes '
+            '13_commands 13a_table_commands 14_speed 90b_book_tune index',
+    statements='02_envs 02b_cloning 04a_keyed 04b_flops 05_run 05a_train 06_lottery 07a_critic 07b_odds '
+            '07c_compare 07d_plans 07e_explorer 09_tune 09a_storage 09b_study 12a_processes 13_commands '
+            '13a_table_commands 14_speed index',
+    functions='04_elbo 05a_train 07_query 07a_critic 07b_luck 13_commands 13a_table_commands',
+    paragraphs='02_envs 02c_workers 05a_train 07a_critic 07b_luck 07b_odds 07c_compare 07d_plans 12a_processes '
+            '14_speed index',
+    code='03_model',
+    tables='07a_critic 07c_compare 07d_plans')
+
+def keeping(limit, pages):
+    "One case for each page; those named in `NOT_YET` have to fail."
+    late = pytest.mark.xfail(strict=True, raises=AssertionError, reason=f'{limit}: not yet')
+    cases = [pytest.param(p, marks=[late]*(p.stem in NOT_YET[limit].split()), id=p.stem) for p in pages]
+    return pytest.mark.parametrize('nb', cases)
 
 def load(nb): return [c|{'source': ''.join(c['source']).strip()} for c in json.loads(nb.read_text(encoding='utf-8'))['cells']]
 def cells(nb, kind): return [c['source'] for c in load(nb) if c['cell_type']==kind and c['source']]
@@ -37,15 +57,79 @@ def test_cells_are_short(nb):
     p90 = n[int(.9*len(n))-1]
     assert median(n)<=6 and p90<=20 and n[-1]<=50, f'median {median(n)}, p90 {p90}, max {n[-1]}'
 
-@read
+@keeping('code', numbered)
 def test_no_more_than_500_code_lines(nb):
     n = sum(len(s.splitlines()) for s in cells(nb,'code'))
     assert n<=500, f'{n} lines of code: two ideas, two notebooks'
 
-@every
-def test_lines_fit_a_page(nb):
-    long = [l for s in cells(nb,'code') if not EXPORT.search(s) for l in s.splitlines() if len(l)>120]
+@keeping('columns', pages)
+def test_lines_have_at_most_110_columns(nb):
+    long = [l for s in cells(nb,'code') for l in s.splitlines() if len(l)>110]
     assert not long, long
+
+def parted(src):
+    "Lines on which a `;` parts two statements; one that ends a line only silences its value."
+    skip = (tokenize.NEWLINE, tokenize.NL, tokenize.COMMENT, tokenize.ENDMARKER)
+    tokens = list(tokenize.generate_tokens(io.StringIO(python(src)).readline))
+    return [t.line.rstrip() for t,after in zip(tokens, tokens[1:]) if t.string==';' and after.type not in skip]
+
+def test_parted():
+    assert parted('ax.set();')==[] and parted("x = ';' # ;\n")==[] and parted('def f(): pass; return 1 # ;')
+    assert parted('a = 1; b = 2\nc = 3')==['a = 1; b = 2']
+
+@keeping('statements', pages)
+def test_one_statement_a_line(nb):
+    "The last cell, `import nbdev; nbdev.nbdev_export()`, is nbdev's own form."
+    bad = [l for s in cells(nb,'code') for l in parted(s) if 'nbdev_export()' not in l]
+    assert not bad, bad
+
+def long_functions(src, most=25):
+    "Functions over so many lines, decorators and docments included."
+    for node in ast.walk(ast.parse(python(src))):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            start = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+            if node.end_lineno-start+1>most: yield node.name
+
+def test_long_functions():
+    assert list(long_functions('@f\ndef g():\n x = 1\n return x', 3))==['g'] and not list(long_functions('def g(): pass', 1))
+
+@keeping('functions', pages)
+def test_functions_have_at_most_25_lines(nb):
+    long = [f for s in cells(nb,'code') for f in long_functions(s)]
+    assert not long, long
+
+def paragraphs(md):
+    "What is read in one breath: blocks and single list items, without tables, code, formulas and the targets of links."
+    for part in ('```.*?```', r'\$\$.*?\$\$'): md = re.sub(part, '', md, flags=re.S)
+    for block in re.split(r'\n\s*\n|\n(?=\s*(?:[-*]|\d+\.) )', md):
+        lines = [l for l in block.splitlines() if not l.lstrip().startswith('|')]
+        text = re.sub(r'`[^`]*`|\$[^$]*\$', 'x', re.sub(r'(?<=\])\([^)]*\)', '', ' '.join(lines)))
+        if text.strip(): yield text
+
+def numbers(text): return re.findall(r'(?<![\w.])\d*[.,]?\d+', text)
+
+def test_paragraphs():
+    md = 'a 1\n* b `2`\n* c $3$\n\n| 4 |\n\n[d](5.md) 6\n```\n7\n```\n$$8$$'
+    assert [numbers(p) for p in paragraphs(md)]==[['1'],[],[],['6']]
+    assert numbers('45–60 to 1,000, .5 and 2.1; s0, eq. (2)')==['45','60','1,000','.5','2.1','2']
+
+@keeping('paragraphs', [p for p in pages if p not in books])
+def test_paragraphs_are_short_and_no_lists_of_numbers(nb):
+    bad = []
+    for p in (p for s in cells(nb,'markdown') for p in paragraphs(s)):
+        words, n = len(p.split()), len(numbers(p))
+        if words>100 or n>10: bad.append(f'{words} words, {n} numbers: {p.strip()[:60]!r}')
+    assert not bad, bad
+
+@keeping('tables', [p for p in pages if p not in books])
+def test_tables_have_at_most_fifteen_lines(nb):
+    "Data lines of a table that a cell shows."
+    bad = []
+    for src,o in outputs(nb):
+        html = ''.join(o.get('data',{}).get('text/html',''))
+        n = html.count('<tr')-html.partition('</thead>')[0].count('<tr') if '<table' in html else 0
+        if n>15: bad.append(f'{n} lines: {src[-60:]!r}')
+    assert not bad, bad
 
 @read
 def test_prose_keeps_up(nb): assert len(cells(nb,'markdown'))>=len(cells(nb,'code'))/3
@@ -80,6 +164,66 @@ def test_last_cell_exports_and_is_hidden(nb):
 @each
 def test_has_a_picture(nb):
     assert any('image/png' in o.get('data',{}) or 'image/svg+xml' in o.get('data',{}) for _,o in outputs(nb))
+
+# ---- Run All, as JupyterLab does it: it knows no flags
+
+WRITERS = {'to_csv','to_json','to_parquet','save','save_run','save_rows','save_file','savefig','write','write_text','write_bytes',
+           'writing','mkdir','unlink','rmtree','slim','shrink','film','dump','copy','copytree','move','touch'}
+
+def names(node): return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+
+def in_data(node, places):
+    "Does an expression name the repository's data folder, or a name that was made of it?"
+    called = {n.func.id for n in ast.walk(node) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
+    texts = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+    return 'data_root' in called or bool(names(node)&places) or any(re.match(r'(\.\./)?data/', t) for t in texts)
+
+def guarded(tree):
+    "Nodes that run only where `slow` is true."
+    ifs = [n for n in ast.walk(tree) if isinstance(n, ast.If) and isinstance(n.test, ast.Name) and n.test.id=='slow']
+    return {id(n) for i in ifs for b in i.body for n in ast.walk(b)}
+
+def is_path(node):
+    "A place, `root/'x'`, or a plain call of `data_root`; not what was read from there."
+    while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div): node = node.left
+    return isinstance(node, (ast.Name, ast.Constant)) or (isinstance(node, ast.Call) and 'data_root' in names(node.func))
+
+def writes(tree, places, skip=frozenset()):
+    "Calls that write below the data folder; `places`, names of paths there, grows as they are read."
+    safe = guarded(tree)|skip
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and is_path(node.value) and in_data(node.value, places):
+            places |= {t.id for t in node.targets if isinstance(t, ast.Name)}
+        if not isinstance(node, ast.Call) or id(node) in safe: continue
+        name = getattr(node.func, 'attr', getattr(node.func, 'id', ''))
+        where = [*node.args, *(k.value for k in node.keywords), *([node.func.value] if isinstance(node.func, ast.Attribute) else [])]
+        mode = ''.join(a.value for a in where[1:] if name=='open' and isinstance(a, ast.Constant) and isinstance(a.value, str))
+        if (name in WRITERS or set('wax+')&set(mode)) and any(is_path(w) and in_data(w, places) for w in where): yield ast.unparse(node)
+
+def unsafe(sources):
+    "Cells of a notebook that Run All must not run: flagged or writing into `data/`, and not behind a `slow` that is off."
+    places, off = set(), False
+    for src in sources:
+        tree = ast.parse(python(src))
+        if re.search(r'^slow = False\b', src, re.M): off = True
+        elif re.search(r'^slow\s*=', src, re.M): yield f'`slow` is not off: {src[:60]!r}'
+        behind = all(isinstance(n, ast.If) and names(n.test)=={'slow'} for n in tree.body) and off
+        if SKIPPED.search(src) and not behind: yield f'flagged and not behind `if slow:`: {src[:80]!r}'
+        exported = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and EXPORT.search(src)]
+        yield from writes(tree, places, {id(n) for f in exported for n in ast.walk(f)}) # defined, not run
+
+def test_unsafe_cells_are_found():
+    root = "p = data_root()/'results'"
+    for bad in ("#| slow\nfit()", "df.to_csv(data_root()/'results'/'x.csv')", "slow = True", "save_rows(new, q)", "open(p/'x', 'w')",
+                "(p/'x').write_text('')", "#| slow\nif slow: fit()", "def f():\n save_rows(a, p)", "plt.savefig('../data/x.png')"):
+        assert list(unsafe([root, "q = p/'y.csv'", bad])), bad
+    for good in ("pd.read_csv(p/'x.csv')", "if slow: save_rows(new, q)", "#| slow\nif slow:\n fit()", "open(p/'x')", "f.write_text('')"):
+        assert not list(unsafe(['slow = False', root, "q = p/'y.csv'", good])), good
+
+@every
+def test_run_all_is_safe(nb):
+    bad = list(unsafe(cells(nb,'code')))
+    assert not bad, bad
 
 # ---- Evidence
 
