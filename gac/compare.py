@@ -29,11 +29,11 @@ def compare(
     actings=('sample','mu'), # how to act on the posterior
 )->pd.DataFrame:      # result rows, one per episode
     "Ask all four questions and act on each answer."
-    asked = [('prior','sample')]+[(q,a) for q in QUESTIONS[1:] for a in actings]
+    asked = [('prior','sample')]+[(q,a) for q in QUESTIONS if q!='prior' for a in actings]
     return pd.concat([evaluate(run, env, q, n, seed, a, cfg) for q,a in asked], ignore_index=True)
 
 # %% ../nbs/07c_compare.ipynb #583e37fa
-COLOURS = dict(prior='0.45', target='C1', improve='C2', best='C0', data='0.8')
+COLOURS = {k:q.colour for k,q in QUESTIONS.items()}|dict(data='0.8')
 
 def picture(
     rows:pd.DataFrame,    # result rows; one acting per question is drawn

@@ -94,7 +94,7 @@ def controls(models): # names of checkpoints -> dict of widgets
     "What can be moved in the panel."
     import ipywidgets as w
     slide = lambda kind, v, lo, hi, step, name: kind(value=v, min=lo, max=hi, step=step, description=name, continuous_update=False)
-    return dict(model=w.Dropdown(options=models, description='model'), question=w.ToggleButtons(options=QUESTIONS, value='best', description='question'),
+    return dict(model=w.Dropdown(options=models, description='model'), question=w.ToggleButtons(options=tuple(QUESTIONS), value='best', description='question'),
         lam=slide(w.FloatLogSlider, 1., -2, 2, .1, 'λ'), width=slide(w.FloatSlider, 0., 0., 1., .05, 'width'), # 0: learned
         target=slide(w.FloatSlider, 1500., 0., 5000., 50., 'y*'), delta_y=slide(w.FloatSlider, 10., 0., 1000., 10., 'Δy'),
         quantile=slide(w.FloatSlider, .8, .05, .95, .05, 'quantile'), seed=slide(w.IntSlider, 0, 0, 99, 1, 'start s₀'),

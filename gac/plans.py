@@ -55,7 +55,7 @@ def climb(
     "The path of one `best` climb."
     gen, here, path = generator(seed), s0[None], []
     q0 = start(run.model, here, 'best', None, cfg, gen, None if zero else seen_by(run))
-    value = objective(run.model, here, 'best', None, cfg.lam)
+    value = objective(run.model, here, 'best', None, cfg)
     def seen(q, noise, rows): path.append(torch.stack([q.mu,q.lsd],1).detach().clone()); return value(q, noise, rows)
     end,_ = ascend(seen, q0, cfg.steps, cfg.lr, gen)
     phi = torch.cat(path+[torch.stack([end.mu,end.lsd],1)])

@@ -23,7 +23,7 @@ def test_a_new_panel_asks_best_and_acts_on_a_sample(panel):
     assert (panel.answer['question'],panel.acting.value,panel.answer['policy'].acting)==('best','sample','sample')
     assert usable(panel)==OPEN['best']
 
-@pytest.mark.parametrize('question', QUESTIONS)
+@pytest.mark.parametrize('question', tuple(QUESTIONS))
 def test_only_what_the_question_looks_at_can_be_moved(panel, question):
     panel.question.value = question
     assert panel.answer['question']==question and usable(panel)==OPEN[question]

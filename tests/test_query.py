@@ -11,7 +11,7 @@ from gac.data import denormalised
 from gac.envs import PointMass, make_env, point_mass_data, random_policy, rollout
 from gac.model import Arch, log_normal
 from gac.plans import Replan
-from gac.query import ACTING, QUESTIONS, Ask, PlanPolicy, ask, asker, evaluate, seen_by, start, targets
+from gac.query import ACTING, QUESTIONS, READS, Ask, PlanPolicy, Question, ask, asker, evaluate, register, seen_by, start, targets
 from gac.rows import COLUMNS, table
 from gac.run import Fit, load_run, new_run, save_run
 from gac.train import fit
@@ -289,15 +289,15 @@ def test_sample_and_mean(run, data):
     d = (eps('sample')-q.mu)/q.lsd.exp()
     assert abs(d.mean())<.2 and abs(d.std()-1)<.15
 
-def test_acting_has_two_names(run):
+def test_acting_has_three_names(run):
     for how in ('mean','',None):
-        with pytest.raises(ValueError, match="choose 'mu' or 'sample'"): PlanPolicy(run.model, None, how)
+        with pytest.raises(ValueError, match="choose 'mu', 'sample' or 'average'"): PlanPolicy(run.model, None, how)
 
 # --- evaluate
 
 FAST = Ask(steps=6, starts=4)
 
-@pytest.mark.parametrize('question', QUESTIONS)
+@pytest.mark.parametrize('question', tuple(QUESTIONS))
 def test_rows_of_evaluate(run, question):
     r = evaluate(run, ID, question, 4, seed=10_020, cfg=FAST)
     assert list(r)==COLUMNS and r.env_seed.tolist()==[10_020,10_021,10_022,10_023]
@@ -344,14 +344,14 @@ def test_errors_of_evaluate(run):
     with pytest.raises(ValueError, match="unknown question 'worst'"): evaluate(run, ID, 'worst', 2)
     with pytest.raises(ValueError, match='S=11, A=3.*S=3, A=2'): evaluate(run, 'Hopper-v5', 'best', 2)
     with pytest.raises(ValueError, match="cannot make environment 'Nowhere-v0'"): evaluate(run, 'Nowhere-v0', 'best', 2)
-    with pytest.raises(ValueError, match="choose 'mu' or 'sample'"): evaluate(run, ID, 'best', 2, acting='mean')
+    with pytest.raises(ValueError, match="choose 'mu', 'sample' or 'average'"): evaluate(run, ID, 'best', 2, acting='mean')
     with pytest.raises(ValueError, match='at least one episode'): evaluate(run, ID, 'best', 0)
 
 # --- tables
 
 def test_compare_asks_everything(run, data, tmp_path):
     r = compare(run, ID, 2, seed=60, cfg=FAST)
-    assert r.groupby(['question','acting'], sort=False).size().index.tolist()==[('prior','sample')]+[(q,a) for q in QUESTIONS[1:] for a in ('sample','mu')]
+    assert r.groupby(['question','acting'], sort=False).size().index.tolist()==[('prior','sample')]+[(q,a) for q in QUESTIONS if q!='prior' for a in ('sample','mu')]
     assert (r.groupby(['question','acting']).env_seed.apply(list).map(lambda x: x==[60,61])).all()
     ax = picture(r, run.y); assert len(ax.get_legend_handles_labels()[1])==5
 
@@ -376,3 +376,49 @@ def test_clone_rows_join_the_table(run, data, monkeypatch):
     c = rows[rows.method=='clone-10%']
     assert len(c)==3 and c.env_seed.tolist()==[10_000,10_001,10_002] and (c.train_seed==7).all() and c.predicted.isna().all()
     assert len(table(rows, data.y))==2
+
+# ---- a question of one's own, and the average over plans
+
+@pytest.fixture
+def cautious():
+    "E[y] less c standard deviations over plans, registered for one test."
+    def value(model, s0, q, noise, goal, cfg, c=2.):
+        a, b = (model.head(model.plan(s0, q.at(e))) for e in (noise,-noise))
+        return ((a+b)/2-c*(a-b).abs()/2)/model.head.lsd.exp()-cfg.lam*q.kl()
+    register('cautious', Question('good and sure?', ('lam','steps'), value, colour='C6', acting='mu'))
+    yield 'cautious'
+    del QUESTIONS['cautious']
+
+def test_a_new_question_is_one_record(cautious, run):
+    "Registered, it is asked, evaluated, coloured and listed, and nothing else was touched."
+    r = run; rows = evaluate(r, ID, cautious, n=3, seed=0, cfg=Ask(steps=5))
+    assert (rows.question==cautious).all() and (rows.acting=='mu').all() and ACTING[cautious]=='mu' and READS[cautious]==('lam','steps')
+    with pytest.raises(ValueError, match="there is a question 'cautious' already"): register(cautious, QUESTIONS[cautious])
+    with pytest.raises(ValueError, match=r"uses \['colour'\]: Ask has no such fields"): register('x', Question('?', uses=('colour',)))
+    with pytest.raises(ValueError, match='choose one of prior, target, improve, best, cautious'): ask(r.model, torch.zeros(1,r.model.arch.S), 'worst')
+
+@pytest.mark.parametrize('M', [1,3])
+def test_average_is_the_mean_action_of_its_plans(data, M):
+    "First step: eight policies of one plan each, their actions averaged, clipped as one."
+    r = new_run(data, Arch.tiny(3, 2, M=M), Fit.tiny()); q = Posterior(torch.randn(5,r.model.arch.K,r.model.arch.E), torch.zeros(5,r.model.arch.K,r.model.arch.E))
+    s0 = torch.randn(5,r.model.arch.S); many = PlanPolicy(r.model, lambda s: (q,dict(target=None)), 'average', seed=3, plans=8); many.reset(s0)
+    eps = many.eps.unflatten(0, (8,5)); rows = torch.arange(5); each = []
+    for e in eps:
+        one = PlanPolicy(r.model, lambda s: (Posterior(e,q.lsd),dict(target=None)), 'mu'); one.reset(s0); each.append(one(s0, rows))
+    assert torch.allclose(many(s0, rows), torch.stack(each).mean(0), atol=1e-5) and eps.std(0).min()>0
+    assert torch.allclose(many.predicted, torch.stack([r.model.expected_return(r.model.plan(s0,e)) for e in eps]).mean(0), atol=1e-4)
+
+@pytest.mark.parametrize('M', [1,3])
+def test_average_follows_episodes_that_end(data, M):
+    "What is left acts as if it had been alone from the start, and so do plans handed to another process."
+    r = new_run(data, Arch.tiny(3, 2, M=M), Fit.tiny()); K, E, S = r.model.arch.K, r.model.arch.E, r.model.arch.S
+    q = Posterior(torch.randn(4,K,E), torch.zeros(4,K,E)); s = torch.randn(6,4,S)
+    def policy(): return PlanPolicy(r.model, lambda s0: (q,dict(target=None)), 'average', low=-torch.ones(r.model.arch.A), high=torch.ones(r.model.arch.A), plans=3)
+    whole = policy(); whole.reset(s[0]); part = whole.part(torch.tensor([1,3])); part.reset(s[0][[1,3]])
+    for t in range(6):
+        left = torch.arange(4) if t<2 else torch.tensor([1,2,3]) if t<4 else torch.tensor([1,3])
+        a, b = whole(s[t][left], left), part(s[t][[1,3]], torch.arange(2))
+        assert torch.allclose(a[torch.isin(left, torch.tensor([1,3]))], b, atol=1e-5)
+
+def test_average_of_no_plans():
+    with pytest.raises(ValueError, match='plans=0'): PlanPolicy(None, None, 'average', plans=0)
