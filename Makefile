@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help install demo test speed oracles lab notebooks readme readme-to clean
+.PHONY: help install demo test fuzz speed oracles lab notebooks readme readme-to clean
 
 # The first of these that is Python 3.11 or later and can make a venv.
 PYTHON ?= $(firstword $(foreach p,python3.11 python3,$(shell $p -c 'import sys, venv, ensurepip; sys.version_info>=(3,11) and print("$p")' 2>/dev/null)))
@@ -62,6 +62,12 @@ test: $(STAMP) ## notebooks clean, exported, executed; then pytest (7 to 13 minu
 	@echo "test 4/4: pytest, on two processes (5 to 6 minutes)"
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --durations=5
 	@echo "test: all passed"
+
+fuzz: export MPLBACKEND := agg
+fuzz: export PYTHONPATH := tests
+fuzz: $(STAMP) ## about a thousand malformed inputs and fifty kills into data/results/fuzz.csv (about half an hour; a part: FLAGS='--only checkpoints')
+	@echo "fuzz: malformed inputs, then kills; about half an hour, each that does not end well is named"
+	@nice -n 5 $(BIN)/python -m fuzz $(if $(FLAGS),$(FLAGS),--kills 54 --rows data/results/fuzz.csv)
 
 speed: export MPLBACKEND := agg
 speed: $(STAMP) ## times, floors and ratios into data/results/speed.csv (about half an hour; a part: FLAGS='-k default', FLAGS=--device=cuda)
