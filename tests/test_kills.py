@@ -11,7 +11,7 @@ from fuzz.kills import Job, compare, hurry
 def killed(root, tmp_path_factory):
     f = tmp_path_factory.mktemp('kills')/'all.json'
     env = os.environ|dict(PYTHONPATH=os.pathsep.join([str(root/'tests'),str(root)]))
-    p = subprocess.run([sys.executable,'-m','fuzz','--slice','-1','--kills','5','--job','train','--json',str(f)], capture_output=True, text=True, env=env, cwd=root)
+    p = subprocess.run([sys.executable,'-m','fuzz','--slice','-1','--kills','4','--job','train','--json',str(f)], capture_output=True, text=True, env=env, cwd=root)
     assert f.exists(), p.stderr[-2000:]
     return json.loads(f.read_text())
 

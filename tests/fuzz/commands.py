@@ -34,10 +34,9 @@ def _train():
     yield from option(['train','flat.hdf5','--out','new'], '--iterations', 0, -1, 'nan', 1.5, 10**30)
     yield from option(base, '--threads', 0, -1, 'nan', 10**9)
     yield from option(base, '--device', 'x', 'cuda:99', '')
-    for out in ('taken','taken/below','half','/proc/none','/dev/null','run',''):
-        yield f'train --out {out!r}', typed('train','flat.hdf5','--out',out,'--iterations',2,*SMALL), (out or '--out',)
+    for out in ('taken','taken/below','half','/proc/none','/dev/null','run'):
+        yield f'train --out {out!r}', typed('train','flat.hdf5','--out',out,'--iterations',2,*SMALL), (out,)
     yield 'train --tensorboard taken', typed(*base,'--tensorboard','taken'), ('taken|tensorboard',)
-    yield 'train --env of nothing', typed('train','flat.hdf5','--out','new','--env',''), ('env',)
     yield 'train --resume of nothing', typed('train','flat.hdf5','--out','new','--resume'), ('new',)
     yield 'train --resume with --iterations', typed('train','flat.hdf5','--out','run','--resume','--iterations',9), ('iterations',)
     yield 'train --resume with another --seed', typed('train','flat.hdf5','--out','run','--resume','--seed',9), ('seed',)
@@ -98,13 +97,13 @@ def _others():
     yield from option(['processes','flat.hdf5'], '--repetitions', 0, -1)
     yield from option(['processes','flat.hdf5'], '--iterations', 0, -1)
     critic = ['critic','flat.hdf5','--iterations',2,*SMALL]
-    for k,values in {'--held':(0,-1,10**6), '--starts':(0,-1), '--split':(-1,)}.items(): yield from option(critic, k, *values)
+    for k,values in {'--held':(0,-1,10**6), '--starts':(0,-1), '--split':(-1,)}.items(): yield from option(critic if k=='--held' else [*critic,'--held',4], k, *values)
     yield from option(['lottery'], '--seeds', 0, -1)
-    yield from option(['odds'], '--width', 'nan', 0, -1)
+    for v in ('nan',0,-1): yield f'odds --width {v}', typed('odds','--width',v), ('width|sigma_y',)
     yield from option(['odds','--width',1], '--seed', -1)
-    submit = ['submit','flat.hdf5','j','--cluster','local']
+    submit = ['submit','flat.hdf5','--out','j','--cluster','local']
     for k,values in {'--nodes':(0,-1), '--per-node':(0,-1), '--minutes':(0,-1), '--gpus':(-1,)}.items(): yield from option(submit, k, *values)
-    yield 'submit --cluster x', typed('submit','flat.hdf5','j','--cluster','x'), ('cluster|x',)
+    yield 'submit --cluster x', typed('submit','flat.hdf5','--out','j','--cluster','x'), ('cluster|x',)
     yield 'an unknown command', typed('trian'), ('trian',)
     yield 'an unknown option', typed('train','flat.hdf5','--out','new','--fast'), ('--fast',)
     yield 'info of nothing', typed('info',''), ('data set|dataset',)

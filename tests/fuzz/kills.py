@@ -120,13 +120,16 @@ def _table(f): # a CSV file without its times
 def _json(f):
     d = json.loads(f.read_text())
     rows = d if isinstance(d, list) else [d]
+    for r in rows:
+        if isinstance(r, dict) and not (r.get('meta') or {}).get('began', True): r['meta'].pop('began') # resumed, with nothing changed
     return [{k:v for k,v in r.items() if k not in ('seconds','versions')} if isinstance(r,dict) else r for r in rows]
 
 def numbers(job, room)->dict: # file -> what it holds
     top = room.work/job.out
     if job.name.startswith('tune'): return trials(top/'tune.log', job)
     read = {'.safetensors':_tensors, '.csv':_table, '.json':_json}
-    return {p.relative_to(top).as_posix():read[p.suffix](p) for p in top.rglob('*') if p.suffix in read and p.is_file()}
+    found = {p.relative_to(top).as_posix():p for p in top.rglob('*') if p.suffix in read and p.is_file()}
+    return {k:read[p.suffix](p) for k,p in found.items() if '/.' not in f'/{k}'} # what is hidden is left over
 
 def trials(log, job): # settings and values of all trials that had their say; of two workers the number of them
     import optuna
@@ -242,5 +245,5 @@ def run(n, base, shelf, seed=20, only=None)->list:
             tries += 1
         done += mine
         print(f'fuzz: {len(mine)} kills of {job.name}, {peace[k]["seconds"]:.1f} s in peace', flush=True)
-    if 'train' in peace: done += [polite(base, shelf, peace['train'], rng, s) for s in (TERM,INT)]+[together(base, shelf)]
+    if 'train' in peace and n>9: done += [polite(base, shelf, peace['train'], rng, s) for s in (TERM,INT)]+[together(base, shelf)]
     return done
