@@ -117,7 +117,8 @@ readme: $(STAMP) ## README.md and its pictures from nbs/index.ipynb (seconds)
 	@echo "readme: README.md and README_files/ from nbs/index.ipynb; a few seconds"
 	@$(MAKE) -s --no-print-directory readme-to DIR=.
 
-# Links are relative to nbs/ in the notebook and to the root in README.md; code is python, directives are for nbdev.
+# Links are relative to nbs/ in the notebook and to the root in README.md; code is python, directives are for nbdev;
+# a cell that says `echo: false` shows what it made and not itself.
 readme-to:
 ifeq ($(wildcard nbs/index.ipynb),)
 	@echo "readme: there is no nbs/index.ipynb, README.md stays as it is"
@@ -126,7 +127,12 @@ else
 	@$(BIN)/jupyter nbconvert --log-level=ERROR --to markdown nbs/index.ipynb --output-dir '$(DIR)' --output README \
 	  --RegexRemovePreprocessor.patterns='^#\|\s*hide'
 	@sed -E -e 's#(\]\(|(src|href)=")\.\./#\1#g' -e 's#(\]\(|href=")([0-9a-z_]+\.ipynb)#\1nbs/\2#g' '$(DIR)/README.md' \
-	  | awk '/^<style/ {style=1} /^```/ {inside=!inside; if (inside && $$0=="```") $$0="```python"} !/^#\|/ && !style; /^<\/style>/ {style=0}' \
+	  | awk '/^<style/ {style=1} \
+	    /^```/ && !inside {inside=1; fence=($$0=="```" ? "```python" : $$0); next} \
+	    inside && fence && /^#\| echo: false/ {quiet=1; fence=""} \
+	    inside && fence && !/^#\|/ {print fence; fence=""} \
+	    /^```/ {inside=0; if (!quiet) print; quiet=0; next} \
+	    !/^#\|/ && !style && !quiet; /^<\/style>/ {style=0}' \
 	  > '$(DIR)/README.md.tmp'
 	@mv '$(DIR)/README.md.tmp' '$(DIR)/README.md'
 endif

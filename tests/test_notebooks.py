@@ -21,13 +21,13 @@ DEV_ONLY = {'nbdev','fastcore','execnb','ghapi'}
 NOT_YET = dict(
     columns='02a_rows 02b_cloning 03_model 04_elbo 04a_keyed 04b_flops 05_run 05a_train 06_lottery 07_query '
             '07a_critic 07b_luck 07b_odds 07c_compare 07d_plans 07e_explorer 10_td 10a_dt 12a_processes '
-            '13_commands 13a_table_commands 14_speed 90b_book_tune index',
+            '13_commands 13a_table_commands 14_speed 90b_book_tune',
     statements='02_envs 02b_cloning 04a_keyed 04b_flops 05_run 05a_train 06_lottery 07a_critic 07b_odds '
             '07c_compare 07d_plans 07e_explorer 09_tune 09a_storage 09b_study 12a_processes 13_commands '
-            '13a_table_commands 14_speed index',
+            '13a_table_commands 14_speed',
     functions='04_elbo 05a_train 07_query 07a_critic 07b_luck 13_commands 13a_table_commands',
     paragraphs='02_envs 02c_workers 05a_train 07a_critic 07b_luck 07b_odds 07c_compare 07d_plans 12a_processes '
-            '14_speed index',
+            '14_speed',
     code='03_model',
     tables='07a_critic 07c_compare 07d_plans')
 
