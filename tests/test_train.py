@@ -10,7 +10,7 @@ from gac.elbo import elbo, infer
 from gac.envs import point_mass_data
 from gac.model import Arch
 from gac.run import Fit, Watch, hold_out, load_run, new_run, save_run
-from gac.train import curves, draw_weights, fit, gained, lr_at
+from gac.train import Draws, curves, draw_weights, fit, gained, lr_at
 
 def data(seed=0, N=12, S=2, A=2, longest=7):
     g = generator(seed); n = torch.randint(2, longest+1, (N,), generator=g)
@@ -285,3 +285,17 @@ def test_goes_on_where_thirty_draws_are_too_few():
     thirty = 30*40/16; at = run.watch.at; before = next(j for j,i in enumerate(at) if i>=thirty)
     gain = torch.tensor(run.watch.bound[-1])-torch.tensor(run.watch.bound[before])
     assert run.i>1.5*thirty and gain.mean()>2*gain.std()/len(gain)**.5
+
+# ---- What is drawn is what is said
+
+@pytest.mark.parametrize('B', [4,8,15])
+@pytest.mark.parametrize('noise', ['stream','keyed'])
+def test_weighted_shares_are_the_probabilities_whatever_the_batch(B, noise):
+    "Few good trajectories and large batches: no trajectory twice, and every weighted share is its probability."
+    tau = data(N=16, longest=12); run = new_run(tau, arch(), small(batch=B, draw='elite', noise=noise)); d = Draws(run, tau)
+    got, times = torch.zeros(16, dtype=torch.float64), 1500
+    for run.i in range(times):
+        r = d.rows('cpu'); assert len(r)==len(r.unique())==B
+        got[r] += d.w[r].double()/B/times
+    assert torch.allclose(got, draw_weights(tau.y, tau.n, 'elite'), atol=.02)
+    if B==15: assert d.w.max()>1.5
