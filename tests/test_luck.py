@@ -1,4 +1,4 @@
-"The lottery learned: decisions are counted, wishes are put to everyone, kept rows are of five seeds."
+"The lottery learned: decisions are counted, targets are put to everyone, kept rows are of five seeds."
 from dataclasses import replace
 import pandas as pd
 import pytest
@@ -30,10 +30,10 @@ def test_learn_is_seeded():
     assert torch.equal(a.store.phi,b.store.phi)
 
 def test_asked_of_those_who_stayed_home():
-    "Every wish, both starts, beside the exact share; `improve` counts those only who start from y=0."
+    "Every target, both starts, beside the exact share; `improve` counts those only who start from y=0."
     run = learn(lottery_data(n=300), iterations=2, seed=3)
     seen, rises = [], (0.,.3,2.)
-    rows = asked(ask, [run], wishes=(-1.,4.), rises=rises, log=seen.append)
+    rows = asked(ask, [run], ys=(-1.,4.), rises=rises, log=seen.append)
     assert list(rows.question)==2*(['target']*2+['improve']*3) and list(rows.y)==2*[-1.,4.,*rises] and set(rows.seed)=={3}
     assert list(rows.start)==['nearest']*5+['middle']*5 and len(seen)==10
     odds = replace(FAIR, sd=float(run.model.sigma_y))
@@ -41,7 +41,7 @@ def test_asked_of_those_who_stayed_home():
     assert (rows.n[rows.question=='target']==200).all() and rows.n[rows.question=='improve'].between(150,199).all()
 
 def test_in_a_row_says_how_long_it_trained_and_who_was_near():
-    rows = in_a_row(ask, wishes=(.6,), lams=(1.,), batches=(1,2), seeds=[1], n=200)
+    rows = in_a_row(ask, ys=(.6,), lams=(1.,), batches=(1,2), seeds=[1], n=200)
     assert list(rows.batches)==[1]*3+[2]*3 and list(rows.question)==['prior','best, λ=1','target, y*=0.6']*2
     stayed = (lottery_data(FAIR,200,3,.2,1).a[:,0].reshape(200,3)<0).all(1).sum()
     assert (rows.near[rows.question.str.startswith('target')]==int(stayed)).all() # only three days of work pay about 0.6
