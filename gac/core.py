@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Trajectories', 'take', 'cat', 'make_keys', 'Windows', 'windows', 'rand', 'randn', 'draw_steps', 'step_blocks',
            'draw_windows', 'window_blocks', 'Posterior', 'set_seed', 'generator', 'set_threads', 'pick_device',
-           'versions', 'name_of', 'data_root', 'writing']
+           'versions', 'name_of', 'data_root', 'settle', 'writing']
 
 # %% ../nbs/00_core.ipynb #85e41cab
 import ctypes, hashlib, os, platform, random, shutil, sys
@@ -289,6 +289,15 @@ def data_root()->Path: # the folder that holds minari/, checkpoints/, paper/ and
                             'or set GAC_DATA to its data folder')
 
 # %% ../nbs/00_core.ipynb #f180a77d
+def settle(p): # file or folder, Path
+    "What is in it is on the disk when this returns."
+    for f in (*p.rglob('*'), p) if p.is_dir() else (p,):
+        fd = os.open(f, os.O_RDONLY)
+        try: os.fsync(fd)
+        except OSError: # some file systems do not offer it for a folder
+            if not f.is_dir(): raise
+        finally: os.close(fd)
+
 @contextmanager
 def writing(
     path,          # final file or folder
@@ -302,6 +311,7 @@ def writing(
     if folder: tmp.mkdir()
     try:
         yield tmp
+        settle(tmp)
         if folder and path.exists(): _swap(tmp, path)
         else: os.replace(tmp, path)
     finally: _remove(tmp)
