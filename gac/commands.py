@@ -51,13 +51,14 @@ def train(
     from gac import run as r, train as t
     from gac.core import pick_device, set_threads
     from gac.data import load
+    from gac.folder import interruptible
     from gac.processes import join
     set_threads(threads); team, device = join(device); dev = pick_device(device); tau = load(dataset, env)
     if resume: run = _changed(r.resumable(r.load_run(out, device=dev)), set_)
     else: run = _fresh(dataset, tau, env, ['noise=keyed']*bool(team)+set_, dev, dict(seed=seed)|(dict(iterations=iterations) if iterations is not None else {}))
     run.team, first = team if run.cfg.noise=='keyed' or _many() else None, not team or team.rank==0
     if first: print(f'{run}\n{tau} on {dev}, {threads} threads'+(f' in each of {team.size} processes' if team else ''))
-    history = t.fit(run, tau if run.team else tau.to(dev), out, log=t.tensorboard(tensorboard) if tensorboard and first else None, progress=first)
+    with interruptible(): history = t.fit(run, tau if run.team else tau.to(dev), out, log=t.tensorboard(tensorboard) if tensorboard and first else None, progress=first)
     if team: team.leave()
     if not first: return
     t.curves(history)[0].figure.savefig(Path(out)/'curves.png', dpi=100)

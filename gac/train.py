@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 from .core import Trajectories, draw_windows, generator, randn
 from .elbo import elbo, elbo_on, infer
 from .keyed import Keyed, Line, inclusion
+from .folder import asked, locked, stop
 from .run import Fit, Run, Watch, check_data, load_run, mend_generator, new_run, resumable, save_run
 
 # %% ../nbs/05a_train.ipynb #72d9f823
@@ -237,7 +238,8 @@ def fit(
     if run.team: tau = _shared(run, tau, draws, held)
     look = look or (1 if run.store.phi.device.type=='cpu' else 10)
     bar = tqdm(total=run.end, initial=run.i, disable=not progress, mininterval=1., desc=_waits(run))
-    with engine(run), bar: # closed before a message, too
+    alone = None if run.team else out # a team locks when it saves
+    with locked(alone), engine(run), bar: # closed before a message, too
         while run.i<_stop(run, until):
             for row in _some(run, tau, draws, scale, _stretch(run, look, every, until)):
                 run.history.append(row)
@@ -245,7 +247,8 @@ def fit(
                 bar.update()
             if held is not None: _watched(run, held, bar)
             bar.set_postfix(elbo=f"{row['elbo']:.0f}", kl=f"{row['kl']:.0f}", ret=f"{row['ret']:.2f}")
-            if out and (run.i%every==0 or run.i==_stop(run, until)): save_run(run, out)
+            if out and (asked() or run.i%every==0 or run.i==_stop(run, until)): save_run(run, out)
+            if asked(): stop(run.i, run.end, out)
             if show and run.i%50==0: _redraw(run)
     return pd.DataFrame(run.history)
 

@@ -148,7 +148,7 @@ def test_two_are_one(shelf):
     key = torch.tensor(list(one.store.row)); assert torch.allclose(one.store.warm(key)[0], two.store.warm(key)[0], atol=1e-3) and torch.equal(one.store.warm(key)[1], two.store.warm(key)[1])
 
 def test_one_process_reads_what_two_wrote(shelf, tmp_path):
-    d, place = shelf; two = load_run(d/'two'); parts = [k for k in (d/'two'/'checkpoint'/'posteriors').iterdir() if k.suffix=='.distcp']
+    d, place = shelf; two = load_run(d/'two'); parts = [*(d/'two'/'checkpoint').glob('posteriors-*-of-2.safetensors')]
     assert len(parts)==2 and two.opt is not None and not list((d/'two').glob('.*'))
     rows = evaluate(two, 'gac/PointMass-v0', 'prior', 4, seed=0); assert len(rows)==4
     save_run(two, tmp_path/'slim', slim=True, keep=5); assert len(load_run(tmp_path/'slim').store)==5
@@ -157,15 +157,15 @@ def test_one_process_reads_what_two_wrote(shelf, tmp_path):
 @pytest.mark.parametrize('how', ['gone','cut'])
 def test_a_torn_part_is_named(shelf, tmp_path, how):
     import shutil
-    d,_ = shelf; shutil.copytree(d/'two', tmp_path/'torn'); p = tmp_path/'torn'/'checkpoint'/'posteriors'/'__1_0.distcp'
+    d,_ = shelf; shutil.copytree(d/'two', tmp_path/'torn'); p = tmp_path/'torn'/'checkpoint'/'posteriors-2-of-2.safetensors'
     p.unlink() if how=='gone' else p.write_bytes(p.read_bytes()[:50])
-    with pytest.raises(ValueError, match='posteriors cannot be read.*copy the whole checkpoint folder'): load_run(tmp_path/'torn')
+    with pytest.raises((ValueError,FileNotFoundError), match='posteriors-2-of-2.*(copy the checkpoint again|copy the whole checkpoint folder)'): load_run(tmp_path/'torn')
 
 def test_resumed_by_another_number(shelf, tmp_path):
     "One begins, three go on; a run of one is a run of three."
     d, place = shelf; straight, tau = alone(place); alone(place, out=tmp_path/'r', until=6)
     done = processes.torchrun(3, 'train', place, '--out', tmp_path/'r', '--resume', '--device', 'cpu'); assert done.returncode==0, done.stderr
-    r = load_run(tmp_path/'r'); assert r.i==12 and len(list((tmp_path/'r'/'checkpoint'/'posteriors').glob('*.distcp')))==3
+    r = load_run(tmp_path/'r'); assert r.i==12 and len(list((tmp_path/'r'/'checkpoint').glob('posteriors-*-of-3.safetensors')))==3
     theta, phi, elbo = apart(straight, r, tau); assert theta<1e-4 and phi<1e-3 and elbo<1e-2, (theta,phi,elbo)
 
 def said(text): return [l for l in text.replace('\r','\n').splitlines() if l.startswith('gac: ')]

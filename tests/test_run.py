@@ -1,9 +1,10 @@
 "A run on disk: a checkpoint is whole or it is the older one, and what is missing, cut or foreign is named."
-import json
+import json, os, pickle, subprocess, sys, time
 import pytest
 import torch
 from gac import run as disk
 from gac.core import generator
+from gac.folder import Held, locked
 from gac.run import Fit, check_data, fingerprint, load_run, new_run, resumable, save_run
 from gac.train import fit
 from test_train import arch, data, go, numbers, same, small
@@ -57,7 +58,7 @@ def test_failed_first_write_leaves_nothing(tmp_path, monkeypatch):
     def full(*a): raise OSError('disk full')
     monkeypatch.setattr(disk, 'save_file', full)
     with pytest.raises(OSError): go(data(8), out=tmp_path/'run')
-    assert not list((tmp_path/'run').iterdir())
+    assert not (tmp_path/'run').exists()
     with pytest.raises(FileNotFoundError, match='no checkpoint'): load_run(tmp_path/'run')
 
 # ---- errors
@@ -94,7 +95,7 @@ def test_corrupt_config(tmp_path):
 def test_weights_of_another_size(tmp_path):
     go(data(9), out=tmp_path/'run', until=1); p = tmp_path/'run'/'checkpoint'/'config.json'; c = json.loads(p.read_text())
     c['arch']['D'] = 16; p.write_text(json.dumps(c))
-    with pytest.raises(ValueError, match='model.safetensors cannot be read into Arch'): load_run(tmp_path/'run')
+    with pytest.raises(ValueError, match='model.safetensors: prior.index is .*another D than Arch.D=16 of config.json'): load_run(tmp_path/'run')
 
 @pytest.mark.parametrize('N', [0,1])
 def test_too_few_trajectories(N):
@@ -106,3 +107,86 @@ def test_too_few_trajectories(N):
     (dict(precision='float16'), "choose 'float32' or 'bfloat16'"), (dict(noise='pink'), "choose 'stream' or 'keyed'")])
 def test_bad_fit(kw, says):
     with pytest.raises(ValueError, match=says): Fit(**kw)
+
+# ---- somebody else's checkpoint
+
+class Evil: # what a pickle may call
+    def __init__(self, mark): self.mark = str(mark)
+    def __reduce__(self): return os.mkdir, (self.mark,)
+
+@pytest.mark.parametrize('file', ['posteriors/.metadata','model.safetensors','posteriors.safetensors','optimizer.safetensors','rng.safetensors','config.json','history.json'])
+def test_no_pickle_is_loaded(file, tmp_path):
+    go(data(9), out=tmp_path/'run', until=1)
+    p = tmp_path/'run'/'checkpoint'/file
+    p.parent.mkdir(exist_ok=True)
+    p.write_bytes(pickle.dumps(Evil(tmp_path/'pwned')))
+    with pytest.raises(ValueError, match=file.split('/')[0]): load_run(tmp_path/'run')
+    assert not (tmp_path/'pwned').exists()
+    pickle.loads(p.read_bytes()) # it would have
+    assert (tmp_path/'pwned').exists()
+
+def rewritten(tmp_path, path, value):
+    go(data(9), out=tmp_path/'run', until=1)
+    p = tmp_path/'run'/'checkpoint'/'config.json'
+    whole = json.loads(p.read_text())
+    *above, last = path.split('.')
+    at = whole
+    for k in above: at = at[k]
+    at[last] = value
+    p.write_text(json.dumps(whole))
+
+NAN = float('nan')
+@pytest.mark.parametrize('path,value', [('arch.D',10**9), ('arch.enc',10**6), ('arch.dec',10**6), ('arch.tokens',10**8), ('arch.S',10**9), ('arch.A',10**9), ('arch.M',10**9),
+    ('arch.D','x'), ('arch.D',None), ('arch.sigma_y',float('inf')), ('arch.transition','maybe'), ('arch.eps',10**9), ('fit.inner_stop',NAN), ('fit.return_weight',NAN),
+    ('fit.outer_lr',float('inf')), ('fit.seed',-1), ('fit.seed',2**31), ('fit.seed',1.5), ('fit.batch',None), ('fit.batch',2.5), ('fit.warm','maybe'), ('fit.more',1),
+    ('format',99), ('format',None), ('i',-1), ('i',10**9), ('i',2.5), ('slim',3), ('meta',[]), ('meta.env',7), ('meta.fingerprint',None), ('parts',['x'])])
+def test_a_field_is_named(path, value, tmp_path):
+    rewritten(tmp_path, path, value)
+    begun = time.monotonic()
+    with pytest.raises(ValueError, match=rf"(?s)(config.json|model.safetensors).*\b{path.split('.')[-1]}\b"): load_run(tmp_path/'run')
+    assert time.monotonic()-begun<5
+
+@pytest.mark.parametrize('name,change,says', [('optimizer', lambda d: d['0.exp_avg'].fill_(NAN), '0.exp_avg holds numbers that are not finite'),
+    ('optimizer', lambda d: d.pop('0.exp_avg'), 'lacks moments of parameter 0'), ('optimizer', lambda d: d.update(abc=torch.zeros(1)), 'holds abc'),
+    ('posteriors', lambda d: d.update(phi=d['phi'][:-1]), 'phi is .* of key'), ('posteriors', lambda d: d.update(y=d['y'].cfloat()), 'y has type C64'),
+    ('posteriors', lambda d: d['y_key'].fill_(3), 'y_key holds the same key twice'), ('model', lambda d: d['std.s_std'].fill_(0.), 'std.s_std must be positive')])
+def test_a_tensor_is_named(name, change, says, tmp_path):
+    from safetensors.torch import load_file, save_file
+    go(data(9), out=tmp_path/'run', until=1)
+    p = tmp_path/'run'/'checkpoint'/f'{name}.safetensors'
+    d = {k:v.clone() for k,v in load_file(p).items()}
+    change(d)
+    save_file(d, p)
+    with pytest.raises(ValueError, match=rf'{name}.safetensors.*{says}'): load_run(tmp_path/'run')
+
+def test_a_model_beyond_memory():
+    with pytest.raises(ValueError, match=r'parameters .* GB are free: choose smaller ones of D=1000000000'): new_run(data(), arch(D=10**9), small())
+
+# ---- the user's folder
+
+def test_other_files_stay(tmp_path):
+    tau = data(3)
+    run = go(tau, out=tmp_path/'run', until=2)
+    mine = tmp_path/'run'/'checkpoint'/'answers'
+    mine.mkdir()
+    (mine/'best.csv').write_text('1,2')
+    fit(run, tau, out=tmp_path/'run', progress=False)
+    assert (mine/'best.csv').read_text()=='1,2' and load_run(tmp_path/'run').i==8
+    assert {p.name for p in mine.parent.iterdir()}=={'answers','config.json','history.json','model.safetensors','posteriors.safetensors','optimizer.safetensors','rng.safetensors'}
+
+def test_a_file_named_checkpoint_stays(tmp_path):
+    (tmp_path/'checkpoint').write_text('mine')
+    with pytest.raises(FileExistsError, match='is a file, not a checkpoint'): go(data(3), out=tmp_path)
+    assert (tmp_path/'checkpoint').read_text()=='mine' and len(list(tmp_path.iterdir()))==1
+
+def test_a_second_training_is_refused(tmp_path):
+    code = 'import sys, time; from gac.folder import locked\nwith locked(sys.argv[1]): print(1, flush=True); time.sleep(60)'
+    other = subprocess.Popen([sys.executable,'-c',code,str(tmp_path/'run')], stdout=subprocess.PIPE, text=True)
+    try:
+        assert other.stdout.readline()
+        with pytest.raises(Held, match=f'process {other.pid} on'): go(data(3), out=tmp_path/'run')
+    finally:
+        other.kill()
+        other.wait()
+    go(data(3), out=tmp_path/'run', until=1)
+    assert {p.name for p in (tmp_path/'run').iterdir()}=={'checkpoint'}
