@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help install demo test fuzz speed oracles lab notebooks readme readme-to clean
+.PHONY: help install demo test fuzz speed rows oracles lab notebooks readme readme-to clean
 
 # The first of these that is Python 3.11 or later and can make a venv.
 PYTHON ?= $(firstword $(foreach p,python3.11 python3,$(shell $p -c 'import sys, venv, ensurepip; sys.version_info>=(3,11) and print("$p")' 2>/dev/null)))
@@ -73,6 +73,12 @@ speed: export MPLBACKEND := agg
 speed: $(STAMP) ## times, floors and ratios into data/results/speed.csv (about half an hour; a part: FLAGS='-k default', FLAGS=--device=cuda)
 	@echo "speed: measures steps, epochs, the plain way, rollouts and scaling; about half an hour, let nothing else run"
 	@$(BIN)/python -m pytest -q tests/speed/bench.py --benchmark-columns=median,stddev,rounds $(FLAGS)
+
+rows: $(STAMP) ## make data/results/NAME.csv again by the lines beside it, X=NAME (minutes to hours; FILES=folder of whole files)
+	@if [ ! -f 'data/results/$(X).sh' ]; then \
+	  echo "rows: X=$(X) names no file of rows; one of:" $(basename $(notdir $(wildcard data/results/*.sh))); exit 1; fi
+	@echo "rows: the lines of data/results/$(X).sh, minutes to hours; look at git diff"
+	@PATH='$(abspath $(BIN))':"$$PATH" FILES='$(or $(FILES),.)' bash -e 'data/results/$(X).sh'
 
 # d3rlpy pins gymnasium 1.0, so it lives in an environment of its own; it imports gym and h5py without our needing them.
 oracles: $(STAMP) ## numbers of d3rlpy that the tests compare with, into tests/oracles (some minutes; needs the package index)

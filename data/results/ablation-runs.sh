@@ -1,0 +1,2 @@
+# made together with ablation.csv
+exec bash "$(dirname "$0")/ablation.sh"

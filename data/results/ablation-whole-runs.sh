@@ -1,0 +1,2 @@
+# made together with ablation-whole.csv
+exec bash "$(dirname "$0")/ablation-whole.sh"

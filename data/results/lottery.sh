@@ -1,0 +1,1 @@
+gac lottery --seeds 5

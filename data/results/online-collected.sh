@@ -1,0 +1,2 @@
+# made together with online.csv
+exec bash "$(dirname "$0")/online.sh"

@@ -1,0 +1,2 @@
+# made together with online-full.csv
+exec bash "$(dirname "$0")/online-full.sh"

@@ -1,0 +1,2 @@
+# made together with online-halfcheetah.csv
+exec bash "$(dirname "$0")/online-halfcheetah.sh"

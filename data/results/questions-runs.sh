@@ -1,0 +1,2 @@
+# made together with questions.csv
+exec bash "$(dirname "$0")/questions.sh"

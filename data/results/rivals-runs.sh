@@ -1,0 +1,2 @@
+# made together with rivals.csv
+exec bash "$(dirname "$0")/rivals.sh"

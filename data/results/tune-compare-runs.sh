@@ -1,0 +1,2 @@
+# made together with tune-compare.csv
+exec bash "$(dirname "$0")/tune-compare.sh"

@@ -1,0 +1,2 @@
+# made together with tune.csv
+exec bash "$(dirname "$0")/tune.sh"
