@@ -1,7 +1,7 @@
 "The wheel, as a user meets it: what it asks for, what it carries, and that it imports away from the repository."
 from configparser import ConfigParser
 from email.parser import Parser
-import ast, importlib.util, re, subprocess, sys, time, zipfile
+import ast, importlib.util, json, re, subprocess, sys, time, zipfile
 import pytest
 
 DEV_ONLY = {'nbdev','fastcore','execnb','ghapi'}
@@ -45,20 +45,44 @@ def test_requires_what_settings_say_and_no_development_tools(metadata, settings)
     assert metadata['Version']==settings['version'] and metadata['Requires-Python']==f">={settings['min_python']}"
 
 def test_extras_carry_the_tools(metadata):
-    extra = {k: {name(r) for r in metadata.get_all('Requires-Dist') if re.search(rf'extra == .{k}.', r)} for k in ('notebooks','cluster','tune','dev')}
+    extra = {k: {name(r) for r in metadata.get_all('Requires-Dist') if re.search(rf'extra == .{k}.', r)} for k in ('notebooks','tensorboard','cluster','tune','dev')}
+    assert extra['tensorboard']=={'tensorboard'}
     assert 'jupyterlab' in extra['notebooks'] and extra['cluster']=={'submitit'} and {'optuna','psycopg'}<=extra['tune'] and DEV_ONLY|{'pytest','submitit'}<=extra['dev'] # the notebook that queues runs in every test
 
 def test_carries_every_module_and_table(wheel, root):
     with zipfile.ZipFile(wheel) as z: inside = set(z.namelist())
-    want = {p.relative_to(root).as_posix() for p in (*(root/'gac').rglob('*.py'), *(root/'gac').glob('paper/*.csv'))}
+    want = {p.relative_to(root).as_posix() for p in (*(root/'gac').rglob('*.py'), *(root/'gac').glob('paper/*.csv'), root/'gac'/'py.typed')}
     assert want<=inside, sorted(want-inside)
     assert all(n.startswith('gac/') or '.dist-info/' in n for n in inside), sorted(inside)
     if (root/'gac'/'paper').exists(): assert any(n.endswith('.csv') for n in want)
 
+def test_notebooks_extra_brings_all_that_they_import(root, settings):
+    "Beside the library's own requirements; a module is named as its package is, but for IPython, which JupyterLab brings."
+    told = {name(r).split('[')[0] for k in ('requirements','notebooks_requirements') for r in settings[k].split()}
+    told |= set(sys.stdlib_module_names)|{'gac','IPython'}
+    asked = {'hdf5plugin','pyarrow'} # looked for only, what is said when they are absent is the example
+    for nb in sorted((root/'nbs').glob('*.ipynb')):
+        for c in json.loads(nb.read_text(encoding='utf-8'))['cells']:
+            src = '\n'.join(l for l in ''.join(c['source']).splitlines() if not re.match(r'\s*[%!]', l))
+            for n in ast.walk(ast.parse(src) if c['cell_type']=='code' else ast.parse('')):
+                found = [a.name for a in n.names] if isinstance(n, ast.Import) else \
+                    [n.module] if isinstance(n, ast.ImportFrom) and not n.level else []
+                missing = {f.split('.')[0] for f in found}-told-asked
+                assert not missing, f'{nb.name} imports {sorted(missing)}'
+
+def test_names_no_address_that_is_not_true(metadata):
+    text = str(metadata)
+    assert 'example.org' not in text and not metadata['Author-email'] and not metadata['Home-page']
+
+def test_citation_names_this_version(root, settings):
+    told = (root/'CITATION.cff').read_text(encoding='utf-8')
+    assert f"version: {settings['version']}" in told and 'cff-version: 1.2.0' in told and settings['title'] in told
+
 def test_every_import_is_a_requirement(wheel, settings):
     "Standard library, the package itself, or a package that the wheel asks for."
     told = {name(r) for r in settings['requirements'].split()}|{'gac'}|set(sys.stdlib_module_names)
-    lent = {'ipywidgets','IPython','optuna','tensorboard','sklearn','torch_xla','submitit'} # asked for inside functions, by their extras
+    lent = {'ipywidgets','IPython','optuna','tensorboard','sklearn','torch_xla','submitit', # asked for inside functions, by their extras
+        'hdf5plugin','pyarrow'}                                                # or by what is said where they are absent
     with zipfile.ZipFile(wheel) as z:
         for f in (n for n in z.namelist() if n.endswith('.py')):
             tree = ast.parse(z.read(f))
@@ -96,6 +120,6 @@ def test_constraints_are_exact_and_cover_every_requirement(root, settings):
     lines = [l for l in (root/'constraints.txt').read_text().splitlines() if l and not l.startswith('#')]
     assert all(re.fullmatch(r'[A-Za-z0-9._-]+==[^+\s]+', l) for l in lines)
     pins = {name(l).replace('_','-') for l in lines}
-    asked = {name(r) for k in ('requirements','notebooks_requirements','cluster_requirements','tune_requirements','dev_requirements') for r in settings[k].split()}
+    asked = {name(r) for k in ('requirements','notebooks_requirements','tensorboard_requirements','cluster_requirements','tune_requirements','dev_requirements') for r in settings[k].split()}
     assert asked<=pins, sorted(asked-pins)
     assert not pins&{'jax','d3rlpy','rliable','generative-actor-critic'}
