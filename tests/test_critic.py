@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 from dataclasses import replace
-from gac.critic import Belief, coin_world, covered, critic, cut, features, held_out, regression, verdict, widen_to
+from gac.critic import Belief, coin_world, covered, critic, cut, features, held_out, regression, rescaled, verdict, widen_to
 from gac.core import Trajectories, generator, make_keys
 from gac.model import Arch
 from gac.run import Fit, new_run
@@ -41,6 +41,23 @@ def test_belief_is_a_density():
 def test_widen_to_finds_the_true_width():
     g = generator(0); y = 3*torch.randn(4000, generator=g)
     assert abs(widen_to(Belief(torch.zeros(1,4000), torch.ones(4000)), y)-3)<.25
+
+def test_each_half_is_rescaled_by_the_other():
+    g = generator(1)
+    y = torch.randn(200, generator=g)
+    y[1::2] *= 4
+    b,f = rescaled(Belief(torch.zeros(1,200), torch.ones(200)), y)
+    assert len(f.unique())==2 and f[0]>2.5*f[1] and torch.equal(b.sd, f)
+    y[::2] = 100. # its own returns do not move a half's factor
+    assert torch.equal(rescaled(Belief(torch.zeros(1,200), torch.ones(200)), y)[1][::2], f[::2])
+
+@pytest.mark.parametrize('n', [0,1,60,61])
+def test_held_out_refuses_before_it_trains(n, monkeypatch):
+    monkeypatch.setattr('gac.critic.fit', lambda *a, **kw: pytest.fail('trained'))
+    with pytest.raises(ValueError, match=f'n={n} of 60 trajectories'): held_out(coin_world(60), n=n)
+
+def test_cut_keeps_a_step():
+    with pytest.raises(ValueError, match='n=0 steps'): cut(coin_world(2), 0)
 
 @pytest.mark.parametrize('n', [1,3,5,9])
 def test_cut_keeps_the_first_steps(n):
