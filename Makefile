@@ -71,7 +71,7 @@ fuzz: $(STAMP) ## about a thousand malformed inputs and fifty kills into data/re
 
 speed: export MPLBACKEND := agg
 speed: $(STAMP) ## times, floors and ratios into data/results/speed.csv (about half an hour; a part: FLAGS='-k default', FLAGS=--device=cuda)
-	@echo "speed: measures steps, epochs, the plain way, rollouts and scaling; about half an hour, let nothing else run"
+	@echo "speed: measures steps, epochs, the straightforward implementation, rollouts and scaling; about half an hour, let nothing else run"
 	@$(BIN)/python -m pytest -q tests/speed/bench.py --benchmark-columns=median,stddev,rounds $(FLAGS)
 
 rows: $(STAMP) ## make data/results/NAME.csv again by the lines beside it, X=NAME (minutes to hours; FILES=folder of whole files)

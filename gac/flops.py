@@ -20,35 +20,52 @@ def _tokens(arch): # -> tokens of a window, and how many of them go on in the la
 
 def _self(D, L, out, causal=True): # width, tokens, how many go on -> flops of products with weights, of pairs
     if L==1: return 4*D*D*out, 0
-    return 4*D*D*(L+out), 4*D*(sum(range(1, L+1, 1 if out==L else 2)) if causal else L*out)
+    pairs = sum(range(1, L+1, 1 if out==L else 2)) if causal else L*out
+    return 4*D*D*(L+out), 4*D*pairs
 
-def _cross(D, H, P, n, N): # n tokens ask N plans of P -> their queries; all other products; pairs of tokens and keys; of weights and values
+def _cross(D, H, P, n, N): # n tokens, N plans of P -> flops of their queries; of all other products;
+    # of pairs of tokens and keys; of weights and values
     if P==1: return 0, 2*D*D*N+2*D**3 if N>=2*D else 4*D*D*N, 0, 0
-    if 2*H*P<=D: return 0, 8*D*D*P*N, 2*n*H*P*D, 2*n*H*P*D # query and output maps are folded into keys and values
+    if 2*H*P<=D: return 0, 8*D*D*P*N, 2*n*H*P*D, 2*n*H*P*D # queries and outputs are folded into keys, values
     return 2*D*D*n, 2*D*D*n+4*D*D*P*N, 2*n*P*D, 2*n*P*D
 
 # %% ../nbs/04b_flops.ipynb #c2f24df2
+def _generator(f, arch, N, k): # adds the layers of p(τ|s₀,z): flops by kind, sizes, trajectories, windows
+    (L,keep), D, P, H = _tokens(arch), arch.D, arch.tokens, arch.heads
+    for i in range(arch.dec):
+        out, first = keep if i==arch.dec-1 else L, 'first_' if i==0 else ''
+        w,p = _self(D, L, out)
+        if L==1 and N*k>=2*D: # o∘v as one map
+            w = 2*D*D
+            f['first_products'] += 2*D**3
+        asks,others,keys,values = _cross(D, H, P, N*k*out, N)
+        f[first+'products'] += N*k*w+asks
+        f[first+'pairs'] += N*k*p
+        f['products'] += others+16*D*D*N*k*out
+        f['pairs'] += values
+        f['products' if i==0 and not asks else 'pairs'] += keys
+
+def _plan(f, arch, N): # adds the layers of z = f_α(s₀,ε)
+    D, K = arch.D, arch.K
+    for i in range(arch.enc):
+        out = K if i==arch.enc-1 else K+1
+        w,p = _self(D, K+1, out, causal=False)
+        f['products'] += N*(w+16*D*D*out)
+        f['pairs'] += N*p
+
+# %% ../nbs/04b_flops.ipynb #flopsfwd
 def forward_flops(
     arch:Arch,  # sizes
     N:int,      # trajectories
     k:int,      # windows of each
 )->dict:        # embed, first_products, first_pairs, products, pairs: flops
     "Necessary flops of eq. (5), once forward."
-    (L,keep), D, P, H, K = _tokens(arch), arch.D, arch.tokens, arch.heads, arch.K
-    f = dict(embed=2*D*N*(k*(arch.M*arch.S+(arch.M-1+arch.transition)*arch.A)+arch.S), first_products=0, first_pairs=0,
-             products=N*(2*k*arch.M*D*(arch.A+arch.transition*arch.S)+2*(2*D*D+D)), pairs=0)
-    for i in range(arch.dec):
-        out, first = keep if i==arch.dec-1 else L, 'first_' if i==0 else ''
-        w,p = _self(D, L, out)
-        if L==1 and N*k>=2*D: w = 2*D*D; f['first_products'] += 2*D**3 # o∘v as one map
-        asks,others,keys,values = _cross(D, H, P, N*k*out, N)
-        f[first+'products'] += N*k*w+asks; f[first+'pairs'] += N*k*p
-        f['products'] += others+16*D*D*N*k*out; f['pairs'] += values
-        f['products' if i==0 and not asks else 'pairs'] += keys
-    for i in range(arch.enc):
-        out = K if i==arch.enc-1 else K+1
-        w,p = _self(D, K+1, out, causal=False)
-        f['products'] += N*(w+16*D*D*out); f['pairs'] += N*p
+    D, S, A = arch.D, arch.S, arch.A
+    seen = k*(arch.M*S+(arch.M-1+arch.transition)*A)+S
+    said = 2*k*arch.M*D*(A+arch.transition*S)+2*(2*D*D+D)
+    f = dict(embed=2*D*N*seen, first_products=0, first_pairs=0, products=N*said, pairs=0)
+    _generator(f, arch, N, k)
+    _plan(f, arch, N)
     return f
 
 # %% ../nbs/04b_flops.ipynb #4b813119
@@ -90,8 +107,10 @@ def counted(
     "Flops of the matrix products that torch sees while `f` runs."
     from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
     op = torch.ops.aten
-    cpu = {op._scaled_dot_product_flash_attention_for_cpu: lambda q,k,v,*a,**kw: sdpa_flop_count(q,k,v),
-           op._scaled_dot_product_flash_attention_for_cpu_backward: lambda g,q,k,v,*a,**kw: sdpa_backward_flop_count(g,q,k,v)}
+    def there(q, k, v, *args, **kw): return sdpa_flop_count(q, k, v)
+    def back(g, q, k, v, *args, **kw): return sdpa_backward_flop_count(g, q, k, v)
+    cpu = {op._scaled_dot_product_flash_attention_for_cpu:there,
+        op._scaled_dot_product_flash_attention_for_cpu_backward:back}
     with FlopCounterMode(display=False, custom_mapping=cpu) as count: f()
     return count.get_total_flops()
 
@@ -104,7 +123,11 @@ def made_up(
 )->Trajectories:
     "Noise in the shape of a data set."
     g = generator(seed)
-    n = (1000*((torch.arange(N)+1)/N)**4).long().clamp(min=5)[torch.randperm(N, generator=g)] if T is None else torch.full((N,), T)
+    n = torch.full((N,), T or 0)
+    if T is None:
+        n = (1000*((torch.arange(N)+1)/N)**4).long().clamp(min=5)
+        n = n[torch.randperm(N, generator=g)]
     steps = int(n.sum())
-    return Trajectories(torch.randn(steps+N,arch.S,generator=g), torch.randn(steps,arch.A,generator=g), 100*torch.randn(N,generator=g),
-        n, torch.ones(N, dtype=torch.bool), torch.arange(N)+1000*N*seed)
+    s, a = torch.randn(steps+N, arch.S, generator=g), torch.randn(steps, arch.A, generator=g)
+    y = 100*torch.randn(N, generator=g)
+    return Trajectories(s, a, y, n, torch.ones(N, dtype=torch.bool), torch.arange(N)+1000*N*seed)

@@ -16,7 +16,8 @@ from torch import Tensor
 # %% ../nbs/04a_keyed.ipynb #c9c2d1f7
 def _signed(x): return (x+2**63)%2**64-2**63 # any integer as int64, wrapped
 
-_GOLD, _C1, _C2, _CALL = map(_signed, (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 0xD1342543DE82EF95))
+_GOLD, _C1, _C2, _CALL = map(_signed, (
+    0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 0xD1342543DE82EF95))
 
 def mix(x:Tensor)->Tensor: # int64 -> int64, the same shape
     "Scramble 64 bits, one to one."
@@ -27,13 +28,16 @@ def mix(x:Tensor)->Tensor: # int64 -> int64, the same shape
 
 def _mix_here(x): # the same by numpy, whose shifts have no sign and whose calls are cheaper
     x = x.numpy().view(np.uint64).copy()
-    x ^= x>>np.uint64(30); x *= np.uint64(_C1%2**64)
-    x ^= x>>np.uint64(27); x *= np.uint64(_C2%2**64)
+    x ^= x>>np.uint64(30)
+    x *= np.uint64(_C1%2**64)
+    x ^= x>>np.uint64(27)
+    x *= np.uint64(_C2%2**64)
     x ^= x>>np.uint64(31)
     return torch.from_numpy(x.view(np.int64))
 
 @lru_cache(64)
-def _marks(n, device): return _GOLD*torch.arange(1, n+1, device=device) # (n,) int64, one for each entry of a row
+def _marks(n, device): # -> (n,) int64, one for each entry of a row
+    return _GOLD*torch.arange(1, n+1, device=device)
 
 # %% ../nbs/04a_keyed.ipynb #3687577a
 class Keyed:
@@ -53,11 +57,14 @@ class Keyed:
         return mix(start[:,None]+_marks(n, start.device))
 
     def uniform(self, shape, rows=None): # -> float64 on [0,1), one row per trajectory
-        return ((self.bits(math.prod(shape[1:]),rows)>>11&0x1FFFFFFFFFFFFF).double()*2.**-53).reshape(shape)
+        top = self.bits(math.prod(shape[1:]), rows)>>11&0x1FFFFFFFFFFFFF
+        return (top.double()*2.**-53).reshape(shape)
 
     def normal(self, shape, rows=None): # -> float32, one row per trajectory
-        n = math.prod(shape[1:]); b = self.bits((n+1)//2, rows)
-        u = (b.view(torch.int32).view(*b.shape,2).float()+2.**31).mul_(2.**-32).clamp_(min=2.**-26) # no 0, whose log is −∞
+        n = math.prod(shape[1:])
+        b = self.bits((n+1)//2, rows)
+        u = (b.view(torch.int32).view(*b.shape,2).float()+2.**31).mul_(2.**-32)
+        u.clamp_(min=2.**-26) # no 0, whose log is −∞
         r, turn = u[...,0].log().mul_(-2).sqrt_(), u[...,1]*(2*math.pi)
         return torch.cat([r*turn.cos(), r*turn.sin()], 1)[:,:n].reshape(shape)
 
@@ -70,7 +77,8 @@ def inclusion(
     p, sure = p.double().cpu(), torch.zeros(len(p), dtype=torch.bool)
     while True:
         pi = torch.where(sure, 1., p*((B-int(sure.sum()))/p[~sure].sum().clamp(min=1e-300)))
-        if not (over := (pi>1)&~sure).any(): return pi
+        over = (pi>1)&~sure
+        if not over.any(): return pi
         sure |= over
 
 # %% ../nbs/04a_keyed.ipynb #e647a7c3
@@ -87,8 +95,10 @@ class Line:
         key:Tensor,  # (N,) keys, which settle ties whatever the order of the rows
         batch:int,   # rows in a batch, capped at N
     ):
-        B = min(batch, len(p)); pi = inclusion(p, B).tolist(); nk = list(zip(n.tolist(), key.tolist()))
-        by_length = sorted(range(len(pi)), key=nk.__getitem__)
+        B = min(batch, len(p))
+        pi = inclusion(p, B).tolist()
+        known = list(zip(n.tolist(), key.tolist()))
+        by_length = sorted(range(len(pi)), key=known.__getitem__)
         order = [by_length[i] for i in sorted(range(len(pi)), key=lambda i: i*.6180339887498949%1)]
         edge = [0.]
         for r in order: edge.append(edge[-1]+pi[r])
@@ -97,15 +107,17 @@ class Line:
     def draw(self, u): # (B,) uniforms -> (B,) different rows
         places, hit, e = [], False, self.edge
         for j,x in enumerate(u.tolist()):
-            first = bisect.bisect_right(e, j)-1                       # lies across the cut at j, or starts there
+            first = bisect.bisect_right(e, j)-1 # lies across the cut at j, or starts there
             a, b = j-e[first], min(e[first+1],j+1)-j
-            if a<1e-9: at = j+x                                       # starts there: nothing was drawn of it yet
-            elif not hit and x<(p := min(1., b/(1-a) if a<1 else 1.)): at = j
-            else: at = j+b+(1-b)*(x if hit else (x-p)/(1-p))
+            p = 0. if hit else min(1., b/(1-a)) if a<1 else 1.
+            if a<1e-9: at = j+x                 # starts there: nothing was drawn of it yet
+            elif x<p: at = j
+            else: at = j+b+(1-b)*(x-p)/(1-p)
             places.append(min(bisect.bisect_right(e, min(at, j+1-1e-12))-1, len(self.order)-1))
             hit = e[places[-1]+1]>j+1 # the one across the next cut?
         return self.order[torch.tensor(places)]
 
     def owner(self, size): # processes -> (N,) which of them owns each row
         mid = (torch.tensor(self.edge[1:])+torch.tensor(self.edge[:-1]))/2
-        return torch.empty(len(mid), dtype=torch.int64).index_put((self.order,), (mid*size/self.B).long().clamp(max=size-1))
+        part = (mid*size/self.B).long().clamp(max=size-1)
+        return torch.empty_like(part).index_put((self.order,), part)

@@ -18,6 +18,7 @@ from .data import has_reference, normalised
 COLUMNS = ('dataset env method question acting stage train_seed env_seed target predicted achieved '
            'normalised length kl device threads versions').split()
 
+# %% ../nbs/02a_rows.ipynb #rows-as
 def as_rows(
     tau:Trajectories, # rollouts, episode i reset with seed+i
     env,              # environment id, EnvSpec or EnvConfig
@@ -27,8 +28,9 @@ def as_rows(
     "Rollouts as rows of a result file."
     y = tau.y.double()
     score = np.asarray(normalised(y, env)).round(2) if has_reference(env) else np.nan
-    known = dict(env=getattr(env, 'id', env), env_seed=range(seed, seed+len(tau)), achieved=y.numpy().round(2), normalised=score,
-                 length=tau.n.numpy(), device='cpu', threads=torch.get_num_threads(), versions=versions())
+    known = dict(env=getattr(env, 'id', env), env_seed=range(seed, seed+len(tau)), normalised=score,
+        achieved=y.numpy().round(2), length=tau.n.numpy(),
+        device='cpu', threads=torch.get_num_threads(), versions=versions())
     unknown = sorted(set(cols)-set(COLUMNS))
     if unknown: raise ValueError(f'unknown columns {unknown}: use some of {COLUMNS}')
     return pd.DataFrame(known|cols).reindex(columns=COLUMNS)
@@ -59,6 +61,7 @@ def gain(
     y = np.asarray(y, dtype=float)
     return (np.asarray(achieved, dtype=float)-y.mean())/(y.max()-y.mean())
 
+# %% ../nbs/02a_rows.ipynb #rows-tab
 def table(
     rows:pd.DataFrame, # result rows
     y=None,            # returns of the data, for g
@@ -72,13 +75,14 @@ def table(
     return out.dropna(axis=1, how='all')
 
 # %% ../nbs/02a_rows.ipynb #ebfe5672
-def _squares(x): # (n,m) training seeds × environment seeds -> between training seeds, and what neither explains
+def _squares(x): # (n,m) training × environment seeds -> between training seeds, what neither explains
     "Mean squares of a two-way table with one entry per cell."
     n, m = x.shape
     if n<2: return float('nan'), float('nan')
     left = x-x.mean(1, keepdims=True)-x.mean(0)+x.mean()
     return m*x.mean(1).var(ddof=1), (left**2).sum()/((n-1)*max(m-1,1))
 
+# %% ../nbs/02a_rows.ipynb #rows-var
 def _variance(
     tables,  # one or two (n,m) arrays over the same m environment seeds; two: the first less the second
 )->tuple:    # variance of the mean difference, its degrees of freedom
@@ -101,14 +105,15 @@ def paired_interval(
     column='achieved',     # what to compare
     same_start:bool=False, # do equal training seeds continue one and the same run? Then they are pairs
     level:float=.95,       # of the interval
-)->dict:                   # mean difference, interval, each training seed of a less the mean of b, does a−b>0 hold?
+)->dict:                   # mean, low, high; seeds of a less the mean of b; does a−b>0 hold?
     "Interval of a−b: paired over environment seeds; over training seeds Welch's, two samples."
     wide = [x.pivot_table(index='train_seed', columns='env_seed', values=column) for x in (a,b)]
     if same_start:
         shared = wide[0].index.intersection(wide[1].index)
         wide = [x.loc[shared] for x in wide]
     both = pd.concat(wide).dropna(axis=1)
-    if not both.size: raise ValueError('the two systems share no environment seeds: play both on the same ones')
+    if not both.size:
+        raise ValueError('the two systems share no environment seeds: play both on the same ones')
     first, second = both.iloc[:len(wide[0])].to_numpy(), both.iloc[len(wide[0]):].to_numpy()
     seeds = first.mean(1)-(second.mean(1) if same_start else second.mean())
     variance, df = _variance([first-second] if same_start else [first,second])

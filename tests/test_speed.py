@@ -1,4 +1,4 @@
-"The plain way computes the same objective; rows are replaced whole."
+"The straightforward implementation computes the same objective; rows are replaced whole."
 import os, subprocess, sys
 from pathlib import Path
 import pandas as pd
