@@ -186,36 +186,47 @@ def is_path(node):
     while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div): node = node.left
     return isinstance(node, (ast.Name, ast.Constant)) or (isinstance(node, ast.Call) and 'data_root' in names(node.func))
 
-def writes(tree, places, skip=frozenset()):
-    "Calls that write below the data folder; `places`, names of paths there, grows as they are read."
-    safe = guarded(tree)|skip
+def called(node): return getattr(node.func, 'attr', getattr(node.func, 'id', ''))
+
+def is_write(node, places):
+    "Does a call write below the data folder, or open a file there to write?"
+    where = [*node.args, *(k.value for k in node.keywords), *([node.func.value] if isinstance(node.func, ast.Attribute) else [])]
+    mode = ''.join(a.value for a in where[1:] if called(node)=='open' and isinstance(a, ast.Constant) and isinstance(a.value, str))
+    return (called(node) in WRITERS or set('wax+')&set(mode)) and any(is_path(w) and in_data(w, places) for w in where)
+
+def writes(tree, places, writers):
+    """Calls that write below the data folder, when they run. `places`, names of paths there, and `writers`, functions
+    defined here that write there, grow as they are read."""
+    safe, later = guarded(tree), {}
+    for f in (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)): later |= {id(n):f.name for n in ast.walk(f)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and is_path(node.value) and in_data(node.value, places):
             places |= {t.id for t in node.targets if isinstance(t, ast.Name)}
-        if not isinstance(node, ast.Call) or id(node) in safe: continue
-        name = getattr(node.func, 'attr', getattr(node.func, 'id', ''))
-        where = [*node.args, *(k.value for k in node.keywords), *([node.func.value] if isinstance(node.func, ast.Attribute) else [])]
-        mode = ''.join(a.value for a in where[1:] if name=='open' and isinstance(a, ast.Constant) and isinstance(a.value, str))
-        if (name in WRITERS or set('wax+')&set(mode)) and any(is_path(w) and in_data(w, places) for w in where): yield ast.unparse(node)
+    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and id(n) not in safe]
+    for node in sorted(calls, key=lambda n: id(n) not in later): # what functions do first, then who calls them
+        if not (is_write(node, places) or called(node) in writers): continue
+        if id(node) in later: writers.add(later[id(node)])
+        else: yield ast.unparse(node)
 
 def unsafe(sources):
     "Cells of a notebook that Run All must not run: flagged or writing into `data/`, and not behind a `slow` that is off."
-    places, off = set(), False
+    places, writers, off = set(), set(), False
     for src in sources:
         tree = ast.parse(python(src))
         if re.search(r'^slow = False\b', src, re.M): off = True
         elif re.search(r'^slow\s*=', src, re.M): yield f'`slow` is not off: {src[:60]!r}'
         behind = all(isinstance(n, ast.If) and names(n.test)=={'slow'} for n in tree.body) and off
         if SKIPPED.search(src) and not behind: yield f'flagged and not behind `if slow:`: {src[:80]!r}'
-        exported = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and EXPORT.search(src)]
-        yield from writes(tree, places, {id(n) for f in exported for n in ast.walk(f)}) # defined, not run
+        own = set() if EXPORT.search(src) else writers # a command is run by its user, and in a folder of its own by tests
+        yield from writes(tree, places, own)
 
 def test_unsafe_cells_are_found():
     root = "p = data_root()/'results'"
     for bad in ("#| slow\nfit()", "df.to_csv(data_root()/'results'/'x.csv')", "slow = True", "save_rows(new, q)", "open(p/'x', 'w')",
-                "(p/'x').write_text('')", "#| slow\nif slow: fit()", "def f():\n save_rows(a, p)", "plt.savefig('../data/x.png')"):
+                "(p/'x').write_text('')", "#| slow\nif slow: fit()", "def f():\n save_rows(a, p)\nf()", "plt.savefig('../data/x.png')"):
         assert list(unsafe([root, "q = p/'y.csv'", bad])), bad
-    for good in ("pd.read_csv(p/'x.csv')", "if slow: save_rows(new, q)", "#| slow\nif slow:\n fit()", "open(p/'x')", "f.write_text('')"):
+    for good in ("pd.read_csv(p/'x.csv')", "if slow: save_rows(new, q)", "#| slow\nif slow:\n fit()", "open(p/'x')", "f.write_text('')",
+                 "def f():\n save_rows(a, p)\nif slow: f()"):
         assert not list(unsafe(['slow = False', root, "q = p/'y.csv'", good])), good
 
 @every
