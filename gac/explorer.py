@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 import numpy as np
 import torch
-from .compare import COLOURS
+from .compare import COLOURS, PALETTE
 from .core import data_root, generator
 from .worlds import make_env
 from .envs import rollout
@@ -60,7 +60,7 @@ def draw_answer(scene, a, axs=None): # Scene, an answer -> axes
     import matplotlib.pyplot as plt
     if axs is None: _,axs = plt.subplots(1, 2, figsize=(9,2.9), layout='constrained')
     c, sd, grid = COLOURS[a['question']], float(scene.run.model.sigma_y), np.linspace(0, max(scene.y.max(),a['means'].max())*1.1, 300)
-    axs[0].hist(scene.y, 40, density=True, color=COLOURS['data'], label='data')
+    axs[0].hist(scene.y, 40, density=True, color=PALETTE['data'], label='data')
     axs[0].plot(grid, np.exp(-.5*((grid[:,None]-a['means'])/sd)**2).mean(1)/sd/np.sqrt(2*np.pi), color=c, label='p(y|z)')
     for k,s in (('goal','--'),('predicted','-'),('achieved',':')):
         if a.get(k) is not None: axs[0].axvline(a[k], color='k', ls=s, lw=1, label=f'{k} {a[k]:.0f}')
