@@ -91,7 +91,6 @@ class Search:
     seed:int=0       # of split, training and sampler
     fixed:dict=field(default_factory=dict) # fields of Arch and Fit, the same in all trials
     run:str=None     # run or online stage whose refit is searched; None: every trial trains a new model
-
     def __post_init__(self): _check_search(self)
 
 # %% ../nbs/09_tune.ipynb #check001
