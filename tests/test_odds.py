@@ -1,4 +1,4 @@
-"Many lotteries, one model: the odds as a state, wishes beside the exact answer, and a panel that never trains."
+"Many lotteries, one model: the odds as a state, targets beside the exact answer, and a panel that never trains."
 import numpy as np
 import pandas as pd
 import pytest
@@ -6,7 +6,7 @@ import torch
 import gac.odds
 from gac import cli
 from gac.lottery import Lottery, draw_lottery, p_buy
-from gac.odds import ODDS, WIDTHS, buys, chart, learn_odds, panel, people_before, prices, state_of, survey, wished
+from gac.odds import ODDS, WIDTHS, buys, chart, learn_odds, panel, people_before, prices, state_of, survey, learned_buy
 from gac.query import Ask, PlanPolicy, asker
 from gac.run import load_run
 
@@ -41,17 +41,17 @@ def test_buys_one_plan_for_each():
     low, high = Lottery(p=.05,prize=5.), Lottery(p=.45,prize=5.)
     assert buys(Fixed(), [low,high,low]).tolist()==[False,True,False]
 
-def test_each_wish_has_its_own_goal(small):
+def test_each_target_has_its_own_goal(small):
     asked = []
     def policy(run, question, goal): asked.append((question,goal)); return Fixed()
-    assert wished(policy, small[0], Lottery(p=.45,prize=5.), [-1.,4.,0.], n=2)==[1.,1.,1.]
+    assert learned_buy(policy, small[0], Lottery(p=.45,prize=5.), [-1.,4.,0.], n=2)==[1.,1.,1.]
     assert asked[0][0]=='target' and asked[0][1].tolist()==[-1.,-1.,4.,4.,0.,0.]
 
 def test_survey_asks_lotteries_of_the_range(small):
     rows = survey(ask, small[0], lots=3, n=2)
     assert len(rows)==18 and rows.groupby('p').size().eq(6).all() and rows.learned.between(0,1).all()
     for k,(lo,hi) in ODDS.items(): assert rows[k].between(lo,hi).all()
-    r = rows[rows.wish=='won'].iloc[0]
+    r = rows[rows.target=='won'].iloc[0]
     assert r.y==pytest.approx(r.prize-1) and r.exact==pytest.approx(p_buy(Lottery(p=r.p,prize=r.prize,buyers=r.buyers,sd=float(small[0].model.sigma_y)), r.y))
 
 def test_plans_of_the_data_are_those_near_the_odds(small, monkeypatch):
@@ -75,8 +75,8 @@ def test_the_models_that_ship(root, width):
     run = load_run(root/'data'/'lotteries'/f'{width:g}')
     assert float(run.model.sigma_y)==pytest.approx(width, rel=1e-3)
     if width==.1:
-        wish = lambda run,q,goal: ask(run, q, goal, steps=60)
-        got = wished(wish, run, FAIR, [-1.,0.,4.], n=32)
+        longer = lambda run,q,goal: ask(run, q, goal, steps=60)
+        got = learned_buy(longer, run, FAIR, [-1.,0.,4.], n=32)
         assert got[0]>.8 and got[1]<.2 and got[2]>.8
     with pytest.raises(ValueError, match='a slim checkpoint keeps a few'): prices(run, people_before(20_000), FAIR)
 
@@ -122,13 +122,23 @@ def shown(small, monkeypatch):
     box = panel(policy, runs)
     return {getattr(c,'description','') or type(c).__name__: c for c in box.children}, drawn, asked, stood, runs
 
+def says(bar, drawn):
+    "Does the line under the sliders say what was drawn?"
+    lot = Lottery(**{k:drawn[k] for k in ODDS}, sd=drawn['sigma_y'])
+    exact, learned = p_buy(lot, drawn['delta_y']), drawn['dots'][0][1]
+    line = f'exact {exact:.2f}, learned {learned:.2f}.'
+    return line in bar['HTML'].value and f'{lot.expected(True):+.2f}' in bar['HTML'].value
+
 @pytest.mark.parametrize('name,field,value', [('odds','p',.2),('prize','prize',7.),('buyers','buyers',.6),('Δy','delta_y',3.),('σ_y','sigma_y',1.)])
 def test_whatever_is_moved_both_curves_follow(shown, name, field, value):
     bar, drawn, asked, stood, runs = shown
     assert len(drawn)==1 and len(drawn[0]['dots'])==12 and drawn[0]['dots'][0][0]==1.
-    before = bar['HTML'].value
-    asked.clear(); stood.clear(); bar[name].value = value
-    assert len(drawn)==2 and drawn[1][field]==value and bar['HTML'].value!=before and 'learned' in before
+    assert says(bar, drawn[0])
+    asked.clear()
+    stood.clear()
+    bar['HTML'].value = ''
+    bar[name].value = value
+    assert len(drawn)==2 and drawn[1][field]==value and says(bar, drawn[1])
     assert drawn[1]['dots'][0][0]==drawn[1]['delta_y'] and asked and all(r is runs[drawn[1]['sigma_y']] for r in asked)
     now = state_of([Lottery(**{k:drawn[1][k] for k in ODDS})])
     assert len(stood)==2 and all(torch.allclose(s0, now.expand(len(s0),-1), atol=1e-5) for s0 in stood) # the odds that the sliders show
