@@ -21,7 +21,8 @@ class Lottery:
     sd:float=1.        # of the Gaussian on the return, same unit as the prize
     def __post_init__(self):
         for k in ('p','buyers'):
-            if not 0<getattr(self,k)<1: raise ValueError(f'Lottery.{k}={getattr(self,k)}: must lie between 0 and 1')
+            v = getattr(self, k)
+            if not 0<v<1: raise ValueError(f'Lottery.{k}={v}: must lie between 0 and 1')
         if not self.sd>0: raise ValueError(f'Lottery.sd={self.sd}: must be positive')
     @property
     def win(self): return self.prize-self.cost                     # return of a winner
@@ -35,42 +36,55 @@ def _normal(y, mu, sd): return math.exp(-.5*((y-mu)/sd)**2)/sd/math.sqrt(2*math.
 # %% ../nbs/06_lottery.ipynb #5397fd4a
 def p_buy(
     lot:Lottery, # the odds
-    y:float,     # return wished for, y* or y⁺
+    y:float,     # target, y* or y⁺
 )->float:        # P(buy | y)
     "Bayes' rule over the two actions."
     buy, stay = lot.buyers*lot.density(y,True), (1-lot.buyers)*lot.density(y,False)
     if buy+stay==0: return float(abs(y-lot.win)<abs(y)) # both underflow: the nearer outcome
     return buy/(buy+stay)
 
+# %% ../nbs/06_lottery.ipynb #lot17h
+def _plan(lot, days, k): # p(k tickets)
+    return math.comb(days,k)*lot.buyers**k*(1-lot.buyers)**(days-k)
+
+def _return_density(lot, y, days, k, wage): # p(y | k tickets), a sum over the number of wins
+    sure = (days-k)*wage-k*lot.cost
+    chance = [math.comb(k,i)*lot.p**i*(1-lot.p)**(k-i) for i in range(k+1)]
+    return sum(c*_normal(y, sure+i*lot.prize, lot.sd) for i,c in enumerate(chance))
+
 # %% ../nbs/06_lottery.ipynb #aa1b32da
 def p_tickets(
     lot:Lottery,  # the odds
-    y:float,      # return wished for over all days
+    y:float,      # target, the return over all days
     days:int=3,   # decisions in a row
     wage:float=.2,# sure gain of a day without a ticket
 )->list:          # P(k tickets | y), k = 0..days
-    "Enumerate plans with k tickets and w wins."
-    def w(k): return math.comb(days,k)*lot.buyers**k*(1-lot.buyers)**(days-k)
-    def y_of(k,win): return win*lot.prize-k*lot.cost+(days-k)*wage
-    joint = [w(k)*sum(math.comb(k,i)*lot.p**i*(1-lot.p)**(k-i)*_normal(y, y_of(k,i), lot.sd) for i in range(k+1)) for k in range(days+1)]
-    if not sum(joint): raise ValueError(f'y={y} has no density under any plan; ask for a return between {-days*lot.cost:g} and {days*lot.win:g}')
+    "Enumerate plans with k tickets and their wins."
+    joint = [_plan(lot,days,k)*_return_density(lot,y,days,k,wage) for k in range(days+1)]
+    if not sum(joint):
+        raise ValueError(f'y={y} has no density under any plan; '
+                         f'ask for a return between {-days*lot.cost:g} and {days*lot.win:g}')
     return [j/sum(joint) for j in joint]
 
 # %% ../nbs/06_lottery.ipynb #lot20
 def draw_lottery(
     p=.1, prize=5., buyers=.5,   # the odds, what a winner gets, share of buyers in the data
-    delta_y=1., sigma_y=.3,      # Δy from what staying pays, or None; σ_y, environment units
+    delta_y=1.,                  # Δy from what staying pays, or None
+    sigma_y=.3,                  # σ_y, environment units
     dots=None,                   # [(y, share)], a learned model's answers
     ax=None,
 ):
-    "P(buy | y), the wish y⁺=Δy, and what each decision is worth."
+    "P(buy | y), the target y⁺=Δy, and what each decision is worth."
     import matplotlib.pyplot as plt
-    lot, ax = Lottery(p=p, prize=prize, buyers=buyers, sd=sigma_y), ax or plt.subplots(figsize=(6,2.8), layout='constrained')[1]
-    grid = np.linspace(-2, prize, 400)
+    if ax is None: ax = plt.subplots(figsize=(6,2.8), layout='constrained')[1]
+    lot, grid = Lottery(p=p, prize=prize, buyers=buyers, sd=sigma_y), np.linspace(-2, prize, 400)
     ax.plot(grid, [p_buy(lot,y) for y in grid], 'C0', label='P(buy | y), exact')
-    if delta_y is not None: ax.plot(delta_y, p_buy(lot,delta_y), 'o', color='C3', ms=9, label=f'y⁺: buys {p_buy(lot,delta_y):.0%}')
+    if delta_y is not None:
+        share = p_buy(lot, delta_y)
+        ax.plot(delta_y, share, 'o', color='C3', ms=9, label=f'y⁺: buys {share:.0%}')
     if dots: ax.plot(*zip(*dots), 'k.', label='learned')
     worth = lot.expected(True)
-    ax.set(xlabel='return asked for', ylabel='share that buys', ylim=(-.05,1.05), title=f"σ_y={sigma_y:.2g}; a ticket is worth {worth:+.2f}: {'buy' if worth>0 else 'stay home'}")
+    title = f"σ_y={sigma_y:.2g}; a ticket is worth {worth:+.2f}: {'buy' if worth>0 else 'stay home'}"
+    ax.set(xlabel='return asked for', ylabel='share that buys', ylim=(-.05,1.05), title=title)
     ax.legend(frameon=False)
     return ax
