@@ -178,7 +178,8 @@ def _infer_test(model, tau, value, k, gen):
     return lambda q,rows: value(q, noise[rows], rows, windows(tau[rows], j[rows]-(M-1), w[rows]/M, M))
 
 def unmet(N, arch, device=None): # -> Posterior of N trajectories never met: μ=0, log σ=-1
-    return Posterior(torch.zeros(N,arch.K,arch.E,device=device), torch.full((N,arch.K,arch.E),-1.,device=device))
+    shape = N, arch.K, arch.E
+    return Posterior(torch.zeros(shape, device=device), torch.full(shape, -1., device=device))
 
 # %% ../nbs/04_elbo.ipynb #409cedee
 class PosteriorStore:

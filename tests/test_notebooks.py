@@ -19,7 +19,7 @@ DEV_ONLY = {'nbdev','fastcore','execnb','ghapi'}
 
 # Chapters that do not keep a limit yet. Each must still fail it, so that this list cannot go stale; empty is the aim.
 NOT_YET = dict(
-    columns='03_model 04_elbo 04c_folder 04d_schema 05_run 05a_train 07_query 07d_plans '
+    columns='04c_folder 04d_schema 05_run 05a_train 07_query 07d_plans '
             '07e_explorer 10a_dt 12a_processes 13_commands 13a_table_commands',
     statements='05_run 05a_train 07d_plans 07e_explorer 12a_processes 13_commands '
             '13a_table_commands',
