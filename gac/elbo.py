@@ -87,24 +87,24 @@ def ascend(
     fixed:float=None,# hold log σ at this value
 )->tuple:            # Posterior; dict(steps (N,), value (N,) or None, warm)
     "Raise an objective row by row in φ = (μ, log σ): fresh noise, cosine, early stop for each row alone."
-    phi = torch.stack([q.mu,q.lsd],1).detach().clone()
-    if fixed is not None: phi[:,1] = fixed
-    m, used, live = torch.zeros_like(phi), phi.new_zeros(len(phi)), torch.arange(len(phi), device=phi.device)
-    v, t = (x.clone() for x in warm or (m, used))
-    best = _Best(test, phi)
+    lsd = q.lsd if fixed is None else torch.full_like(q.lsd, fixed)
+    phi = torch.stack([q.mu,lsd],1).detach().clone()
+    m, used, live = torch.zeros_like(phi), phi.new_zeros(len(phi)), torch.arange(len(phi)).to(phi.device)
+    (v,t), best = (x.clone() for x in warm or (m,used)), _Best(test, phi)
     for i in range(steps):
-        x = phi[live].requires_grad_()
-        noise = randn(x[:,0].shape, gen, x.device, live)
-        g, = torch.autograd.grad(objective(Posterior(x[:,0],x[:,1]), noise, live).sum(), x)
-        for count in (t, used): count[live] += 1
-        x = x.detach()+lr*.5*(1+math.cos(math.pi*i/steps))*_adam(g, m, v, t, live, i+1)
-        if fixed is None: x[:,1].clamp_(-6., .5)
-        else: x[:,1] = fixed
-        phi[live] = x
+        g = _gradient(objective, phi[live], live, gen, (t,used))
+        phi[live] += lr*.5*(1+math.cos(math.pi*i/steps))*_adam(g, m, v, t, live, i+1)
+        phi[:,1] = phi[:,1].clamp(-6., .5) if fixed is None else fixed
         if test and ((i+1)%every==0 or i+1==steps): live = live[best.update(phi, live, stop)]
         if not len(live): break
-    out = best.phi if test else phi
-    return Posterior(out[:,0],out[:,1]), dict(steps=used, value=best.value, start=best.start, warm=(v,t))
+    info = dict(steps=used, value=best.value, start=best.start, warm=(v,t))
+    return Posterior(*(best.phi if test else phi).unbind(1)), info
+
+def _gradient(objective, phi, live, gen, counts): # (R,2,K,E) -> d objective / d φ, on fresh noise
+    for n in counts: n[live] += 1
+    x = phi.requires_grad_()
+    noise = randn(x[:,0].shape, gen, x.device, live)
+    return torch.autograd.grad(objective(Posterior(x[:,0],x[:,1]), noise, live).sum(), x)[0]
 
 # %% ../nbs/04_elbo.ipynb #784b2ad9
 def _adam(g, m, v, t, live, i, b1=.9, b2=.99):
@@ -178,8 +178,8 @@ def _infer_test(model, tau, value, k, gen):
     return lambda q,rows: value(q, noise[rows], rows, windows(tau[rows], j[rows]-(M-1), w[rows]/M, M))
 
 def unmet(N, arch, device=None): # -> Posterior of N trajectories never met: μ=0, log σ=-1
-    shape = N, arch.K, arch.E
-    return Posterior(torch.zeros(shape, device=device), torch.full(shape, -1., device=device))
+    mu = torch.zeros(N, arch.K, arch.E, device=device)
+    return Posterior(mu, mu-1)
 
 # %% ../nbs/04_elbo.ipynb #409cedee
 class PosteriorStore:

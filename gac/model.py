@@ -4,11 +4,10 @@
 
 # %% auto #0
 __all__ = ['Arch', 'published', 'Attention', 'Block', 'Prior', 'sequence_mask', 'clock', 'Generator', 'ReturnHead', 'log_normal',
-           'GAC', 'LengthHead', 'newest', 'extend', 'Context', 'rows_of', 'folded', 'Quick', 'n_params']
+           'GAC', 'LengthHead', 'folded', 'Quick', 'n_params']
 
 # %% ../nbs/03_model.ipynb #d0a21b5e
 import csv, math
-from copy import copy
 from dataclasses import dataclass
 from importlib.resources import files
 import torch
@@ -284,103 +283,6 @@ class LengthHead(nn.Module):
         seen = log_normal(x, mu, lsd)
         if ended is None: return seen
         return torch.where(ended, seen, torch.special.log_ndtr((mu-x)*(-lsd).exp()))
-
-# %% ../nbs/03_model.ipynb #acting01
-def newest(
-    g:Generator,  # whose tokens
-    s:Tensor,     # (B,n,S) states, standardised
-    a:Tensor,     # (B,n,A) the action before each of them
-    t:Tensor,     # (B,n) steps of the episode
-    p:Tensor,     # (B,n) their places in the window
-)->tuple:         # tokens (B,q,D), their slots (B,q)
-    "Tokens of steps to append to a window. Slot 0 is of the action before the window, which nobody sees."
-    x = g.states(s, t)+g.time[2*p if g.acts else p]
-    if not g.past: return x, p
-    before = g.a(a)+g.time[(2*p-1).clamp(min=0)]
-    return torch.stack([before,x],2).flatten(1,2), torch.stack([2*p,2*p+1],2).flatten(1)
-
-def extend(
-    g:Generator,  # at whose tokens we look
-    x:Tensor,     # (B,q,D) new tokens
-    slot:Tensor,  # (B,q) their slots
-    kv:Tensor,    # (layers,2,B,H,slots,D/H) keys and values so far; the new ones are written into it
-    keys,         # what the B plans share, layer by layer
-)->Tensor:        # (B,A) mean action at the last of the new tokens, standardised
-    "One pass of the new tokens, which see all tokens before them."
-    row, j = torch.arange(len(x), device=x.device)[:,None], torch.arange(int(slot.max())+1, device=x.device)
-    see = ((j<=slot[...,None])&(j>=int(g.past)))|(j==slot[...,None])
-    for i,b in enumerate(g.blocks):
-        h = b.ln1(x)
-        for kept,new in zip(kv[i], b.att.keys(h)): kept.transpose(1,2)[row,slot] = new.transpose(1,2)
-        if i==len(g.blocks)-1: x, h, see = x[:,-1:], h[:,-1:], see[:,-1:]
-        x = b.tail(x+b.att(h, (kv[i,0,:,:,:len(j)],kv[i,1,:,:,:len(j)]), see[:,None]), keys[i])
-    return g.act(g.ln(x[:,-1]))
-
-# %% ../nbs/03_model.ipynb #acting03
-class Context:
-    "The windows of B running episodes as they grow, with keys and values of their tokens, layer by layer."
-    def __init__(self,
-        model:GAC,    # whose generator reads them
-        B:int,        # episodes
-        device=None,  # where
-    ):
-        arch, self.model = model.arch, model
-        self.s = torch.zeros(B, arch.M, arch.S, device=device) # states, standardised
-        self.a = torch.zeros(B, arch.M, arch.A, device=device) # actions, likewise
-        slots = 2*arch.M if model.generator.past else arch.M
-        self.kv = torch.zeros(arch.dec, 2, B, arch.heads, slots, arch.D//arch.heads, device=device)
-        self.at = self.done = self.t = torch.zeros(B, dtype=torch.long, device=device)
-
-    def __getitem__(self, j): # (R,) places among the B; -1: a new episode
-        new, i, old = copy(self), j.clamp(min=0), j>=0
-        new.s,new.a,new.kv = self.s[i],self.a[i],self.kv[:,:,i]
-        new.at,new.done,new.t = (x[i]*old for x in (self.at,self.done,self.t))
-        return new
-    def forget(self, stale): self.done = self.done*~stale # (B,) bool: those whose plan is another one
-
-    def step(self, s, keys): # (B,S) states, the plans' `keys` -> (B,A) mean actions, environment units
-        std = self.model.std
-        read = _single if self.model.arch.M==1 else _grow
-        mu = read(self, std.do('s', s), keys)
-        self.t = self.t+1
-        return std.undo('a', mu)
-    def acted(self, a): # (B,A) actions as they were executed
-        if self.model.arch.M==1: return
-        self.a[torch.arange(len(a), device=a.device),self.at-1] = self.model.std.do('a', a)
-
-def _single(c, s, keys): # windows of one step
-    return c.model.generator(s[:,None,None], c.a[:,None], c.t[:,None,None], keys)[0][:,0,0]
-
-# %% ../nbs/03_model.ipynb #acting05
-def _grow(c, s, keys): # Context, (B,S), keys -> (B,A)
-    full = c.at==c.model.arch.M
-    if full.any(): _renew(c, full)
-    c.s[torch.arange(len(s), device=s.device),c.at] = s
-    new, mu = c.at+1-c.done, s.new_empty(len(s), c.model.arch.A)
-    for n in new.unique().tolist():
-        i = (new==n).nonzero()[:,0]
-        mu[i] = _encode(c, i, n, keys)
-    c.at = c.done = c.at+1
-    return mu
-
-def _renew(c, full): # Context, (B,) bool
-    keep = (c.model.arch.M+1)//2-1 # and the step that is coming
-    i = full.nonzero()[:,0]
-    for x in (c.s,c.a): x[i,:keep] = x[i,x.shape[1]-keep:]
-    c.at, c.done = torch.where(full, keep, c.at), torch.where(full, 0, c.done)
-
-def _encode(c, i, n, keys): # Context, (R,) places, steps to append -> (R,A)
-    whole = len(i)==len(c.at)
-    p = (c.at[i]+1-n)[:,None]+torch.arange(n, device=i.device)
-    s, before = c.s[i[:,None],p], c.a[i[:,None],(p-1).clamp(min=0)]
-    tokens = newest(c.model.generator, s, before, (c.t-c.at)[i][:,None]+p, p)
-    if whole: return extend(c.model.generator, *tokens, c.kv, keys)
-    kv = c.kv[:,:,i]
-    mu = extend(c.model.generator, *tokens, kv, [rows_of(k,i) for k in keys])
-    c.kv[:,:,i] = kv
-    return mu
-
-def rows_of(keys, i): return keys[i] if torch.is_tensor(keys) else tuple(x[i] for x in keys) # some plans'
 
 # %% ../nbs/03_model.ipynb #fast0001
 def folded(

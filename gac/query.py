@@ -18,7 +18,8 @@ from .rows import as_rows
 from .core import Posterior, generator
 from .elbo import ascend, still, unmet
 from .envs import check_spaces, make_env
-from .model import GAC, Context, rows_of
+from .context import Context, rows_of
+from .model import GAC
 from .workers import play
 from .run import Run
 
@@ -34,7 +35,7 @@ class Ask:
     lr:float=.05          # first learning rate, cosine to 0
     stop:float=0.         # early stop on common random numbers; 0: none
     width:float=None      # hold q's sd at this value, a narrower answer; None: learn it
-    starts:int=16         # best trajectories whose posteriors `best` starts from; 0: all questions start at μ=0
+    starts:int=16         # best trajectories whose posteriors `best` starts from; 0: all start at μ=0
 
     def __post_init__(self):
         if not 0<self.quantile<1: raise ValueError(f'Ask.quantile={self.quantile}: must lie between 0 and 1')
@@ -49,7 +50,7 @@ class Question:
     "A question, whole: everything that knows questions reads it here."
     words:str            # what it asks
     uses:tuple=()        # fields of `Ask` it looks at
-    objective:object=None # (model, s0, q, noise, goal, cfg) -> (R,) value to raise; None: the answer is the prior
+    objective:object=None # (model, s0, q, noise, goal, cfg) -> (R,) to raise; None: the prior answers
     goal:object=None     # (n, y, cfg, gen) -> (n,) returns to aim for; None: it aims for none
     colour:str='C5'      # in every picture
     acting:str='sample'  # how its answer is acted upon unless told otherwise: see `PlanPolicy`
@@ -153,14 +154,12 @@ def ask(
     if asked.objective is None:
         return Posterior.prior(N, arch.K, arch.E, s0.device), dict(target=None, steps=torch.zeros(N))
     gen = gen or generator(0, s0.device)
-    other = lambda i,device='cpu': generator(int(gen.initial_seed())+i, device)
-    if asked.goal and goal is None: goal = asked.goal(N, y, cfg, other(1))
+    seed = int(gen.initial_seed())
+    if asked.goal and goal is None: goal = asked.goal(N, y, cfg, generator(seed+1))
     if goal is not None: goal = goal.to(s0.device)
     q0 = start(model, s0, question, goal, cfg, gen, seen)
-    value, test = objective(model, s0, question, goal, cfg), None
-    if cfg.stop:
-        kept = torch.randn(N, arch.K, arch.E, generator=other(2,s0.device), device=s0.device)
-        test = lambda q,rows: value(q, kept[rows], rows)
+    value = objective(model, s0, question, goal, cfg)
+    test = _steady(value, q0, seed+2) if cfg.stop else None
     with still(model): q,info = ascend(value, q0, cfg.steps, cfg.lr, gen, test, cfg.stop, fixed=_fixed(cfg))
     return q, dict(target=goal, steps=info['steps'])
 
@@ -177,10 +176,15 @@ def _checked(question, goal, n, y, cfg): # -> goal (n,) or None
     goal = torch.as_tensor(goal, dtype=torch.float32)
     fits = question=='target' and goal.shape==(n,) and cfg.target is None
     if not fits or not goal.isfinite().all():
-        raise ValueError(f"goal {tuple(goal.shape)} for {question!r} and {n} states: it holds one finite return "
-                         "per state, for 'target' alone, in place of Ask.target")
+        raise ValueError(f"goal {tuple(goal.shape)} for {question!r} and {n} states: it holds one finite "
+                         "return per state, for 'target' alone, in place of Ask.target")
     for x in (goal.min(),goal.max()): _sane(float(x), y)
     return goal
+
+def _steady(value, q, seed): # the same noise at every test
+    shape, device = q.mu.shape, q.mu.device
+    kept = torch.randn(shape, generator=generator(seed, device), device=device)
+    return lambda q,rows: value(q, kept[rows], rows)
 
 # %% ../nbs/07_query.ipynb #e4b5ff97
 def _fixed(cfg): return math.log(cfg.width) if cfg.width else None
@@ -211,7 +215,7 @@ class _Plans:
         self.context = self.context[self._all(place[rows], len(self.live))]
         self.live, self.kv = rows, [rows_of(k,self._all(rows)) for k in self.keys]
 
-    def changed(self, rows): # episodes whose plan z was changed: what was read under the old one is read again
+    def changed(self, rows): # episodes with a new plan z: what was read under the old one is read again
         self.keys = self.model.generator.keys(self.z[:,1:])
         self.kv = [rows_of(k,self._all(self.live)) for k in self.keys]
         self.context.forget(torch.isin(self.live, rows).repeat(self.plans))
@@ -299,7 +303,7 @@ def evaluate(
     workers:int=1,      # processes that act; plans are made in this one
 )->pd.DataFrame:        # one row per episode: predicted and achieved return, environment units
     "Ask, act, and compare: the return that the model predicts of its plan, and the return achieved."
-    acting = 'sample' if question=='prior' else acting or (ACTING[question] if question in QUESTIONS else 'mu')
+    acting = 'sample' if question=='prior' else acting or ACTING.get(question, 'mu')
     check_spaces(env, run.model.arch.S, run.model.arch.A)
     dev = run.model.head.lsd.device
     low, high = (x.to(dev) for x in bounds(env))
@@ -307,9 +311,12 @@ def evaluate(
     start = time.perf_counter()
     tau = play(env, pol, n, seed, dev, workers)
     took = time.perf_counter()-start-pol.plan_seconds
-    goal = pol.info['target']
-    rows = as_rows(tau, env, seed, dataset=run.meta['dataset'], method='GAC', question=question, acting=acting,
-        stage=stage, train_seed=run.cfg.seed, target=float('nan') if goal is None else goal.cpu().numpy(),
-        predicted=pol.predicted.cpu().numpy(), kl=pol.q.kl().cpu().numpy(), device=str(dev))
+    rows = _told(tau, env, seed, pol, run).assign(question=question, acting=acting, stage=stage)
     rows.attrs.update(plan_seconds=pol.plan_seconds, rollout_seconds=took)
     return rows
+
+def _told(tau, env, seed, pol, run): # rollouts of a policy -> result rows with what was predicted
+    goal = pol.info['target']
+    said = dict(target=float('nan') if goal is None else goal.cpu().numpy(), kl=pol.q.kl().cpu().numpy(),
+                predicted=pol.predicted.cpu().numpy(), device=str(run.model.head.lsd.device))
+    return as_rows(tau, env, seed, dataset=run.meta['dataset'], method='GAC', train_seed=run.cfg.seed, **said)

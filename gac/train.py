@@ -34,7 +34,7 @@ def draw_weights(
         w = w/w.sum()+top/top.sum()
     return w/w.sum()
 
-def _best(y, n, steps): # bool (N,): the best episodes that hold so many steps; a tenth: those that cloning imitates
+def _best(y, n, steps): # bool (N,): the best episodes that hold so many steps; None: a tenth, as cloning has
     order = y.argsort(descending=True, stable=True)
     before = (n[order].cumsum(0)-n[order]).double()
     return torch.zeros(len(y), dtype=torch.bool).index_put((order,), before<(steps or .1*int(n.sum())))
@@ -49,7 +49,8 @@ def systematic(
     B, u = round(float(pi.sum())), torch.rand(1, generator=gen, dtype=torch.float64, device=pi.device)
     edge = pi[order].cumsum(0)
     edge = edge*(B/edge[-1])
-    return order[torch.searchsorted(edge, torch.arange(B, device=pi.device)+u, right=True).clamp(max=len(pi)-1)]
+    at = torch.searchsorted(edge, torch.arange(B, device=pi.device)+u, right=True)
+    return order[at.clamp(max=len(pi)-1)]
 
 # %% ../nbs/05a_train.ipynb #4313fe43
 def lr_at(i, total, peak, warmup=.05): # step, steps in all, peak rate
@@ -77,7 +78,8 @@ class Draws:
         self.line = Line.lay(p, tau.n, tau.key, c.batch) if c.noise=='keyed' else None
         own = self.line.owner(run.team.size)==run.team.rank if run.team else torch.ones(N, dtype=torch.bool)
         self.mine = own.nonzero()[:,0] # rows owned
-        self.here = torch.full((N,), -1).index_put((self.mine,), torch.arange(len(self.mine))) # places among them
+        self.here = torch.full((N,), -1)
+        self.here[self.mine] = torch.arange(len(self.mine)) # a row's place among them
         self.pi = inclusion(p, self.B)
         self.w = (self.B*p/self.pi)[self.mine].float() # of the rows owned
 
@@ -101,9 +103,7 @@ def iterate(
     "One batch: inner loop in φ, then outer loop in θ, both on eq. (5)."
     c, model, rows = run.cfg, run.model, draws.rows(tau.n.device)
     part, w = tau[rows], draws.w.to(rows.device)[rows]
-    warm, noise = run.store.warm(part.key) if c.warm else None, draws.noise(part.key,0)
-    q, info = infer(model, part, run.store.get(part.key), c.inner_steps, c.inner_lr, c.k, c.inner_stop, noise, warm)
-    run.store.put(part.key, q, info['warm'])
+    q, steps = _inner(run, part, draws)
     gen = draws.noise(part.key,1)
     for j in range(c.outer_steps):
         for g in run.opt.param_groups: g['lr'] = rate(run, j)
@@ -115,9 +115,16 @@ def iterate(
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), c.clip)
         run.opt.step()
     run.i += 1
-    means = {k:(w*x.detach()).sum()/draws.B for k,x in dict(elbo=v, **parts, inner=info['steps']).items()}
+    means = {k:(w*x.detach()).sum()/draws.B for k,x in dict(elbo=v, **parts, inner=steps).items()}
     if run.team: run.team.add([*means.values()])
     return dict(i=run.i, **means, grad=norm)
+
+def _inner(run, part, draws): # Run, a batch, Draws -> Posterior (stored), steps (B,)
+    c, noise = run.cfg, draws.noise(part.key,0)
+    start, warm = run.store.get(part.key), run.store.warm(part.key) if c.warm else None
+    q, info = infer(run.model, part, start, c.inner_steps, c.inner_lr, c.k, c.inner_stop, noise, warm)
+    run.store.put(part.key, q, info['warm'])
+    return q, info['steps']
 
 # %% ../nbs/05a_train.ipynb #u1look00
 def parted(run, tau): # -> held out (None: nothing is), the others
@@ -134,7 +141,8 @@ def look_at(
 )->Tensor:             # (H,) exact bounds, nats
     "Fit the posteriors of what is held out, θ still, and take the bound, eq. (5)."
     c, gen = run.cfg, generator(run.cfg.seed+run.i+1, run.store.phi.device)
-    q, info = infer(run.model, held, run.store.get(held.key), steps, c.inner_lr, c.k, 0., gen, run.store.warm(held.key))
+    start, warm = run.store.get(held.key), run.store.warm(held.key)
+    q, info = infer(run.model, held, start, steps, c.inner_lr, c.k, 0., gen, warm)
     run.store.put(held.key, q, info['warm'])
     with torch.no_grad(): return elbo(run.model, held, q, draws=draws, gen=generator(c.seed, q.mu.device))[0]
 
@@ -146,7 +154,8 @@ def gained(
     "What the last third of the training has added to the bound of each trajectory held out, nats."
     then = [j for j,i in enumerate(watch.at) if 3*i<=2*watch.at[-1]]
     if len(watch.at)<least or not then: return float('nan'), float('nan')
-    d = torch.tensor(watch.bound[-1], dtype=torch.float64)-torch.tensor(watch.bound[then[-1]], dtype=torch.float64)
+    now, before = (torch.tensor(watch.bound[j], dtype=torch.float64) for j in (-1,then[-1]))
+    d = now-before
     return float(d.mean()), float(d.std()/len(d)**.5)
 
 # %% ../nbs/05a_train.ipynb #u4decid0
@@ -185,9 +194,17 @@ def _stop(run, until): # the last batch that is known
     return min(x for x in (until, run.end, float('inf')) if x is not None)
 
 def _stretch(run, look, every, until): # batches until something is due
-    due = [look, _stop(run, until)-run.i, every-run.i%every]
+    due = [look or (1 if run.store.phi.device.type=='cpu' else 10), _stop(run, until)-run.i, every-run.i%every]
     if run.watch: due.append(run.cfg.watch_every-run.i%run.cfg.watch_every)
     return int(min(due))
+
+def _begin(run, tau): # -> held out or None, what this process trains on, Draws, scale
+    check_data(resumable(run), tau)
+    mend_generator(run)
+    if run.team: run.team.agree(run, tau)
+    held, tau = parted(run, tau)
+    draws, scale = Draws(run, tau), float(tau.n.float().mean())
+    return held, _shared(run, tau, draws, held) if run.team else tau, draws, scale
 
 def _shared(run, tau, draws, held): # what this process owns; the first also keeps what is held out
     kept = None if held is None else (run.store.get(held.key), run.store.warm(held.key))
@@ -200,22 +217,36 @@ def _shared(run, tau, draws, held): # what this process owns; the first also kee
 def engine(run): # Run
     "Precision and compilation of a training; questions are asked in float32."
     m, c = run.model, run.cfg
-    if c.compile and m.head.lsd.device.type=='cpu' and not any(map(shutil.which, (os.environ.get('CXX','g++'),'clang++'))): raise ValueError('Fit.compile=True needs a C++ compiler on the CPU, and none was found: install g++, or leave it out')
-    if c.compile: m.prior.compile(); m.generator.compile()
+    here = m.head.lsd.device.type=='cpu'
+    if c.compile and here and not any(map(shutil.which, (os.environ.get('CXX','g++'),'clang++'))):
+        raise ValueError('Fit.compile=True needs a C++ compiler on the CPU, and none was found: '
+                         'install g++, or leave it out')
+    if c.compile:
+        m.prior.compile()
+        m.generator.compile()
     m.precision = c.precision
     try: yield
     finally: m.precision = 'float32'
 
+# %% ../nbs/05a_train.ipynb #some0001
 def _some(run, tau, draws, scale, n): # n iterations -> their rows; the device is waited for once
-    begun, c = time.perf_counter(), run.cfg
-    try: out = [{k:x.detach() if torch.is_tensor(x) else x for k,x in iterate(run, tau, draws, scale).items()} for _ in range(n)]
+    begun = time.perf_counter()
+    try: out = [iterate(run, tau, draws, scale) for _ in range(n)]
     except (torch.OutOfMemoryError, RuntimeError) as e:
         if not isinstance(e, torch.OutOfMemoryError) and "can't allocate memory" not in str(e): raise
-        raise MemoryError(f'out of memory after iteration {run.i}: halve batch ({draws.B}) or k ({c.k}); the last checkpoint is kept, if one was written: gac train … --resume --set batch={max(1,draws.B//2)}') from None
+        raise MemoryError(
+            f'out of memory after iteration {run.i}: halve batch ({draws.B}) or k ({run.cfg.k}); the last '
+            'checkpoint is kept, if one was written: '
+            f'gac train … --resume --set batch={max(1,draws.B//2)}') from None
     rows = [{k:float(x) for k,x in r.items()} for r in out]
-    if bad := next(((k,r) for r in rows for k in ('elbo','grad') if not math.isfinite(r[k])), None): raise FloatingPointError(
-        f'{bad[0]} is {bad[1][bad[0]]} at iteration {bad[1]["i"]:.0f}; halve outer_lr ({c.outer_lr}) and train again; the last checkpoint is from before')
+    for r in rows: _finite(r, run.cfg)
     return [r|dict(seconds=(time.perf_counter()-begun)/n) for r in rows]
+
+def _finite(row, cfg): # or an error
+    for k in ('elbo','grad'):
+        if not math.isfinite(row[k]): raise FloatingPointError(
+            f'{k} is {row[k]} at iteration {row["i"]:.0f}; halve outer_lr ({cfg.outer_lr}) and train again; '
+            'the last checkpoint is from before')
 
 # %% ../nbs/05a_train.ipynb #f094b766
 def fit(
@@ -230,26 +261,17 @@ def fit(
     look:int=None,      # iterations between looks at the numbers; None: 1 on the CPU, 10 elsewhere
 )->pd.DataFrame:        # one row per iteration: ELBO and its parts (nats per trajectory), seconds
     "Train: φ and θ in turn, from where the run stands."
-    check_data(resumable(run), tau)
-    mend_generator(run)
-    if run.team: run.team.agree(run, tau)
-    held, tau = parted(run, tau)
-    draws, scale = Draws(run, tau), float(tau.n.float().mean())
-    if run.team: tau = _shared(run, tau, draws, held)
-    look = look or (1 if run.store.phi.device.type=='cpu' else 10)
+    held, *parts = _begin(run, tau)
     bar = tqdm(total=run.end, initial=run.i, disable=not progress, mininterval=1., desc=_waits(run))
-    alone = None if run.team else out # a team locks when it saves
-    with locked(alone), engine(run), bar: # closed before a message, too
+    with locked(None if run.team else out), engine(run), bar: # a team locks when it saves
         while run.i<_stop(run, until):
-            for row in _some(run, tau, draws, scale, _stretch(run, look, every, until)):
+            for row in _some(run, *parts, _stretch(run, look, every, until)):
                 run.history.append(row)
                 if log: log(row)
-                bar.update()
             if held is not None: _watched(run, held, bar)
-            bar.set_postfix(elbo=f"{row['elbo']:.0f}", kl=f"{row['kl']:.0f}", ret=f"{row['ret']:.2f}")
+            _shown(run, bar, show)
             if out and (asked() or run.i%every==0 or run.i==_stop(run, until)): save_run(run, out)
             if asked(): stop(run.i, run.end, out)
-            if show and run.i%50==0: _redraw(run)
     return pd.DataFrame(run.history)
 
 # %% ../nbs/05a_train.ipynb #e232a62e
@@ -263,15 +285,26 @@ def curves(
     if axs is None: _,axs = plt.subplots(1, 5, figsize=(13,2.2), layout='constrained')
     names = dict(elbo='ELBO', actions='log p(a)', states='log p(s)', ret='log p(y)', kl='KL')
     for ax,(k,name) in zip(axs, names.items()):
-        ax.plot(h.i, h[k], lw=.5, alpha=.4); ax.plot(h.i, h[k].rolling(25,min_periods=1).mean(), 'C0')
+        ax.plot(h.i, h[k], lw=.5, alpha=.4)
+        ax.plot(h.i, h[k].rolling(25,min_periods=1).mean(), 'C0')
         ax.set(title=name, xlabel='iteration')
     axs[0].set_ylabel('nats per trajectory')
     return axs
 
 # %% ../nbs/05a_train.ipynb #ce30d6bf
+def _shown(run, bar, show): # on the bar, and in a notebook
+    row = run.history[-1]
+    bar.update(run.i-bar.n)
+    bar.set_postfix(elbo=f"{row['elbo']:.0f}", kl=f"{row['kl']:.0f}", ret=f"{row['ret']:.2f}")
+    if show and run.i%50==0: _redraw(run)
+
 def _redraw(run):
-    from IPython.display import clear_output, display; import matplotlib.pyplot as plt
-    clear_output(wait=True); curves(run.history); display(plt.gcf()); plt.close()
+    from IPython.display import clear_output, display
+    import matplotlib.pyplot as plt
+    clear_output(wait=True)
+    curves(run.history)
+    display(plt.gcf())
+    plt.close()
 
 def tensorboard(folder): # -> a `log` for `fit`; needs the tensorboard package
     "Log every row of the history to TensorBoard."
