@@ -40,7 +40,8 @@ def flat_map(
     mu,          # (N,K,D) posterior means
 ):               # function (…,K,D) -> (…,2)
     "Projection on the two principal directions of the means."
-    x = mu.flatten(1); c = x.mean(0)
+    x = mu.flatten(1)
+    c = x.mean(0)
     v = torch.linalg.svd(x-c, full_matrices=False)[2][:2]
     return lambda m: (m.flatten(-2)-c)@v.T
 
@@ -56,7 +57,9 @@ def climb(
     gen, here, path = generator(seed), s0[None], []
     q0 = start(run.model, here, 'best', None, cfg, gen, None if zero else seen_by(run))
     value = objective(run.model, here, 'best', None, cfg)
-    def seen(q, noise, rows): path.append(torch.stack([q.mu,q.lsd],1).detach().clone()); return value(q, noise, rows)
+    def seen(q, noise, rows):
+        path.append(torch.stack([q.mu,q.lsd],1).detach().clone())
+        return value(q, noise, rows)
     end,_ = ascend(seen, q0, cfg.steps, cfg.lr, gen)
     phi = torch.cat(path+[torch.stack([end.mu,end.lsd],1)])
     return Posterior(phi[:,0], phi[:,1])
@@ -71,29 +74,38 @@ def along(
     seed:int=0,       # environment seeds from here on
 )->pd.DataFrame:      # result rows with a column `step`
     "Roll out plans along a climb."
-    at = torch.linspace(0, len(path)-1, points).round().long()
-    rows = evaluate(run, env, 'best', points*each, seed, 'sample', planner=lambda s0: (path[at.repeat_interleave(each)], dict(target=None)))
-    return rows.assign(step=at.repeat_interleave(each).numpy())
+    at = torch.linspace(0, len(path)-1, points).round().long().repeat_interleave(each)
+    def plan(s0): return path[at], dict(target=None)
+    rows = evaluate(run, env, 'best', points*each, seed, 'sample', planner=plan)
+    return rows.assign(step=at.numpy())
 
 # %% ../nbs/07d_plans.ipynb #930b4c75
 class Replan(PlanPolicy):
     "Ask again every `every` steps, from the current state of each episode."
     def __init__(self, model, planner, acting='sample', seed=0, low=None, high=None, every=100):
         if every<1: raise ValueError(f'every={every}: re-plan after at least one step')
-        super().__init__(model, planner, acting, seed, low, high); self.every = every
+        super().__init__(model, planner, acting, seed, low, high)
+        self.every = every
+
     def reset(self, s0):
-        super().reset(s0); self.t = torch.zeros(len(s0), dtype=torch.long)
+        super().reset(s0)
+        self.t = torch.zeros(len(s0), dtype=torch.long)
+
     def __call__(self, s, rows):
         due = (self.t[rows]>0)&(self.t[rows]%self.every==0)
         if due.any(): self._again(s[due], rows[due])
         self.t[rows] += 1
         return super().__call__(s, rows)
-    def part(self, rows): raise ValueError('Replan plans on the way, so no other process can act on its plans: use workers=1')
+
+    def part(self, rows):
+        raise ValueError('Replan plans on the way, so no other process can act on its plans: use workers=1')
+
     def _again(self, s, rows):
         q,_ = self.planner(s)
         noise = torch.randn(q.mu.shape, generator=generator(self.seed+int(self.t[rows].max()), s.device))
+        eps = q.at(noise) if self.acting=='sample' else q.mu
         with torch.no_grad():
-            self.z[rows] = self.model.plan(s, q.at(noise) if self.acting=='sample' else q.mu)
+            self.z[rows] = self.model.plan(s, eps)
             self.changed(rows)
 
 # %% ../nbs/07d_plans.ipynb #eb333aa5
@@ -106,17 +118,23 @@ def replanned(
     cfg:Ask=Ask(),          # settings of `best`
 )->pd.DataFrame:            # result rows; `method` says how often; `predicted` and `kl` are of the first plan
     "Ask for the best once, and again every so many steps."
+    known = dict(dataset=run.meta['dataset'], question='best', acting='sample', stage=0,
+                 train_seed=run.cfg.seed)
     def act(k):
-        pol = Replan(run.model, asker(run,'best',cfg,seed), 'sample', seed, *bounds(env), every=k or 10**9)
+        plan = asker(run, 'best', cfg, seed)
+        pol = Replan(run.model, plan, 'sample', seed, *bounds(env), every=k or 10**9)
         tau = rollout(env, pol, n, seed)
-        return as_rows(tau, env, seed, dataset=run.meta['dataset'], method=f'every {k}' if k else 'once', question='best',
-            acting='sample', stage=0, train_seed=run.cfg.seed, predicted=pol.predicted.numpy(), kl=pol.q.kl().numpy())
+        first = dict(predicted=pol.predicted.numpy(), kl=pol.q.kl().numpy())
+        return as_rows(tau, env, seed, method=f'every {k}' if k else 'once', **known, **first)
     return pd.concat([act(k) for k in (None,*every)], ignore_index=True)
 
 # %% ../nbs/07d_plans.ipynb #8d9dc321
-SETTINGS = [('best',{})]+[('best',dict(lam=l)) for l in (0.,.1,.3,3.,10.)]+[('best',dict(steps=n)) for n in (20,50,1000)]
+SETTINGS = [('best',{})]
+SETTINGS += [('best',dict(lam=l)) for l in (0.,.1,.3,3.,10.)]
+SETTINGS += [('best',dict(steps=n)) for n in (20,50,1000)]
 SETTINGS += [('target',dict(target=t)) for t in (500.,1000.,1500.,2000.,2500.,3000.,4000.)]
-SETTINGS += [('improve',dict(delta_y=d)) for d in (10.,300.,1000.)]+[('improve',dict(quantile=p)) for p in (.6,.9,.99)]
+SETTINGS += [('improve',dict(delta_y=d)) for d in (10.,300.,1000.)]
+SETTINGS += [('improve',dict(quantile=p)) for p in (.6,.9,.99)]
 
 def sweep(
     run,             # a trained run
@@ -126,5 +144,6 @@ def sweep(
     seed:int=0,      # environment seeds from here on
 )->pd.DataFrame:     # result rows with a column `setting`
     "One row per episode for each setting."
-    name = lambda kw: ', '.join(f'{k}={v:g}' for k,v in kw.items()) or 'default'
-    return pd.concat([evaluate(run, env, q, n, seed, cfg=replace(Ask(),**kw)).assign(setting=name(kw)) for q,kw in settings], ignore_index=True)
+    def name(kw): return ', '.join(f'{k}={v:g}' for k,v in kw.items()) or 'default'
+    def asked(q, kw): return evaluate(run, env, q, n, seed, cfg=replace(Ask(),**kw)).assign(setting=name(kw))
+    return pd.concat([asked(q, kw) for q,kw in settings], ignore_index=True)
