@@ -19,6 +19,7 @@ from .elbo import elbo
 from .envs import make_env, rollout
 from .query import ACTING, QUESTIONS, Ask, PlanPolicy, asker, bounds, evaluate
 from .rows import as_rows, save_rows
+from .worlds import env_from
 
 # %% ../nbs/07c_compare.ipynb #f977eb2b
 def compare(
@@ -108,7 +109,7 @@ def benchmark(
     root=None,        # data root; None: `data_root()`
 )->pd.DataFrame:      # the rows
     "Ask a trained run everything and keep the rows."
-    rows = compare(run, run.meta['env'], n, seed).assign(method=label)
+    rows = compare(run, env_from(run.meta['env'], where='the run'), n, seed).assign(method=label)
     where = Path(root or data_root())/'results'
     where.mkdir(parents=True, exist_ok=True)
     save_rows(rows.round(3), where/f'{name}.csv')

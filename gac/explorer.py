@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from .compare import COLOURS, PALETTE
 from .core import data_root, generator
-from .worlds import make_env
+from .worlds import env_from, make_env
 from .envs import rollout
 from .film import film as make_film
 from .plans import flat_map
@@ -35,7 +35,7 @@ class Scene:
     "A checkpoint, its data's plans on a map, and one question at a time."
     def __init__(self, folder, steps=60): # folder of a checkpoint; ascent steps
         self.run, self.steps = load_run(folder), steps
-        self.env, self.y = self.run.meta['env'], self.run.y.numpy()
+        self.env, self.y = env_from(self.run.meta['env'], where='the run'), self.run.y.numpy()
         self.seen = seen_by(self.run); self.map = flat_map(self.seen[1].mu); self.dots = self.map(self.seen[1].mu).numpy()
 
     def s0(self, seed): # (1,S)

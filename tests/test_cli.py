@@ -62,8 +62,9 @@ def refused(capsys, shelf, args, says):
     "Exit code 2, one line, nothing written."
     before, capsys_before = tree(shelf), capsys.readouterr()
     code = call(*args); err = capsys.readouterr().err
-    assert code==2 and one_line(err), err
-    for s in says: assert s in err, err
+    notes, last = err.splitlines(True)[:-1], err.splitlines(True)[-1]
+    assert code==2 and one_line(last) and len(notes)<3 and all(n.startswith('gac: ') and n.endswith(' is used\n') for n in notes), err
+    for s in says: assert s in last, err
     assert tree(shelf)==before
 
 # --- bad input
@@ -89,9 +90,14 @@ BAD_TRAIN = dict(
     not_float=(['--set','clip=wide'], ["'wide' is not a float"]), not_bool=(['--set','warm=maybe'], ["'maybe' is not a bool"]),
     low=(['--set','batch=-3'], ['Fit.batch=-3','at least 1']), zero=(['--set','clip=0'], ['Fit.clip=0','positive']), draw=(['--set','draw=best'], ["Fit.draw='best'"]),
     heads=(['--set','heads=5'], ['not divisible']), sigma=(['--set','sigma_y=-1'], ['sigma_y','positive']), layers=(['--set','dec=0'], ['Arch.dec=0']),
-    negative=(['--iterations','-5'], ['Fit.iterations=-5']), none=(['--iterations','0'], ['Fit.iterations=0','at least 1']),
-    device=(['--device','tpu'], ["unknown device 'tpu'"]), absent=(['--device','cuda:99'], ['not available']), threads=(['--threads','0'], ['threads must be at least 1']),
-    no_env=(['{}/noenv.hdf5','--out','{}/new'], ['does not say its environment','--env']),
+    negative=(['--iterations','-5'], ['--iterations']), none=(['--iterations','0'], ['--iterations']),
+    device=(['--device','tpu'], ["unknown device 'tpu'"]), absent=(['--device','cuda:99'], ['not available']), threads=(['--threads','0'], ['--threads']),
+    seeds=(['--seed','-1'], ['--seed']), minutes=(['--minutes','3'], ['--minutes','leave one of them out']),
+    twice=(['--seed','3','--set','seed=4'], ['--seed','leave one of them out']),
+    own_seed=(['{}/whole.hdf5','--out','{}/run','--resume','--seed','9'], ['--seed','keeps its settings']),
+    file=(['{}/whole.hdf5','--out','{}/cut.hdf5'], ['cut.hdf5','is a file','--out']), below=(['{}/whole.hdf5','--out','{}/cut.hdf5/new'], ['cut.hdf5','--out']),
+    inside=(['{}/whole.hdf5','--out','{}/run/checkpoint/new'], ['inside a checkpoint']), kwargs=(['--env-kwargs','[1]'], ['--env-kwargs','write JSON']),
+    package=(['--import','no_such_package'], ['--import no_such_package']),
     wrong_env=(['{}/noenv.hdf5','--out','{}/new','--env','Hopper-v5'], ['Hopper-v5 has S=11, A=3','S=3, A=2']), unknown_env=(['{}/noenv.hdf5','--out','{}/new','--env','gac/PointMas-v0'], ['cannot make environment']))
 
 @pytest.mark.parametrize('bad', BAD_TRAIN)
@@ -105,9 +111,10 @@ def test_bad_train(capsys, shelf, monkeypatch, bad):
 
 BAD_EVALUATE = dict(
     question=(['--question','worst'], ["unknown question 'worst'",'prior, target, improve, best']), acting=(['--acting','mean'], ["acting='mean'"]),
-    quantile=(['--question','improve','--quantile','1.5'], ['quantile=1.5']), lam=(['--lam','-1'], ['lam=-1']), width=(['--width','0'], ['width=0']), steps=(['--steps','0'], ['steps=0']),
-    episodes=(['--episodes','0'], ['at least one episode']), other_env=(['--env','Hopper-v5'], ['S=11, A=3','S=3, A=2']),
-    unknown_env=(['--env','gac/PointMas-v0'], ['cannot make environment','gac/PointMass-v0']), threads=(['--threads','0'], ['threads']),
+    quantile=(['--question','improve','--quantile','1.5'], ['quantile=1.5']), lam=(['--lam','-1'], ['lam=-1']), width=(['--width','0'], ['width=0']), steps=(['--steps','0'], ['--steps']), nan=(['--lam','nan'], ['--lam','finite']), huge=(['--question','target','--target','1e39'], ['--target','finite']),
+    inside=(['--out','{}/run/checkpoint/a'], ['inside a checkpoint']), file=(['--out','{}/cut.hdf5'], ['cut.hdf5','is a file']),
+    episodes=(['--episodes','0'], ['--episodes']), other_env=(['--env','Hopper-v5'], ['S=11, A=3','S=3, A=2']),
+    unknown_env=(['--env','gac/PointMas-v0'], ['cannot make environment','gac/PointMass-v0']), threads=(['--threads','0'], ['--threads']),
     target_of_best=(['--target','3'], ["--target 3: 'best' does not look at it",'choose target']), lam_of_target=(['--question','target','--lam','2'], ['--lam 2','choose best']),
     delta_y_of_target=(['--question','target','--delta-y','5'], ['--delta-y 5','choose improve']), mean_of_prior=(['--question','prior','--acting','mu'], ['--acting mu','always sampled']), width_of_prior=(['--question','prior','--width','.5'], ['--width 0.5','choose target or improve or best']),
     device=(['--device','tpu'], ["unknown device 'tpu'"]), no_gpu=(['--device','cuda:99'], ["device 'cuda:99' is not available"]))
@@ -115,7 +122,7 @@ BAD_EVALUATE = dict(
 @pytest.mark.parametrize('bad', BAD_EVALUATE)
 def test_bad_evaluate(capsys, shelf, bad):
     args, says = BAD_EVALUATE[bad]
-    refused(capsys, shelf, ['evaluate',shelf/'run','--episodes',1,*args], says)
+    refused(capsys, shelf, ['evaluate',shelf/'run','--episodes',1,*(a.format(shelf) for a in args)], says)
 
 def test_evaluate_where_nothing_is(capsys, shelf):
     refused(capsys, shelf, ['evaluate',shelf/'nothing'], ['no checkpoint in','nothing']); refused(capsys, shelf, ['slim',shelf/'nothing',shelf/'new'], ['no checkpoint in'])
@@ -150,8 +157,32 @@ def test_demo_refuses_before_it_trains(capsys, shelf, monkeypatch):
     def trained(*args): raise AssertionError('trained in spite of bad input')
     monkeypatch.setattr(train, 'iterate', trained)
     refused(capsys, shelf, ['demo','--out',shelf/'run','--dataset',shelf/'whole.hdf5'], ['already holds a run'])
-    try: refused(capsys, shelf, ['demo','--out',shelf/'new','--dataset',shelf/'whole.hdf5','--iterations',1,'--episodes',0], ['at least one episode'])
+    try: refused(capsys, shelf, ['demo','--out',shelf/'new','--dataset',shelf/'whole.hdf5','--iterations',1,'--episodes',0], ['--episodes'])
     finally: shutil.rmtree(shelf/'new', ignore_errors=True)
+
+def test_any_error_is_one_line_and_debug_shows_where(capsys, shelf, monkeypatch):
+    def broken(*args): raise KeyError('surprise')
+    monkeypatch.setattr(data, 'describe', broken)
+    assert call('info', MINI)==2
+    assert one_line(err := capsys.readouterr().err) and 'KeyError' in err and 'GAC_DEBUG=1' in err
+    monkeypatch.setenv('GAC_DEBUG', '1')
+    assert call('info', MINI)==2 and 'Traceback' in capsys.readouterr().err
+
+def test_a_picture_that_cannot_be_drawn_is_a_warning(capsys, shelf, tmp_path, monkeypatch):
+    from gac import commands
+    def broken(*args): raise RuntimeError('no canvas')
+    monkeypatch.setattr(commands, '_histogram', broken)
+    quiet('evaluate', shelf/'run', '--question','prior','--episodes',2,'--out',tmp_path/'e')
+    said = capsys.readouterr()
+    assert [p.name for p in (tmp_path/'e').iterdir()]==['prior.csv'] and 'predicted' in said.out and 'no canvas' in said.err
+
+def test_a_set_without_environment_is_trained_and_asked(capsys, shelf, tmp_path):
+    quiet('train', shelf/'noenv.hdf5', '--out', tmp_path/'r', '--iterations', 2, *SMALL)
+    assert 'next: gac ask' in capsys.readouterr().out
+    quiet('ask', tmp_path/'r', '--state', '0,.1,.2'); out = capsys.readouterr().out
+    assert len(out.splitlines()[1].split(','))==2 and 'predicted return' in out
+    refused(capsys, tmp_path, ['ask',tmp_path/'r','--state','1,2'], ['--state','S=3'])
+    refused(capsys, tmp_path, ['evaluate',tmp_path/'r'], ['does not say its environment','--env'])
 
 def test_errors_in_a_real_shell(shelf):
     before = tree(shelf); r = shell('train', shelf/'cut.hdf5', '--out', shelf/'new')
@@ -296,12 +327,12 @@ def test_a_warning_is_one_line(capsys, shelf, tmp_path):
 
 def test_critic_keeps_rows(capsys, shelf, results):
     for split,n in ((7,16), (8,32), (8,32)):
-        quiet('critic', shelf/'whole.hdf5', '--iterations', 2, '--held', 4, '--starts', 1, '--split', split, *SMALL)
+        quiet('critic', shelf/'whole.hdf5', '--iterations', 2, '--held', 4, '--starts', 1, '--split', split, '--table', 'critic', *SMALL)
         rows = pd.read_csv(results/'critic.csv'); assert len(rows)==n and set(rows.cut)=={0,10,50,200} and set(rows.split)<={7,8}
     assert 'covers50' in capsys.readouterr().out and np.isfinite(rows.expected).all() and (rows.method=='critic').all()
 
 @pytest.mark.skipif(not os.environ.get('GAC_TORCHRUN'), reason='starts many processes; set GAC_TORCHRUN=1')
 def test_processes_keeps_rows(capsys, shelf, results):
-    quiet('processes', shelf/'whole.hdf5', '--counts', '1,2', '--repetitions', 1, '--iterations', 10, *SMALL, '--set', 'batch=9')
+    quiet('processes', shelf/'whole.hdf5', '--counts', '1,2', '--repetitions', 1, '--iterations', 10, '--table', 'processes', *SMALL, '--set', 'batch=9')
     rows = pd.read_csv(results/'processes.csv'); out = capsys.readouterr().out
     assert sorted(zip(rows.way, rows.processes))==[('apart',2),('keyed',1),('keyed',2),('stream',1)] and (rows.trajectories_per_second>0).all() and 'times' in out and out.count('trajectories/s')==4

@@ -1,1 +1,1 @@
-gac lottery --seeds 5
+gac lottery --table lottery --seeds 5

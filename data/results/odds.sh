@@ -1,1 +1,1 @@
-for s in 0 1; do gac odds --seed $s; done
+for s in 0 1; do gac odds --table odds --seed $s; done
