@@ -8,7 +8,7 @@ __all__ = ['app', 'Dataset', 'Out', 'Seed', 'EnvSeed', 'Set', 'Iterations', 'Min
            'prepare', 'train', 'drawn', 'settings', 'evaluate', 'ask', 'film', 'slim', 'demo']
 
 # %% ../nbs/13_commands.ipynb #6479c5c7
-import math, os, warnings
+import math, os, sys, warnings
 from pathlib import Path
 from typing import Annotated, Optional
 import typer
@@ -29,8 +29,7 @@ def _imported(names): # packages that register environments -> the same, importe
 
 def _version(wanted):
     if not wanted: return
-    from gac import __version__
-    print(f'gac {__version__}')
+    print(f"gac {sys.modules['gac'].__version__}")
     raise typer.Exit()
 
 @app.callback()

@@ -19,11 +19,12 @@ DEV_ONLY = {'nbdev','fastcore','execnb','ghapi'}
 
 # Chapters that do not keep a limit yet. Each must still fail it, so that this list cannot go stale; empty is the aim.
 NOT_YET = dict(
+    short='13_commands 13a_table_commands',
     columns='04c_folder 04d_schema 05_run 05a_train 07_query '
-            '07e_explorer 10a_dt 12a_processes 13_commands 13a_table_commands',
-    statements='05_run 05a_train 07e_explorer 12a_processes 13_commands '
-            '13a_table_commands',
-    functions='04_elbo 05a_train 07_query 13_commands 13a_table_commands',
+            '07e_explorer 10a_dt 12a_processes',
+    statements='05_run 05a_train 07e_explorer 12a_processes '
+            '',
+    functions='04_elbo 05a_train 07_query',
     paragraphs='05a_train 12a_processes',
     code='03_model',
     tables='')
@@ -48,7 +49,7 @@ def python(src): return '\n'.join(l for l in src.splitlines() if not re.match(r'
 
 # ---- Form
 
-@read
+@keeping('short', numbered)
 def test_cells_are_short(nb):
     n = sorted(len(s.splitlines()) for s in cells(nb,'code'))
     p90 = n[int(.9*len(n))-1]
