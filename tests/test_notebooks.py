@@ -22,8 +22,7 @@ NOT_YET = dict(
     short='13_commands 13a_table_commands',
     columns='04c_folder 04d_schema 05_run 05a_train 07_query '
             '07e_explorer 10a_dt 12a_processes',
-    statements='05_run 05a_train 07e_explorer 12a_processes '
-            '',
+    statements='05_run 05a_train 07e_explorer 12a_processes',
     functions='04_elbo 05a_train 07_query',
     paragraphs='05a_train 12a_processes',
     code='03_model',
