@@ -25,6 +25,7 @@ def newest(
     before = g.a(a)+g.time[(2*p-1).clamp(min=0)]
     return torch.stack([before,x],2).flatten(1,2), torch.stack([2*p,2*p+1],2).flatten(1)
 
+# %% ../nbs/03a_context.ipynb #652c223c
 def extend(
     g:Generator,  # at whose tokens we look
     x:Tensor,     # (B,q,D) new tokens
@@ -74,6 +75,7 @@ class Context:
         if self.model.arch.M==1: return
         self.a[torch.arange(len(a), device=a.device),self.at-1] = self.model.std.do('a', a)
 
+# %% ../nbs/03a_context.ipynb #a0e20a44
 def _single(c, s, keys): # windows of one step
     return c.model.generator(s[:,None,None], c.a[:,None], c.t[:,None,None], keys)[0][:,0,0]
 
@@ -95,6 +97,7 @@ def _renew(c, full): # Context, (B,) bool
     for x in (c.s,c.a): x[i,:keep] = x[i,x.shape[1]-keep:]
     c.at, c.done = torch.where(full, keep, c.at), torch.where(full, 0, c.done)
 
+# %% ../nbs/03a_context.ipynb #c85112b3
 def _encode(c, i, n, keys): # Context, (R,) places, steps to append -> (R,A)
     whole = len(i)==len(c.at)
     p = (c.at[i]+1-n)[:,None]+torch.arange(n, device=i.device)

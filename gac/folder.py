@@ -27,8 +27,10 @@ def _grab(path): # lock file -> the same, open and locked; or `Held`
             f.seek(0)
             who = f.read(200).strip() or 'another process'
             f.close()
-            raise Held(f'{path.parent} is being written by {who}: wait for it, end it, or choose another --out') from None
-        except OSError as e: warnings.warn(f'{path.parent} cannot be locked ({e.strerror}): let no second process write it')
+            raise Held(f'{path.parent} is being written by {who}: '
+                       'wait for it, end it, or choose another --out') from None
+        except OSError as e:
+            warnings.warn(f'{path.parent} cannot be locked ({e.strerror}): let no second process write it')
         if path.exists() and os.path.samestat(os.fstat(f.fileno()), path.stat()): return _signed(f)
         f.close()
 
@@ -45,9 +47,11 @@ def usable(
     "Refuse a place where a run cannot be written without harm."
     top, at = Path(out), Path(out)/'checkpoint'
     for p in (*reversed(top.parents), top):
-        if p.exists() and not p.is_dir(): raise NotADirectoryError(f'{p} is a file, not a folder: choose another --out')
+        if p.exists() and not p.is_dir():
+            raise NotADirectoryError(f'{p} is a file, not a folder: choose another --out')
     if os.path.lexists(at) and not at.is_dir():
-        raise FileExistsError(f'{at} is a file, not a checkpoint; it stays as it is: move it, or choose another --out')
+        raise FileExistsError(f'{at} is a file, not a checkpoint; it stays as it is: '
+                              'move it, or choose another --out')
     return top
 
 # %% ../nbs/04c_folder.ipynb #fold012
@@ -57,9 +61,7 @@ def locked(
 ):
     "Only this process writes the folder, until the block ends or the process does."
     top = out and usable(out).resolve()
-    if top is None or top in _mine:
-        yield
-        return
+    if top is None or top in _mine: return (yield)
     made = not top.exists()
     top.mkdir(parents=True, exist_ok=True)
     f = _grab(top/'.lock')
@@ -86,14 +88,15 @@ def sweep(top): # run folder, locked
     for p in [*top.glob('.*'), *at.glob('.*')]:
         found = re.fullmatch(r'\.(.+)\.(\d+)\.(tmp|old)(\..+)?', p.name)
         if not found or (found[1]!='checkpoint' and alive(int(found[2]))): continue
-        if found[3]=='old' and not at.exists(): p.rename(at) # killed between two renames, by an earlier version
+        if found[3]=='old' and not at.exists(): p.rename(at) # killed between two renames, by version 0.1
         else: _remove(p)
     if not (at/'config.json').is_file(): return
     standing(at).go_home()
     Version(at, '' if standing(at).mark else '.new').drop()
 
 # %% ../nbs/04c_folder.ipynb #fold019
-_ours = re.compile(r'(model|posteriors(-\d+-of-\d+)?|optimizer|rng|history|watch)(\.new)?\.(safetensors|json)')
+_ours = re.compile(r'(model|posteriors(-\d+-of-\d+)?|optimizer|rng|history|watch)'
+                   r'(\.new)?\.(safetensors|json)')
 
 class Version:
     "One version of the files of a checkpoint."
@@ -115,7 +118,8 @@ class Version:
         "The switch: from here on this version counts."
         for p in self.files().values(): settle(p)
         settle(self.folder)
-        with writing(self.folder/'config.json') as f: f.write_text(json.dumps(head|dict(files=self.mark), indent=1))
+        with writing(self.folder/'config.json') as f:
+            f.write_text(json.dumps(head|dict(files=self.mark), indent=1))
     def go_home(self): # a version that counts gets the plain names
         if not self.mark: return
         plain = Version(self.folder)
@@ -151,6 +155,7 @@ def renewing(
         else: new.drop()
     new.go_home()
 
+# %% ../nbs/04c_folder.ipynb #d788805b
 def _remove(p):
     import shutil
     shutil.rmtree(p) if p.is_dir() and not p.is_symlink() else p.unlink(missing_ok=True)
@@ -167,7 +172,8 @@ def asked()->int: # the signal that asks us to stop, or 0
 def stop(i, of, out): # iteration, how many in all, run folder: after the save
     "End a training that was asked to stop."
     why = f'stopped by {signal.Signals(asked()).name} at iteration {i} of {of or "?"}'
-    raise Stopped(f'{why}; saved in {out}: the same command goes on (gac train: with --resume)' if out else why)
+    if out: why += f'; saved in {out}: the same command goes on (gac train: with --resume)'
+    raise Stopped(why)
 
 # %% ../nbs/04c_folder.ipynb #fold034
 @contextmanager

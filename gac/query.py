@@ -55,6 +55,7 @@ class Question:
     colour:str='C5'      # in every picture
     acting:str='sample'  # how its answer is acted upon unless told otherwise: see `PlanPolicy`
 
+# %% ../nbs/07_query.ipynb #d647e20e
 QUESTIONS = {} # name -> Question, in the order of tables
 
 def register(
@@ -92,6 +93,7 @@ def targets(
     _sane(float(top.max())+cfg.delta_y, y, f' (Δy={cfg.delta_y:g})')
     return top[torch.randint(len(top), (n,), generator=gen)]+cfg.delta_y
 
+# %% ../nbs/07_query.ipynb #cbe2dea2
 def _sane(target, y, note=''): # y* or y⁺, returns of the data or None -> the same
     "Warn where no data are near: the answer is extrapolation then."
     if y is None: return target
@@ -181,6 +183,7 @@ def _checked(question, goal, n, y, cfg): # -> goal (n,) or None
     for x in (goal.min(),goal.max()): _sane(float(x), y)
     return goal
 
+# %% ../nbs/07_query.ipynb #0ea22b26
 def _steady(value, q, seed): # the same noise at every test
     shape, device = q.mu.shape, q.mu.device
     kept = torch.randn(shape, generator=generator(seed, device), device=device)
@@ -315,6 +318,7 @@ def evaluate(
     rows.attrs.update(plan_seconds=pol.plan_seconds, rollout_seconds=took)
     return rows
 
+# %% ../nbs/07_query.ipynb #4ef025ac
 def _told(tau, env, seed, pol, run): # rollouts of a policy -> result rows with what was predicted
     goal = pol.info['target']
     said = dict(target=float('nan') if goal is None else goal.cpu().numpy(), kl=pol.q.kl().cpu().numpy(),

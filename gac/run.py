@@ -95,6 +95,7 @@ class Watch:
     cooling:int=None          # the batch from which the rate falls; None: not yet
     end:int=None              # the last batch; None: not known yet
 
+# %% ../nbs/05_run.ipynb #3f1d3647
 def hold_out(
     y:Tensor,       # (N,) returns
     cfg,            # Fit
@@ -275,6 +276,7 @@ def _config(d, out): # checkpoint folder, what the user asked for -> dict
         'load the run with the version that wrote it and save it by one process')
     return c|dict(arch=_made(Arch, c['arch'], p), fit=_made(Fit, c['fit'], p))
 
+# %% ../nbs/05_run.ipynb #f0eede4d
 def _made(kind, d, p): # Arch or Fit, dict -> one of them
     odd = [k for k in d if k not in {f.name for f in fields(kind)}]
     if odd:
@@ -359,6 +361,7 @@ def _history(p): # history.json -> list of rows
                 raise BadFile(f'{p}: row {i}: {k} is {v!r}, not a finite number')
     return rows
 
+# %% ../nbs/05_run.ipynb #7a4a8aea
 def _watch(p): # watch.json -> Watch; None where the length was fixed
     if not p.is_file(): return None
     d = read_json(p)
@@ -386,6 +389,7 @@ def _resumable(run, at, device): # Run, Version -> Run that goes on
     run.opt.load_state_dict(run.opt.state_dict()|dict(state=state))
     return _generator(run, at('rng.safetensors'))
 
+# %% ../nbs/05_run.ipynb #9b4853ee
 def _generator(run, p): # Run, rng.safetensors -> Run
     state = read_tensors(p, dict(state=('U8','n')))['state']
     try:

@@ -23,6 +23,7 @@ def is_a(v, kind)->bool: # value, bool, int, float or str
     if kind in (int,float) and isinstance(v, bool): return False
     return isinstance(v, {int:Integral, float:Real}.get(kind, kind))
 
+# %% ../nbs/04d_schema.ipynb #3f094401
 def check_fields(
     o,            # frozen dataclass, as its __post_init__ sees it
     least=(),     # names of fields that must be at least 1
@@ -41,8 +42,10 @@ def check_fields(
         if f.type is float and not math.isfinite(v): raise ValueError(f'{said}: must be finite')
         object.__setattr__(o, f.name, f.type(v))
 
+# %% ../nbs/04d_schema.ipynb #84947c7b
 def check_seed(seed, name='seed'): # any value, what it is called
-    if not is_a(seed, int) or not 0<=seed<2**31: raise ValueError(f'{name}={seed!r}: must be a whole number from 0 to 2147483647')
+    if not is_a(seed, int) or not 0<=seed<2**31:
+        raise ValueError(f'{name}={seed!r}: must be a whole number from 0 to 2147483647')
 
 # %% ../nbs/04d_schema.ipynb #sche010
 def read_json(
@@ -53,13 +56,16 @@ def read_json(
     "What a JSON file holds."
     path = Path(path)
     if not path.is_file(): raise FileNotFoundError(f'{path} is missing: copy the whole checkpoint folder')
-    if path.stat().st_size>limit: raise BadFile(f'{path} has {path.stat().st_size/1e6:.0f} MB, more than a checkpoint can; it is not one of ours')
+    size = path.stat().st_size/1e6
+    if size>limit/1e6: raise BadFile(f'{path} has {size:.0f} MB, more than a checkpoint can have')
     try: value = json.loads(path.read_text(encoding='utf-8'))
     except (OSError, ValueError, RecursionError) as e:
-        raise BadFile(f'{path} cannot be read: {type(e).__name__}: {str(e)[:80]}; copy the checkpoint again') from None
+        why = f'{type(e).__name__}: {str(e)[:80]}'
+        raise BadFile(f'{path} cannot be read: {why}; copy the checkpoint again') from None
     if isinstance(value, kind): return value
     raise BadFile(f'{path} holds {str(value)[:40]!r}, not a {kind.__name__}; it is not a checkpoint')
 
+# %% ../nbs/04d_schema.ipynb #4a2a6612
 def pick(
     d:dict,   # from JSON
     want,     # name → types it may have; a name that ends in ? may be absent
@@ -86,6 +92,7 @@ def header(path)->dict: # .safetensors file -> name → (type, shape)
     except Exception as e:
         raise BadFile(f'{path} cannot be read: {str(e)[:80]}; copy the checkpoint again') from None
 
+# %% ../nbs/04d_schema.ipynb #17a7b035
 def _axes(k, got, axes, size, path): # name, its shape, 'R 2 K D', letter → (length, where from): filled in
     want = axes.split() if isinstance(axes, str) else axes
     for x,n in zip(want, got):
@@ -106,19 +113,21 @@ def read_tensors(
     from safetensors.torch import load_file
     has, size = header(path), dict(size or {})
     want = {k.rstrip('?'):(*v, k.endswith('?')) for k,v in want.items()}
-    for k in has:
-        if k not in want: raise BadFile(f'{path} holds {k}, {has[k][1]}, which does not belong there')
+    odd = [k for k in has if k not in want]
+    if odd: raise BadFile(f'{path} holds {odd[0]}, {has[odd[0]][1]}, which does not belong there')
     for k,(kinds,axes,free) in want.items():
         if k not in has and free: continue
         if k not in has: raise BadFile(f'{path} lacks {k}; copy the checkpoint again')
         if has[k][0] not in kinds.split(): raise BadFile(f'{path}: {k} has type {has[k][0]}, not {kinds}')
         _axes(k, has[k][1], axes, size, path)
-    try: out = load_file(path, device=str(device))
-    except Exception as e: raise BadFile(f'{path} cannot be read: {str(e)[:80]}; copy the checkpoint again') from None
-    for k,v in out.items():
+    return _finite(path, load_file(path, device=str(device))) # its header was read: it can be
+
+# %% ../nbs/04d_schema.ipynb #4561f2b3
+def _finite(path, tensors): # file, name → tensor -> the same
+    for k,v in tensors.items():
         if v.is_floating_point() and not v.isfinite().all():
             raise BadFile(f'{path}: {k} holds numbers that are not finite; take an earlier checkpoint')
-    return out
+    return tensors
 
 # %% ../nbs/04d_schema.ipynb #sche018
 def about(
@@ -128,6 +137,7 @@ def about(
     D, rows = arch.D, 2*arch.S+2*arch.A+arch.K+2*arch.M+6
     return D*(D*(12*arch.enc+16*arch.dec+2+2*arch.length)+13*arch.enc+19*arch.dec+rows+arch.S*arch.transition)
 
+# %% ../nbs/04d_schema.ipynb #e749d771
 def free_memory(device='cpu'): # -> bytes, or None where nobody says
     "What a process may still take."
     if torch.device(device).type=='cuda': return torch.cuda.mem_get_info(device)[0]
@@ -148,5 +158,5 @@ def check_memory(
     need = 16*numbers+8*posteriors
     if free is None or need<free: return
     sizes = ', '.join(f'{k}={getattr(arch,k)}' for k in ('D','enc','dec','tokens','M','S','A'))
-    raise ValueError(f'a model of {numbers:.3g} parameters and {posteriors:.3g} numbers of posteriors needs {need/1e9:.3g} GB; '
-                     f'{free/1e9:.3g} GB are free: choose smaller ones of {sizes}')
+    raise ValueError(f'a model of {numbers:.3g} parameters and {posteriors:.3g} numbers of posteriors needs '
+                     f'{need/1e9:.3g} GB; {free/1e9:.3g} GB are free: choose smaller ones of {sizes}')

@@ -34,6 +34,7 @@ def draw_weights(
         w = w/w.sum()+top/top.sum()
     return w/w.sum()
 
+# %% ../nbs/05a_train.ipynb #f53c2546
 def _best(y, n, steps): # bool (N,): the best episodes that hold so many steps; None: a tenth, as cloning has
     order = y.argsort(descending=True, stable=True)
     before = (n[order].cumsum(0)-n[order]).double()
@@ -58,6 +59,7 @@ def lr_at(i, total, peak, warmup=.05): # step, steps in all, peak rate
     up = max(1, warmup*total)
     return peak*(i+1)/up if i<up else peak*.5*(1+math.cos(math.pi*(i-up)/max(1,total-up)))
 
+# %% ../nbs/05a_train.ipynb #7dd33daf
 def rate(
     run,       # Run
     j:int=0,   # outer step within the batch
@@ -119,6 +121,7 @@ def iterate(
     if run.team: run.team.add([*means.values()])
     return dict(i=run.i, **means, grad=norm)
 
+# %% ../nbs/05a_train.ipynb #77738632
 def _inner(run, part, draws): # Run, a batch, Draws -> Posterior (stored), steps (B,)
     c, noise = run.cfg, draws.noise(part.key,0)
     start, warm = run.store.get(part.key), run.store.warm(part.key) if c.warm else None
@@ -133,6 +136,7 @@ def parted(run, tau): # -> held out (None: nothing is), the others
     out = torch.isin(tau.key, run.watch.key.to(tau.key.device))
     return tau[out].to(run.store.phi.device), tau[~out]
 
+# %% ../nbs/05a_train.ipynb #7d38ee20
 def look_at(
     run,               # Run
     held,              # (H,) trajectories held out
@@ -166,6 +170,7 @@ def decide(run): # Run -> the end is known from here on, if the bound says so or
     spent = sum(h['seconds'] for h in run.history)*(1+c.cool)/60
     if gain<=error or spent>=c.minutes: w.cooling, w.end = run.i, run.i+max(1, round(c.cool*run.i))
 
+# %% ../nbs/05a_train.ipynb #182435ce
 def _watched(run, held, bar): # a look where one is due, and a last one
     w = run.watch
     if w.end is None and run.i%run.cfg.watch_every==0:
@@ -190,14 +195,17 @@ def _waits(run): # what the bar is waiting for
     if math.isnan(gain): return f'until the held-out bound stops rising, {run.cfg.minutes:g} min at most'
     return f'held-out bound {sum(w.bound[-1])/len(w.key):.0f}, +{gain:.1f} ± {error:.1f} in a third'
 
+# %% ../nbs/05a_train.ipynb #35291e6e
 def _stop(run, until): # the last batch that is known
     return min(x for x in (until, run.end, float('inf')) if x is not None)
 
 def _stretch(run, look, every, until): # batches until something is due
-    due = [look or (1 if run.store.phi.device.type=='cpu' else 10), _stop(run, until)-run.i, every-run.i%every]
+    look = look or (1 if run.store.phi.device.type=='cpu' else 10)
+    due = [look, _stop(run, until)-run.i, every-run.i%every]
     if run.watch: due.append(run.cfg.watch_every-run.i%run.cfg.watch_every)
     return int(min(due))
 
+# %% ../nbs/05a_train.ipynb #8c83ccef
 def _begin(run, tau): # -> held out or None, what this process trains on, Draws, scale
     check_data(resumable(run), tau)
     mend_generator(run)
@@ -298,6 +306,7 @@ def _shown(run, bar, show): # on the bar, and in a notebook
     bar.set_postfix(elbo=f"{row['elbo']:.0f}", kl=f"{row['kl']:.0f}", ret=f"{row['ret']:.2f}")
     if show and run.i%50==0: _redraw(run)
 
+# %% ../nbs/05a_train.ipynb #aafdae54
 def _redraw(run):
     from IPython.display import clear_output, display
     import matplotlib.pyplot as plt
@@ -306,6 +315,7 @@ def _redraw(run):
     display(plt.gcf())
     plt.close()
 
+# %% ../nbs/05a_train.ipynb #59dd0c5c
 def tensorboard(folder): # -> a `log` for `fit`; needs the tensorboard package
     "Log every row of the history to TensorBoard."
     from torch.utils.tensorboard import SummaryWriter
