@@ -38,15 +38,10 @@ class Scene:
     "A checkpoint, its data's plans on a map, and one question at a time."
     def __init__(self, folder, steps=60): # folder of a checkpoint; ascent steps
         self.run, self.steps = load_run(folder), steps
-<<<<<<< HEAD
         self.env, self.y = env_from(self.run.meta['env'], where='the run'), self.run.y.numpy()
-        self.seen = seen_by(self.run); self.map = flat_map(self.seen[1].mu); self.dots = self.map(self.seen[1].mu).numpy()
-=======
-        self.env, self.y = self.run.meta['env'], self.run.y.numpy()
         self.seen = seen_by(self.run)
         self.map = flat_map(self.seen[1].mu)
         self.dots = self.map(self.seen[1].mu).numpy()
->>>>>>> 29ed156 (07e_explorer: tooltips with units, a static picture, timing on its own panel)
 
     def s0(self, seed): # (1,S)
         made = make_env(self.env)
