@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TOLD', 'checkpoints', 'Scene', 'draw_returns', 'draw_answer', 'filmed', 'act_out', 'looks_at', 'slider', 'controls',
-           'set_range', 'readout', 'png', 'Explorer']
+           'set_range', 'readout', 'png', 'outputs', 'arranged', 'Explorer']
 
 # %% ../nbs/07e_explorer.ipynb #fdb9f62f
 import tempfile, time
@@ -172,24 +172,31 @@ def png(scene, a): # Scene, an answer -> bytes
     fig.savefig(f, format='png')
     return f.getvalue()
 
+# %% ../nbs/07e_explorer.ipynb #xpl0lay1
+def outputs(): # -> button, line, picture and film of a panel
+    import ipywidgets as w
+    go = w.Button(description='roll out', button_style='primary', tooltip='act on this plan, once')
+    movie = w.Image(format='gif', width=320)
+    movie.layout.display = 'none'
+    return dict(go=go, said=w.HTML(), picture=w.Image(format='png', width=950), movie=movie)
+
+def arranged(e): # Explorer -> its box
+    import ipywidgets as w
+    rows = [e.model,e.seed], [e.question], [e.lam,e.width], [e.target]
+    rows += [e.delta_y,e.quantile], [e.acting,e.go]
+    return w.VBox([*(w.HBox(r) for r in rows), e.said, e.picture, e.movie])
+
 # %% ../nbs/07e_explorer.ipynb #xpl013
 class Explorer:
     "The panel: `Explorer().box`."
     def __init__(self, film=True):
-        import ipywidgets as w
         self.film, self.scenes, self.known, self.quiet = film, {}, checkpoints(), False
         self.controls = c = controls(list(self.known))
-        vars(self).update(self.controls)
-        self.go = w.Button(description='roll out', button_style='primary', tooltip='act on this plan, once')
-        self.said, self.picture = w.HTML(), w.Image(format='png', width=950)
-        self.movie = w.Image(format='gif', width=320)
-        self.movie.layout.display = 'none'
+        vars(self).update(self.controls|outputs())
         self.model.observe(lambda _: self.choose(), 'value')
         for k in c.keys()-{'model'}: c[k].observe(lambda _: self.ask(), 'value')
         self.go.on_click(lambda _: self.roll())
-        self.box = w.VBox([w.HBox([self.model,self.seed]), self.question, w.HBox([self.lam,self.width]),
-            self.target, w.HBox([self.delta_y,self.quantile]), w.HBox([self.acting,self.go]),
-            self.said, self.picture, self.movie])
+        self.box = arranged(self)
         self.choose()
 
     def scene(self):
