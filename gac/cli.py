@@ -35,10 +35,16 @@ def main(args=None): # what the shell calls
 OURS = (ValueError, TypeError, OSError, FloatingPointError, ImportError, MemoryError)
 
 def _words(e)->str: # text, or an exception (ours speak for themselves) -> one line
-    if hasattr(e, 'format_message'): e = e.format_message() # a usage error
+    if hasattr(e, 'format_message'): e = _given_value(e.format_message()) # a usage error
     elif not isinstance(e, (str, *OURS)): e = f'{type(e).__name__}: {e}; GAC_DEBUG=1 shows where'
     words = ' '.join(str(e).split()) or type(e).__name__
     return words if len(words)<1500 else words[:1500]+' …'
+
+# %% ../nbs/13a_table_commands.ipynb #9d7ba717
+def _given_value(text): # of a usage error, which names the option -> with the value that was given
+    found = re.search(r"Invalid value for '(--[\w-]+)", text)
+    if not found or 'Input should be' not in text or found[1] not in sys.argv[:-1]: return text
+    return text.replace(': Input should', f' {sys.argv[sys.argv.index(found[1])+1]}: it should', 1)
 
 # %% ../nbs/13a_table_commands.ipynb #d8bf3783
 @contextmanager
@@ -62,7 +68,7 @@ def _fail(e): # text or an exception
 
 # %% ../nbs/13a_table_commands.ipynb #fe45de66
 def _name(text): # of a table
-    if text is None or re.fullmatch(r'\w[\w.-]{0,99}', text): return text
+    if not text or re.fullmatch(r'\w[\w.-]{0,99}', text): return text
     raise typer.BadParameter(f'{text!r}: a name of letters, digits, - and . is needed')
 
 Table = Annotated[Optional[str], typer.Option(callback=_name,

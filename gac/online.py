@@ -102,7 +102,7 @@ def _fields(k, v): # settings of a refit
         raise ValueError(f"{k}={v!r}: a dict with fields of Fit is needed: {', '.join(known)}")
     if v.get('iterations',1) is None: raise ValueError(f'{k}={v!r}: say how many iterations')
     try: Fit(**v)
-    except TypeError as e: raise ValueError(f'{k}={v!r}: {e}') from None
+    except (TypeError, ValueError) as e: raise ValueError(f'{k}={v!r}: {e}') from None
 
 # %% ../nbs/08_online.ipynb #0b2abb02
 def known(dataset): # 'gac/hopper/medium-replay-mini-v0' → 'hopper-medium-replay'

@@ -117,7 +117,8 @@ def iterate(
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), c.clip)
         run.opt.step()
     run.i += 1
-    means = {k:(w*x.detach()).sum()/draws.B for k,x in dict(elbo=v, **parts, inner=steps).items()}
+    means = {k:(w*x.detach()).sum()/draws.B for k,x in dict(elbo=v, **parts).items()}
+    means['inner'] = steps.sum()/draws.B
     if run.team: run.team.add([*means.values()])
     return dict(i=run.i, **means, grad=norm)
 

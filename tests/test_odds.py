@@ -99,7 +99,7 @@ def test_the_command_replaces_its_own_rows(tmp_path, monkeypatch, capsys):
     def go(*a):
         with pytest.raises(SystemExit) as e: cli.main(['odds',*a])
         assert not e.value.code
-    for a in (['--width','0.3'],['--width','0.3'],['--width','0.3','--seed','1'],['--width','1']): go(*a)
+    for a in (['--width','0.3'],['--width','0.3'],['--width','0.3','--seed','1'],['--width','1']): go('--table','odds',*a)
     rows = pd.read_csv(tmp_path/'results'/'odds.csv')
     assert rows.groupby(['sigma_y','train_seed']).size().to_dict()=={(.3,0):2,(.3,1):2,(1.,0):2}
     assert sorted(p.name for p in (tmp_path/'lotteries').iterdir())==['0.3','1'] and capsys.readouterr().out.count('sigma_y=')==4

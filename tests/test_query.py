@@ -337,7 +337,7 @@ def test_evaluate_takes_a_function_and_another_planner(run):
     assert (r.question=='mine').all() and (r.stage==2).all() and np.isfinite(r.achieved).all()
 
 def test_evaluate_on_hopper_has_scores():
-    r = evaluate(untrained('Hopper-v5', 2), 'Hopper-v5', 'prior', 3)
+    r = evaluate(untrained('Hopper-v5', M=2), 'Hopper-v5', 'prior', 3)
     assert np.allclose(r.achieved, denormalised(r.normalised, 'Hopper-v5'), atol=.5) and (r.length>0).all()
 
 def test_errors_of_evaluate(run):
