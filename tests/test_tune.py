@@ -463,7 +463,8 @@ def test_workers_end_with_their_parent(disk, mass, tmp_path, end):
     "Within seconds, however it ended; and the trials come back."
     s = about(disk, steps=10**5); where = tmp_path/'a.log'; study = open_study(s, mass, where, 's')
     code = f'from gac.study import run_study; from gac.tune import Search; run_study({s!r}, {str(where)!r}, "s", 4, 2, prune=False, progress=False)'
-    p = subprocess.Popen([sys.executable,'-c',code], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    p = subprocess.Popen([sys.executable,'-c',code], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) # a parent in the background may have it ignored
     try:
         wait_for(lambda: len(worker_pids(study))==2); pids = list(worker_pids(study)); p.send_signal(end); said = p.communicate(timeout=60)[1]
         wait_for(lambda: not any(map(st._alive,pids)), 30)
