@@ -28,23 +28,26 @@ def main(args=None): # what the shell calls
                              '(`gac evaluate` has --workers)')
         with _plainly(): code = app(args, standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort): _fail(stopped)
-    except Exception as e: _fail(e)
+    except Exception as e: _fail(e, args)
     if code==130: _fail(stopped)
     raise SystemExit(code if isinstance(code, int) else 0)
 
 OURS = (ValueError, TypeError, OSError, FloatingPointError, ImportError, MemoryError)
 
-def _words(e)->str: # text, or an exception (ours speak for themselves) -> one line
-    if hasattr(e, 'format_message'): e = _given_value(e.format_message()) # a usage error
+def _words(e, args=())->str: # text or an exception, words of the command -> one line
+    if hasattr(e, 'format_message'): e = _given_value(e.format_message(), args) # a usage error
     elif not isinstance(e, (str, *OURS)): e = f'{type(e).__name__}: {e}; GAC_DEBUG=1 shows where'
     words = ' '.join(str(e).split()) or type(e).__name__
     return words if len(words)<1500 else words[:1500]+' …'
 
 # %% ../nbs/13a_table_commands.ipynb #9d7ba717
-def _given_value(text): # of a usage error, which names the option -> with the value that was given
+def _given_value(text, args): # of a usage error, which names the option -> with the value that was given
     found = re.search(r"Invalid value for '(--[\w-]+)", text)
-    if not found or 'Input should be' not in text or found[1] not in sys.argv[:-1]: return text
-    return text.replace(': Input should', f' {sys.argv[sys.argv.index(found[1])+1]}: it should', 1)
+    if not found or 'Input should be' not in text: return text
+    option = found[1]
+    given = [v for k,v in zip(args, args[1:]) if k==option]
+    given += [a.partition('=')[2] for a in args if a.startswith(f'{option}=')]
+    return text.replace(': Input should', f' {given[-1]}: it should', 1) if given else text
 
 # %% ../nbs/13a_table_commands.ipynb #d8bf3783
 @contextmanager
@@ -58,12 +61,12 @@ def _plainly(): # our own warnings as one line each, without the source
         warnings.showwarning = ours
         yield
 
-def _fail(e): # text or an exception
+def _fail(e, args=()): # text or an exception, words of the command
     if os.environ.get('GAC_DEBUG')=='1' and isinstance(e, Exception): traceback.print_exception(e)
     if os.environ.get('RANK', '0')!='0' and not isinstance(e, ConnectionError):
         signal.signal(signal.SIGTERM, signal.SIG_DFL) # what stops all of us the first one says,
         time.sleep(10)                                # and torchrun ends us
-    print('gac: '+_words(e), file=sys.stderr)
+    print('gac: '+_words(e, args), file=sys.stderr)
     raise SystemExit(2)
 
 # %% ../nbs/13a_table_commands.ipynb #fe45de66

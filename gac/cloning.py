@@ -93,12 +93,13 @@ def measure(
     seeds=(0,1,2),    # training seeds
     n:int=100,        # rollouts each
     seed:int=10_000,  # environment seed of the first rollout
+    fractions=FRACTIONS, # {name of the method: share of the transitions}
     **kw,             # for `clone`, e.g. steps
 )->pd.DataFrame:      # rows
-    "Clone all and the best tenth of each data set, and roll out."
+    "Clone the best fractions of each data set, and roll out."
     out = []
     for name,(tau,env) in datasets.items():
-        for method,frac in FRACTIONS.items():
+        for method,frac in fractions.items():
             for s in seeds:
                 new = rollout(env, clone(tau, frac, seed=s, **kw), n, seed)
                 told = dict(dataset=name, method=method, acting='mean', train_seed=s)

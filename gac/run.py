@@ -17,7 +17,7 @@ from .core import Trajectories, generator, set_seed, versions
 from .data import Standardizer
 from .elbo import PosteriorStore
 from .files import BadFile
-from .folder import Version, locked, renewing, standing
+from .folder import locked, renewing, standing
 from .model import GAC, Arch
 from .schema import check_fields, check_memory, check_seed, header, pick, read_json, read_tensors
 

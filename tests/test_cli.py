@@ -90,9 +90,9 @@ BAD_TRAIN = dict(
     not_float=(['--set','clip=wide'], ["'wide' is not a float"]), not_bool=(['--set','warm=maybe'], ["'maybe' is not a bool"]),
     low=(['--set','batch=-3'], ['Fit.batch=-3','at least 1']), zero=(['--set','clip=0'], ['Fit.clip=0','positive']), draw=(['--set','draw=best'], ["Fit.draw='best'"]),
     heads=(['--set','heads=5'], ['not divisible']), sigma=(['--set','sigma_y=-1'], ['sigma_y','positive']), layers=(['--set','dec=0'], ['Arch.dec=0']),
-    negative=(['--iterations','-5'], ['--iterations']), none=(['--iterations','0'], ['--iterations']),
-    device=(['--device','tpu'], ["unknown device 'tpu'"]), absent=(['--device','cuda:99'], ['not available']), threads=(['--threads','0'], ['--threads']),
-    seeds=(['--seed','-1'], ['--seed']), minutes=(['--minutes','3'], ['--minutes','leave one of them out']),
+    negative=(['--iterations','-5'], ['\'--iterations\' -5: it should be greater than or equal to 1']), none=(['--iterations','0'], ['\'--iterations\' 0: it should be greater than or equal to 1']),
+    device=(['--device','tpu'], ["unknown device 'tpu'"]), absent=(['--device','cuda:99'], ['not available']), threads=(['--threads','0'], ['\'--threads\' 0: it should be greater than or equal to 1']),
+    seeds=(['--seed','-1'], ['\'--seed\' -1: it should be greater than or equal to 0']), minutes=(['--minutes','3'], ['--minutes','leave one of them out']),
     twice=(['--seed','3','--set','seed=4'], ['--seed','leave one of them out']),
     own_seed=(['{}/whole.hdf5','--out','{}/run','--resume','--seed','9'], ['--seed','keeps its settings']),
     file=(['{}/whole.hdf5','--out','{}/cut.hdf5'], ['cut.hdf5','is a file','--out']), below=(['{}/whole.hdf5','--out','{}/cut.hdf5/new'], ['cut.hdf5','--out']),
@@ -111,10 +111,10 @@ def test_bad_train(capsys, shelf, monkeypatch, bad):
 
 BAD_EVALUATE = dict(
     question=(['--question','worst'], ["unknown question 'worst'",'prior, target, improve, best']), acting=(['--acting','mean'], ["acting='mean'"]),
-    quantile=(['--question','improve','--quantile','1.5'], ['quantile=1.5']), lam=(['--lam','-1'], ['lam=-1']), width=(['--width','0'], ['width=0']), steps=(['--steps','0'], ['--steps']), nan=(['--lam','nan'], ['--lam','finite']), huge=(['--question','target','--target','1e39'], ['--target','finite']),
+    quantile=(['--question','improve','--quantile','1.5'], ['quantile=1.5']), lam=(['--lam','-1'], ['lam=-1']), width=(['--width','0'], ['width=0']), steps=(['--steps','0'], ['\'--steps\' 0: it should be greater than or equal to 1']), nan=(['--lam','nan'], ['--lam','finite']), huge=(['--question','target','--target','1e39'], ['--target','finite']),
     inside=(['--out','{}/run/checkpoint/a'], ['inside a checkpoint']), file=(['--out','{}/cut.hdf5'], ['cut.hdf5','is a file']),
-    episodes=(['--episodes','0'], ['--episodes']), other_env=(['--env','Hopper-v5'], ['S=11, A=3','S=3, A=2']),
-    unknown_env=(['--env','gac/PointMas-v0'], ['cannot make environment','gac/PointMass-v0']), threads=(['--threads','0'], ['--threads']),
+    episodes=(['--episodes','0'], ['\'--episodes\' 0: it should be greater than or equal to 1']), other_env=(['--env','Hopper-v5'], ['S=11, A=3','S=3, A=2']),
+    unknown_env=(['--env','gac/PointMas-v0'], ['cannot make environment','gac/PointMass-v0']), threads=(['--threads','0'], ['\'--threads\' 0: it should be greater than or equal to 1']),
     target_of_best=(['--target','3'], ["--target 3: 'best' does not look at it",'choose target']), lam_of_target=(['--question','target','--lam','2'], ['--lam 2','choose best']),
     delta_y_of_target=(['--question','target','--delta-y','5'], ['--delta-y 5','choose improve']), mean_of_prior=(['--question','prior','--acting','mu'], ['--acting mu','always sampled']), width_of_prior=(['--question','prior','--width','.5'], ['--width 0.5','choose target or improve or best']),
     device=(['--device','tpu'], ["unknown device 'tpu'"]), no_gpu=(['--device','cuda:99'], ["device 'cuda:99' is not available"]))
@@ -157,7 +157,7 @@ def test_demo_refuses_before_it_trains(capsys, shelf, monkeypatch):
     def trained(*args): raise AssertionError('trained in spite of bad input')
     monkeypatch.setattr(train, 'iterate', trained)
     refused(capsys, shelf, ['demo','--out',shelf/'run','--dataset',shelf/'whole.hdf5'], ['already holds a run'])
-    try: refused(capsys, shelf, ['demo','--out',shelf/'new','--dataset',shelf/'whole.hdf5','--iterations',1,'--episodes',0], ['--episodes'])
+    try: refused(capsys, shelf, ['demo','--out',shelf/'new','--dataset',shelf/'whole.hdf5','--iterations',1,'--episodes',0], ['\'--episodes\' 0: it should be greater than or equal to 1'])
     finally: shutil.rmtree(shelf/'new', ignore_errors=True)
 
 def test_any_error_is_one_line_and_debug_shows_where(capsys, shelf, monkeypatch):

@@ -210,7 +210,7 @@ def untrained(env, **kw):
     "A tiny model whose actions often leave the bounds."
     tau = rollout(env, random_policy(env), 5, seed=50)
     r = new_run(tau, Arch.tiny(tau.s.shape[1], tau.a.shape[1], **(dict(dec=2)|kw)), Fit.tiny(), dataset='random', env=env)
-    r.model.std.a_std.mul_(2)
+    r.model.std.a_std.mul_(5)
     return r
 
 def limits(env): space = make_env(env).action_space; return torch.as_tensor(space.low), torch.as_tensor(space.high)
@@ -238,7 +238,7 @@ def test_kept_keys_change_nothing(env, kw):
     low, high = limits(env)
     pol = PlanPolicy(r.model, lambda s0: ask(r.model, s0, 'prior'), 'sample', 4, low, high)
     made = rollout(env, pol, n, seed=3)
-    if env==ID: assert ((made.a==low)|(made.a==high)).any() and ((made.a>low)&(made.a<high)).any() # some were clipped
+    assert ((made.a==low)|(made.a==high)).any() and ((made.a>low)&(made.a<high)).any() # some were clipped, some not
     if env!=ID: assert made.n.max()>r.model.arch.M+1
     for i in range(n): assert torch.allclose(straight(r.model, made[i], pol.z[[i]], low, high), made[i].a, atol=1e-5)
 

@@ -477,8 +477,8 @@ def test_workers_end_with_their_parent(disk, mass, tmp_path, end):
 
 @pytest.mark.parametrize('args,says', [(['--workers','2','--storage','sqlite:///x.db'],'for one process'), (['--storage','postgresql+psycopg://me@127.0.0.1:1/x'],'cannot be used'),
     (['--space','gpu'],'unknown search space'), (['--phase','inner'],'unknown phase'), (['--set','learn_sigma_y=true'],'do not compare'), (['--set','D=64'],'D is searched for'),
-    (['--set','x=3'],'use name=value'), (['--held','500'],'choose 2 to 28'), (['--returns','1'],'--returns 1'), (['--trials','0'],"'--trials'"), (['--budget','-1'],'Search.budget'), (['--budget','nan'],"'--budget': nan: must be a finite number"), (['--seed','-1'],"'--seed'"), (['--study','a/b'],'choose a name'),
-    (['--threads','0'],"'--threads'"), (['--budget','.1'],'raise it to')])
+    (['--set','x=3'],'use name=value'), (['--held','500'],'choose 2 to 28'), (['--returns','1'],'--returns 1'), (['--trials','0'],"'--trials' 0: it should be greater than or equal to 1"), (['--budget','-1'],'Search.budget'), (['--budget','nan'],"'--budget': nan: must be a finite number"), (['--seed','-1'],"'--seed' -1: it should be greater than or equal to 0"), (['--study','a/b'],'choose a name'),
+    (['--threads','0'],"'--threads' 0: it should be greater than or equal to 1"), (['--budget','.1'],'raise it to')])
 def test_bad_input_is_one_line(disk, tmp_path, capsys, args, says, monkeypatch):
     monkeypatch.setattr(st, 'run_trial', lambda *a: pytest.fail('searched in spite of bad input'))
     with pytest.raises(SystemExit) as e: cli.main(['tune',str(disk),'--out',str(tmp_path/'o'),'--held','8',*args])
