@@ -10,6 +10,7 @@ import json, os, signal, subprocess, sys, tempfile
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import timedelta
+from itertools import product
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 import pandas as pd
@@ -26,7 +27,8 @@ class Team:
         import torch.distributed as dist
         self.dist, self.rank, self.size = dist, int(os.environ['RANK']), int(os.environ['WORLD_SIZE'])
         signal.signal(signal.SIGTERM, lambda *_: self.lost()) # torchrun ends the others when one has failed
-        self.do(dist.init_process_group, 'gloo' if torch.device(device).type=='cpu' else 'cpu:gloo,cuda:nccl', timeout=timedelta(seconds=seconds))
+        backend = 'gloo' if torch.device(device).type=='cpu' else 'cpu:gloo,cuda:nccl'
+        self.do(dist.init_process_group, backend, timeout=timedelta(seconds=seconds))
 
     def do(self, f, *args, **kw): # what f returns, or the one error of a team
         try: return f(*args, **kw)
@@ -35,7 +37,8 @@ class Team:
     def lost(self, e=None):
         signal.signal(signal.SIGTERM, signal.SIG_IGN) # once is enough
         raise ConnectionError(f'process {self.rank} of {self.size} has lost another one and stops; '
-            'the last checkpoint is kept, if one was written: continue with --resume, on any number of processes') from e
+            'the last checkpoint is kept, if one was written: continue with --resume, '
+            'on any number of processes') from e
 
     def add(self, xs): # tensors, in place, in one message
         flat = torch.cat([x.reshape(-1) for x in xs])
@@ -46,7 +49,9 @@ class Team:
         self.do(*(self.dist.all_gather_object, out, x) if to_all else (self.dist.broadcast_object_list, out))
         return out if to_all else out[0]
     def wait(self): self.do(self.dist.barrier)
-    def leave(self): self.wait(); self.dist.destroy_process_group()
+    def leave(self):
+        self.wait()
+        self.dist.destroy_process_group()
 
     def agree(self, run, tau): agree(self, run, tau)
     def share(self, run, tau, mine): return share(self, run, tau, mine)
@@ -56,16 +61,26 @@ class Team:
 def agree(team, run, tau): # Team, Run, whole data; or one error
     "Is this one training, and is there work for everyone?"
     c, B = run.cfg, min(run.cfg.batch, len(tau))
-    if c.noise!='keyed': raise ValueError(f"Fit.noise={c.noise!r} is the stream of one process; {team.size} need 'keyed': add --set noise=keyed")
-    if team.size>(most := max(1,B//3)): raise ValueError(f'{team.size} processes for batches of {B} trajectories may leave one without work: start at most {most}, one for 3 rows')
-    said = team.tell(json.dumps([asdict(c), asdict(run.model.arch), run.meta['fingerprint'], run.i, versions()]), to_all=True)
-    odd = next((r for r,s in enumerate(said) if s!=said[0]), None)
-    if odd is not None: raise ValueError(f'process {odd} was started otherwise than process 0: {said[odd]} against {said[0]}; start all with the same command, data and versions')
+    if c.noise!='keyed':
+        raise ValueError(f"Fit.noise={c.noise!r} is the stream of one process; "
+                         f"{team.size} need 'keyed': add --set noise=keyed")
+    most = max(1, B//3)
+    if team.size>most:
+        raise ValueError(f'{team.size} processes for batches of {B} trajectories may leave one without work: '
+                         f'start at most {most}, one for 3 rows')
+    mine = [asdict(c), asdict(run.model.arch), run.meta['fingerprint'], run.i, versions()]
+    said = team.tell(json.dumps(mine), to_all=True)
+    odd = [r for r,s in enumerate(said) if s!=said[0]]
+    if odd:
+        raise ValueError(f'process {odd[0]} was started otherwise than process 0: {said[odd[0]]} against '
+                         f'{said[0]}; start all with the same command, data and versions')
 
+# %% ../nbs/12a_processes.ipynb #share001
 def share(team, run, tau, mine): # Team, Run, whole data, (n,) rows owned -> the data owned, where θ is
     "The first process's θ; of trajectories and φ, only what we own."
     for p in run.model.state_dict().values(): team.do(team.dist.broadcast, p, 0)
-    own = set(tau.key[mine.to(tau.key.device)].tolist()); kept = [i for i,k in enumerate(run.store.key.tolist()) if k in own]
+    own = set(tau.key[mine.to(tau.key.device)].tolist())
+    kept = [i for i,k in enumerate(run.store.key.tolist()) if k in own]
     run.store = type(run.store).from_state({k:v[kept] for k,v in run.store.state().items()}, run.store.lsd0)
     return tau[mine.to(tau.n.device)].to(run.store.phi.device)
 
@@ -93,9 +108,12 @@ def join(device=None)->tuple: # device asked for -> Team or None, device of this
     local, need = int(os.environ['LOCAL_RANK']), int(os.environ.get('LOCAL_WORLD_SIZE',1))
     if device is None: device = 'cuda' if 0<need<=torch.cuda.device_count() else 'cpu'
     if str(device).startswith('cuda'):
-        if need>torch.cuda.device_count(): raise ValueError(f'{need} processes on this host need {need} CUDA devices; torch sees '
-            f"{torch.cuda.device_count()}: start fewer with --nproc-per-node, or use --device cpu")
-        device = f'cuda:{local}'; torch.cuda.set_device(local)
+        there = torch.cuda.device_count()
+        if need>there:
+            raise ValueError(f'{need} processes on this host need {need} CUDA devices; torch sees {there}: '
+                             'start fewer with --nproc-per-node, or use --device cpu')
+        device = f'cuda:{local}'
+        torch.cuda.set_device(local)
     return Team(device, float(os.environ.get('GAC_PATIENCE', 300))), device
 
 # %% ../nbs/12a_processes.ipynb #aa3d53f5
@@ -105,8 +123,10 @@ def torchrun(
     **kw,             # of subprocess.run
 ):                    # CompletedProcess
     "Run a `gac` command by several processes of this host, one thread each."
-    command = [sys.executable,'-m','torch.distributed.run','--standalone','--nproc-per-node',str(processes),'-m','gac',*map(str,args)]
-    return subprocess.run(command, **(dict(capture_output=True, text=True, env=os.environ|dict(OMP_NUM_THREADS='1'))|kw))
+    start = ['-m','torch.distributed.run','--standalone','--nproc-per-node',str(processes)]
+    command = [sys.executable, *start, '-m', 'gac', *map(str,args)]
+    usual = dict(capture_output=True, text=True, env=os.environ|dict(OMP_NUM_THREADS='1'))
+    return subprocess.run(command, **usual|kw)
 
 # %% ../nbs/12a_processes.ipynb #b799874a
 class Job:
@@ -117,22 +137,32 @@ class Job:
         settings=(),      # options of the first start: '--iterations', '--seed', '--set' …
         always=(),        # options of every start: '--device', '--threads', '--env' …
     ):
-        self.dataset,self.out,self.processes,self.settings,self.always = str(dataset),str(out),processes,[*map(str,settings)],[*map(str,always)]
+        self.dataset,self.out,self.processes = str(dataset),str(out),processes
+        self.settings,self.always = [*map(str,settings)],[*map(str,always)]
 
     def command(self, hosts, node, port): # names of all hosts, which one this is, a free port on the first
-        where = ['--standalone'] if len(hosts)==1 else ['--nnodes',len(hosts),'--node-rank',node,'--master-addr',hosts[0],'--master-port',port]
+        where = ['--nnodes',len(hosts),'--node-rank',node,'--master-addr',hosts[0],'--master-port',port]
+        if len(hosts)==1: where = ['--standalone']
         start = ['--resume'] if (Path(self.out)/'checkpoint').is_dir() else self.settings
-        return [*map(str, [sys.executable,'-m','torch.distributed.run',*where,'--nproc-per-node',self.processes,
-            '-m','gac','train',self.dataset,'--out',self.out,*start,*self.always])]
+        run = [sys.executable,'-m','torch.distributed.run',*where,'--nproc-per-node',self.processes]
+        return [*map(str, [*run,'-m','gac','train',self.dataset,'--out',self.out,*start,*self.always])]
 
     def __call__(self): # on each host
         import submitit
         me = submitit.JobEnvironment()
         port = 20_000+sum(map(ord, me.job_id))*131%20_000 # the same on all hosts of a job
-        return subprocess.run(self.command(list(me.hostnames), me.node, port), check=True, env=dict(OMP_NUM_THREADS='1')|os.environ).returncode
+        command, env = self.command(list(me.hostnames), me.node, port), dict(OMP_NUM_THREADS='1')|os.environ
+        return subprocess.run(command, check=True, env=env).returncode
     def checkpoint(self): # what submitit calls when the hosts are taken away
         import submitit
         return submitit.helpers.DelayedSubmission(self)
+
+# %% ../nbs/12a_processes.ipynb #44d3c390
+def _submitit():
+    try: import submitit
+    except ImportError:
+        raise ImportError("submitit is missing: pip install 'generative-actor-critic[cluster]'") from None
+    return submitit
 
 # %% ../nbs/12a_processes.ipynb #640228db
 def submit(
@@ -144,22 +174,28 @@ def submit(
     **options,       # for submitit: gpus_per_node, slurm_partition, …
 ):                   # submitit's job: .result(), .stdout(), .job_id
     "Queue a training by submitit."
-    try: import submitit
-    except ImportError: raise ImportError("submitit is missing: pip install 'generative-actor-critic[cluster]'") from None
+    submitit = _submitit()
     ex = submitit.AutoExecutor(folder=str(logs or Path(job.out)/'logs'), cluster=cluster)
-    if nodes>1 and ex.cluster!='slurm': raise ValueError(f'{nodes} hosts need SLURM; submitit found {ex.cluster} only: use one host')
-    ex.update_parameters(name='gac', nodes=nodes, tasks_per_node=1, cpus_per_task=job.processes, timeout_min=minutes, **options)
+    if nodes>1 and ex.cluster!='slurm':
+        raise ValueError(f'{nodes} hosts need SLURM; submitit found {ex.cluster} only: use one host')
+    size = dict(nodes=nodes, tasks_per_node=1, cpus_per_task=job.processes)
+    ex.update_parameters(name='gac', timeout_min=minutes, **size, **options)
     try: return ex.submit(job)
-    except submitit.core.utils.UncompletedJobError as e: raise OSError(f'the job could not be queued: {str(e)[-300:]}') from None
+    except submitit.core.utils.UncompletedJobError as e:
+        raise OSError(f'the job could not be queued: {str(e)[-300:]}') from None
 
 # %% ../nbs/12a_processes.ipynb #procres1
 def result(job): # submitit's job -> nothing, when it is over; or one error
     "Wait for a job."
-    if (e := job.exception()) is None: return
-    raise OSError(f"job {job.job_id} failed: {_said(job.stderr(), type(e).__name__)}; its logs are in {job.paths.folder}")
+    e = job.exception()
+    if e is None: return
+    said = _said(job.stderr(), type(e).__name__)
+    raise OSError(f'job {job.job_id} failed: {said}; its logs are in {job.paths.folder}')
 
+# %% ../nbs/12a_processes.ipynb #e4f1c694
 def _said(stderr, other): # the last that a command said of itself, or the other text
-    return ([other]+[l for l in (stderr or '').splitlines() if l.startswith('gac: ')])[-1].removeprefix('gac: ')
+    ours = [l for l in (stderr or '').splitlines() if l.startswith('gac: ')]
+    return [other, *ours][-1].removeprefix('gac: ')
 
 # %% ../nbs/12a_processes.ipynb #3f6fff58
 def throughput(
@@ -171,29 +207,37 @@ def throughput(
     log=None,           # called with each row
 )->pd.DataFrame:        # one row per repetition and number of processes
     "Trajectories per second of the training, start not counted."
-    rows = []
+    rows, ways = [], [('stream',1), *(('keyed',n) for n in processes)]
+    ways += [('apart',n) for n in processes if n>1]
+    args = ('train', dataset, '--iterations', iterations, '--device', 'cpu', *options)
     with tempfile.TemporaryDirectory() as tmp:
-        args = ('train', dataset, '--iterations', iterations, '--device', 'cpu', *options)
-        for rep in range(repetitions):
-            for way,W in [('stream',1), *(('keyed',n) for n in processes), *(('apart',n) for n in processes if n>1)]:
-                outs = [Path(tmp)/f'{way}-{W}-{rep}-{i}' for i in range(W if way=='apart' else 1)]
-                one = lambda out: torchrun(W//len(outs), *args, '--set', f"noise={'stream' if way=='stream' else 'keyed'}", '--out', out)
-                with ThreadPool(len(outs)) as pool: done = pool.map(one, outs)
-                if bad := [d for d in done if d.returncode]: raise OSError(f'{way}, {W} processes: {_said(bad[0].stderr, bad[0].stderr[-300:])}')
-                rows.append(_rate([load_run(o) for o in outs], iterations)|dict(way=way, processes=W, repetition=rep, versions=versions()))
-                if log: log(rows[-1])
+        for rep,(way,W) in product(range(repetitions), ways):
+            outs = [Path(tmp)/f'{way}-{W}-{rep}-{i}' for i in range(W if way=='apart' else 1)]
+            noise = 'noise=stream' if way=='stream' else 'noise=keyed'
+            _train_at_once(outs, W//len(outs), (*args, '--set', noise))
+            row = _rate([load_run(o) for o in outs], iterations)
+            rows.append(row|dict(way=way, processes=W, repetition=rep, versions=versions()))
+            if log: log(rows[-1])
     return pd.DataFrame(rows)
+
+# %% ../nbs/12a_processes.ipynb #e801d46e
+def _train_at_once(outs, W, args): # one training into each folder, W processes each
+    with ThreadPool(len(outs)) as pool: done = pool.map(lambda out: torchrun(W, *args, '--out', out), outs)
+    bad = [d for d in done if d.returncode]
+    if bad: raise OSError(f'{args[-1]}, {W} processes: {_said(bad[0].stderr, bad[0].stderr[-300:])}')
 
 def _rate(runs, iterations): # runs that were made at the same time -> what they did together in a second
     b = min(runs[0].cfg.batch, len(runs[0].y))
     took = [[h['seconds'] for h in r.history][iterations//10:] for r in runs]
-    return dict(dataset=runs[0].meta['dataset'], batch=b, iterations=iterations, trajectories_per_second=sum(b*len(t)/sum(t) for t in took),
-        threads=1, device='cpu', cores=os.cpu_count())
+    here = dict(threads=1, device='cpu', cores=os.cpu_count())
+    made = dict(dataset=runs[0].meta['dataset'], batch=b, iterations=iterations)
+    return made|dict(trajectories_per_second=sum(b*len(t)/sum(t) for t in took))|here
 
 # %% ../nbs/12a_processes.ipynb #procspd1
 def speedup(rows)->pd.DataFrame: # of `throughput` -> medians over repetitions, one row per setting
-    "Times the trajectories per second of one process with keyed noise, and what part that is of as many runs apart."
-    rate = rows.pivot_table(index=['dataset','batch'], columns=['way','processes'], values='trajectories_per_second', aggfunc='median')
+    "Times the rate of one process with keyed noise, and what part that is of as many runs apart."
+    by = ['dataset','batch'], ['way','processes']
+    rate = rows.pivot_table('trajectories_per_second', *by, aggfunc='median')
     out = dict(rate=rate, times=rate.div(rate['keyed',1], axis=0))
     if 'apart' in rate: out['of_apart'] = pd.concat({'keyed':rate['keyed']/rate['apart']}, axis=1)
     return pd.DataFrame({k:v.stack([0,1], future_stack=True) for k,v in out.items()}).dropna(subset='rate')

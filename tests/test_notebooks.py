@@ -20,8 +20,8 @@ DEV_ONLY = {'nbdev','fastcore','execnb','ghapi'}
 # Chapters that do not keep a limit yet. Each must still fail it, so that this list cannot go stale; empty is the aim.
 NOT_YET = dict(
     short='13_commands 13a_table_commands',
-    columns='12a_processes',
-    statements='12a_processes',
+    columns='',
+    statements='',
     functions='',
     paragraphs='',
     code='',

@@ -171,6 +171,17 @@ def test_resumed_by_another_number(shelf, tmp_path):
 def said(text): return [l for l in text.replace('\r','\n').splitlines() if l.startswith('gac: ')]
 
 @many
+def test_two_find_the_same_end(shelf, tmp_path):
+    "Nobody says how long: two processes watch the same trajectories, stop at the same batch, and another number goes on."
+    d, place = shelf; args = ['train', place, '--device', 'cpu', *SMALL, '--set', 'noise=keyed', '--set', 'watch_every=3', '--set', 'held=.2']
+    for out,W in ((tmp_path/'one',1), (tmp_path/'two',2)):
+        done = processes.torchrun(W, *args, '--out', out); assert done.returncode==0, done.stderr
+    one, two = load_run(tmp_path/'one'), load_run(tmp_path/'two')
+    assert one.i==one.end==two.i==two.end and one.watch.at==two.watch.at and one.watch.key.equal(two.watch.key) and len(one.watch.key)==7
+    assert all(torch.allclose(torch.tensor(a), torch.tensor(b), atol=.05) for a,b in zip(one.watch.bound, two.watch.bound))
+    assert all(torch.allclose(v, two.model.state_dict()[k], atol=1e-3) for k,v in one.model.state_dict().items())
+    assert set(one.watch.key.tolist())<=set(two.store.row) and torch.allclose(one.store.get(one.watch.key).mu, two.store.get(one.watch.key).mu, atol=.05)
+
 def test_one_line_for_one_mistake(shelf, tmp_path):
     d, place = shelf
     done = processes.torchrun(2, 'train', place, '--out', tmp_path/'r', '--iterations', 5, '--set', 'noise=stream', *SMALL)
