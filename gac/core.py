@@ -47,7 +47,7 @@ class Trajectories:
     key:Tensor  # (N,) stable identity, the key of its posterior: never a list position
 
     def __post_init__(self): _check(self)
-    def __len__(self): return len(self.n)
+    def __len__(self)->int: return len(self.n)
     def __repr__(self):
         S, A = self.s.shape[1], self.a.shape[1]
         return f'Trajectories(N={len(self)}, steps={len(self.a)}, S={S}, A={A})'
@@ -57,10 +57,11 @@ class Trajectories:
     @cached_property
     def a_at(self): return self.n.cumsum(0)-self.n         # (N,) row of a_0 in `a`
     @property
-    def s0(self): return self.s[self.s_at]                 # (N,S) initial states
+    def s0(self)->Tensor: return self.s[self.s_at]                 # (N,S) initial states
 
-    def to(self, device): return Trajectories(*(getattr(self,f.name).to(device) for f in fields(self)))
-    def __getitem__(self, i): return take(self, i)
+    def to(self, device)->'Trajectories':
+        return Trajectories(*(getattr(self,f.name).to(device) for f in fields(self)))
+    def __getitem__(self, i)->'Trajectories': return take(self, i)
 
 # %% ../nbs/00_core.ipynb #6b281de5
 def _spans(

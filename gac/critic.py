@@ -25,19 +25,19 @@ class Belief:
     mean:Tensor # (R,N) one component for each draw
     sd:Tensor   # (N,) width of the components
 
-    def __len__(self): return self.mean.shape[1]
+    def __len__(self)->int: return self.mean.shape[1]
     def __repr__(self):
         width = float(self.sd.mean())
         return f'Belief({len(self)} trajectories, {len(self.mean)} draws each, width {width:.3g})'
-    def expected(self): return self.mean.mean(0) # (N,) E[y|τ]
-    def spread(self): return (self.mean.var(0, correction=0)+self.sd**2).sqrt() # (N,) sd of the mixture
-    def log_prob(self, y): # (N,) returns -> (N,) nats
+    def expected(self)->Tensor: return self.mean.mean(0) # (N,) E[y|τ]
+    def spread(self)->Tensor: return (self.mean.var(0, correction=0)+self.sd**2).sqrt() # (N,)
+    def log_prob(self, y)->Tensor: # (N,) returns -> (N,) nats
         z = (y-self.mean)/self.sd
         return torch.logsumexp(-.5*z**2, 0)-self.sd.log()-.5*math.log(2*math.pi)-math.log(len(self.mean))
-    def cdf(self, y): return torch.special.ndtr((y-self.mean)/self.sd).mean(0) # (N,) P(return ≤ y | τ)
-    def density(self, grid): # (G,) returns -> (N,G), for pictures
+    def cdf(self, y)->Tensor: return torch.special.ndtr((y-self.mean)/self.sd).mean(0) # P(return ≤ y | τ)
+    def density(self, grid)->Tensor: # (G,) returns -> (N,G), for pictures
         return torch.stack([self.log_prob(x).exp() for x in grid], 1)
-    def quantile(self, p:float): # (N,) by bisection
+    def quantile(self, p:float)->Tensor: # (N,) by bisection
         low, high = self.mean.amin(0)-8*self.sd, self.mean.amax(0)+8*self.sd
         for _ in range(50):
             mid = (low+high)/2

@@ -134,7 +134,10 @@ def _act(act, s, rows, t, pool, device)->np.ndarray: # (B,A) float32, as execute
         raise ValueError(f'policy returned NaN at step {t} of episode {bad[0]} ({len(bad)} of {len(rows)} '
                          f'live episodes); its state was {s[rows==bad[0]][0]}')
     a = np.clip(a, pool.space.low, pool.space.high).astype(np.float32)
-    return a if pool.nearest is None else np.stack([*map(pool.nearest, a)])
+    if pool.nearest is None: return a
+    a = np.stack([*map(pool.nearest, a)])
+    if hasattr(act, 'executed'): act.executed(torch.as_tensor(a, device=device))
+    return a
 
 # %% ../nbs/02_envs.ipynb #8e5dfdbe
 class _Log:

@@ -270,8 +270,12 @@ class PlanPolicy(_Plans):
         if not torch.equal(rows, self.live): self._follow(rows)
         a = self.context.step(s.repeat(self.plans,1), self.kv).unflatten(0, (self.plans,-1)).mean(0)
         if self.low is not None: a = a.clamp(self.low, self.high)
-        self.context.acted(a.repeat(self.plans,1))
+        self.executed(a)
         return a
+
+    @torch.inference_mode()
+    def executed(self, a): # (B,A) what the environment made of the actions: this is remembered
+        self.context.acted(a.repeat(self.plans,1))
 
 # %% ../nbs/07_query.ipynb #95a04488
 def seen_by(run): # Run -> (y (R,), Posterior of R): the trajectories whose posteriors the run still has

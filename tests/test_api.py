@@ -1,0 +1,174 @@
+"The short way in: names that load late, checks before work, one robot step by step, a user's script that mypy accepts."
+import subprocess, sys
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+import gac
+from gac.core import Trajectories
+from gac.envs import point_mass_data, random_policy, rollout
+from gac.query import PlanPolicy
+from gac.worlds import make_env
+
+TINY = dict(iterations=2, batch=8, k=4, D=16, tokens=1, heads=2, enc=1, dec=1, device='cpu', progress=False)
+SMALL = dict(steps=2, starts=2)
+
+class Room(gym.Env):
+    "Shows a dictionary, takes one of three; pays for the third."
+    def __init__(self):
+        self.observation_space = spaces.Dict(here=spaces.Box(-1, 1, (2,), np.float32), door=spaces.Discrete(3), lamps=spaces.MultiBinary(2))
+        self.action_space = spaces.Discrete(3)
+    def show(self): return dict(here=self.np_random.uniform(-1, 1, 2).astype(np.float32), door=1, lamps=np.array([0,1], np.int8))
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self.show(), {}
+    def step(self, a):
+        assert self.action_space.contains(a), a
+        return self.show(), float(a==2), False, False, {}
+
+@pytest.fixture(scope='module')
+def room():
+    gym.register('lab/Room-v0', Room, max_episode_steps=6)
+    yield 'lab/Room-v0'
+    gym.registry.pop('lab/Room-v0')
+
+@pytest.fixture(scope='module')
+def lane(): return point_mass_data(8)
+
+@pytest.fixture(scope='module')
+def run(lane): return gac.train(lane, env='gac/PointMass-v0', **TINY)
+
+def python(code, root, **kw): return subprocess.run([sys.executable,'-c',code], cwd=root, capture_output=True, text=True, check=True, **kw)
+
+def test_import_is_quick_silent_and_loads_nothing(root):
+    code = 'import sys, time; t = time.perf_counter(); import gac; print(time.perf_counter()-t<.5, sorted({"torch","numpy"}&{*sys.modules}), *dir(gac))'
+    r = python(code, root)
+    assert r.stdout.split()[:2]==['True','[]'] and r.stderr=='' and set(gac._API)<=set(r.stdout.split())
+
+@pytest.mark.parametrize('code', [
+    'import gac; f = gac.train; import gac.train; from gac.train import fit; assert gac.train is f and f.fit is fit and callable(f); from gac import api; assert gac.load is api.load',
+    'import gac.critic as c, gac, pickle; from gac import train; assert callable(c) and gac.critic is c and pickle.loads(pickle.dumps(c.Belief)) is c.Belief and callable(train)'])
+def test_names_hold_in_any_order_of_imports(code, root): python(code, root)
+
+def test_stub_names_what_there_is(root):
+    stub = (root/'gac'/'__init__.pyi').read_text()
+    assert all(f'{n} as {n}' in stub for n in gac._API) and all(callable(getattr(gac, n)) for n in gac._API)
+    with pytest.raises(AttributeError, match='nowhere'): gac.nowhere
+
+def test_from_arrays_and_load_agree(lane, tmp_path):
+    import h5py
+    log = [dict(states=t.s.numpy(), actions=t.a.numpy(), **{'return':float(t.y)}) for t in (lane[i] for i in range(8))]
+    assert gac.from_arrays(log).key.equal(lane.key)
+    from gac.data import save
+    assert gac.load(save(lane, 'me/lane/own-v0', None, root=tmp_path)).key.equal(lane.key)
+
+@pytest.mark.parametrize('kw,error,says', [
+    (dict(outer_rl=1.), ValueError, 'did you mean outer_lr'), (dict(S=4), ValueError, 'no such setting'), (dict(env='Hopper-v5'), ValueError, 'Hopper-v5 has S=11, A=3'),
+    (dict(env='Nowhere-v0'), ValueError, 'cannot make environment'), (dict(env=Room), ValueError, 'gymnasium.register it'), (dict(resume=True), ValueError, 'by out='),
+    (dict(device='tpu'), ValueError, 'tpu')])
+def test_training_refuses_before_it_begins(lane, kw, error, says, monkeypatch, tmp_path):
+    monkeypatch.setattr('gac.api.fit', lambda *a, **k: pytest.fail('work was begun'))
+    with pytest.raises(error, match=says): gac.train(lane, **TINY|kw)
+
+def test_a_run_in_a_folder_goes_on(lane, tmp_path):
+    gac.train(lane, out=tmp_path/'run', **TINY)
+    with pytest.raises(FileExistsError, match='already holds a run'): gac.train(lane, out=tmp_path/'run', **TINY)
+    with pytest.raises(ValueError, match='leave out iterations'): gac.train(lane, out=tmp_path/'run', resume=True, iterations=9)
+    again = gac.train(lane, out=tmp_path/'run', resume=True, device='cpu', progress=False)
+    assert again.i==2 and gac.critic(tmp_path/'run', lane[:1], steps=1).expected().shape==(1,)
+
+def test_an_interrupted_training_is_kept(lane, tmp_path, monkeypatch):
+    import os, signal
+    real = gac.train.iterate
+    def once(run, *args):
+        os.kill(os.getpid(), signal.SIGINT)
+        return real(run, *args)
+    monkeypatch.setattr(gac.train, 'iterate', once)
+    with pytest.raises(KeyboardInterrupt, match='resume=True'): gac.train(lane, out=tmp_path/'run', **TINY|dict(iterations=5))
+    monkeypatch.setattr(gac.train, 'iterate', real)
+    assert gac.load_run(tmp_path/'run').i==1 and gac.train(lane, out=tmp_path/'run', resume=True, device='cpu', progress=False).i==5
+
+@pytest.mark.parametrize('ask', [lambda *a, **k: gac.evaluate(*a, n=1, **k), gac.policy])
+def test_questions_are_checked(run, ask):
+    with pytest.raises(ValueError, match='unknown question .worst.'): ask(run, 'worst')
+    with pytest.raises(ValueError, match="target=3.*'best' does not look at it"): ask(run, 'best', target=3.)
+    with pytest.raises(ValueError, match="steps=3: 'prior' does not look"): ask(run, 'prior', steps=3)
+
+@pytest.mark.parametrize('question', ['prior','target','improve','best'])
+def test_one_robot_does_what_a_rollout_does(run, question):
+    put = {} if question=='prior' else SMALL
+    row = gac.evaluate(run, question, n=1, seed=3, **put)
+    pi, env = gac.policy(run, question, seed=3, **put), make_env('gac/PointMass-v0')
+    s, _ = env.reset(seed=3)
+    pi.reset(s)
+    total, over = 0., False
+    while not over:
+        s, r, fell, out, _ = env.step(pi.act(s))
+        total, over = total+r, fell or out
+    assert total==pytest.approx(row.achieved[0], abs=.01) and pi.predicted==pytest.approx(row.predicted[0], abs=.01)
+
+def test_a_robot_is_planned_for_first_and_shows_finite_states(run):
+    pi = gac.policy(run, **SMALL)
+    with pytest.raises(ValueError, match='plan first'): pi.act(np.zeros(3))
+    for bad in (np.zeros(2), [np.nan,0,0], np.zeros((1,3)), None):
+        with pytest.raises((ValueError,TypeError)): pi.reset(bad)
+    pi.reset([0.,0.,0.])
+    a = pi.act(np.zeros(3))
+    assert a.dtype==np.float32 and a.shape==(2,) and np.abs(a).max()<=1
+
+@pytest.mark.parametrize('M', [1,3])
+def test_dictionaries_in_whole_numbers_out(room, M):
+    tau = rollout(room, random_policy(room), 8)
+    run = gac.train(tau, env=room, M=M, **TINY)
+    assert run.meta['env']==room and tau.s.shape[1]==7 and set(tau.a.unique().tolist())=={0.,1.}
+    pi, env = gac.policy(run, **SMALL), gym.make(room)
+    s, _ = env.reset(seed=0)
+    pi.reset(s)
+    for _ in range(6): s, *_ = env.step(pi.act(s))
+    with pytest.raises(ValueError, match='is not of Dict'): pi.act(dict(here=np.zeros(2)))
+    assert len(gac.evaluate(run, n=2, **SMALL))==2
+
+def test_what_is_remembered_is_what_was_executed(room, monkeypatch):
+    "With actions as context, the model sees the whole number that was taken, as in the data."
+    tau, seen = rollout(room, random_policy(room), 8), []
+    run = gac.train(tau, env=room, M=3, **TINY)
+    acted = PlanPolicy.executed
+    monkeypatch.setattr(PlanPolicy, 'executed', lambda self, a: (seen.append(a.clone()), acted(self, a))[1])
+    gac.evaluate(run, n=1, **SMALL)
+    last = torch.cat(seen[1::2]) # after each action of the model comes what the environment made of it
+    assert len(last)==6 and last.sum(1).eq(1).all() and set(last.unique().tolist())=={0.,1.}
+
+def test_logs_without_a_simulator(lane, monkeypatch):
+    monkeypatch.setattr(gym, 'make', lambda *a, **k: pytest.fail('an environment was made'))
+    run = gac.train(lane, **TINY)
+    pi = gac.policy(run, **SMALL)
+    pi.reset(lane.s0[0].numpy())
+    assert pi.act(lane.s0[0].numpy()).shape==(2,) and np.isfinite(pi.predicted)
+    assert gac.critic(run, lane[:2], steps=1).expected().shape==(2,)
+    with pytest.raises(ValueError, match='names no environment'): gac.evaluate(run)
+
+def test_the_critic_takes_trajectories_that_fit(run):
+    odd = Trajectories(torch.zeros(3,4), torch.zeros(2,2), torch.zeros(1), torch.tensor([2]), torch.tensor([True]), torch.tensor([1]))
+    with pytest.raises(ValueError, match='S=4, A=2; the model was made for S=3'): gac.critic(run, odd)
+
+@pytest.fixture(scope='module')
+def mypy(root, tmp_path_factory):
+    api, cache = pytest.importorskip('mypy.api'), tmp_path_factory.mktemp('mypy')
+    return lambda script: api.run(['--config-file',str(root/'tests'/'users'/'mypy.ini'), '--cache-dir',str(cache), str(script)])
+
+def test_a_users_script_is_typed(root, mypy, tmp_path):
+    said, errors, code = mypy(root/'tests'/'users'/'script.py')
+    assert code==0, said+errors
+    (tmp_path/'wrong.py').write_text('import gac\nx: int = gac.load("a")\ngac.policy(3)\n')
+    said, _, code = mypy(tmp_path/'wrong.py')
+    assert code==1 and said.count('error:')==2, said # a test that cannot fail would prove nothing
+
+def test_a_users_script_runs(root, lane, tmp_path, monkeypatch, capsys):
+    import runpy
+    from gac.data import save
+    at = save(lane, 'me/lane/own-v0', None, root=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, 'argv', ['script.py', str(at), 'gac/PointMass-v0'])
+    runpy.run_path(str(root/'tests'/'users'/'script.py'), run_name='__main__')
+    assert 'predicted' in capsys.readouterr().out and (tmp_path/'kept'/'checkpoint').is_dir()
