@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['app', 'Dataset', 'Out', 'Seed', 'EnvSeed', 'Set', 'Iterations', 'Minutes', 'Episodes', 'Threads', 'Device',
-           'Question', 'Acting', 'Env', 'EnvKwargs', 'Imports', 'Folder', 'MAY_CHANGE', 'BOOL', 'info', 'writable',
+           'Question', 'Acting', 'Folder', 'Env', 'EnvKwargs', 'Imports', 'MAY_CHANGE', 'BOOL', 'info', 'writable',
            'prepare', 'train', 'drawn', 'settings', 'evaluate', 'ask', 'film', 'slim', 'demo']
 
 # %% ../nbs/13_commands.ipynb #6479c5c7
@@ -17,21 +17,25 @@ import typer
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
     help='Generative Actor-Critic: learn p(trajectory, return), then decide by asking it questions.')
 
+# %% ../nbs/13_commands.ipynb #cmdsp02
 def _finite(x): # float or None -> the same
     if x is None or math.isfinite(x) and abs(x)<1e38: return x
     raise typer.BadParameter(f'{x}: must be a finite number')
 
+# %% ../nbs/13_commands.ipynb #cmdsp05
 def _imported(names): # packages that register environments -> the same, imported
     if names:
         from gac.worlds import import_packages
         import_packages(names)
     return names
 
+# %% ../nbs/13_commands.ipynb #cmdsp06
 def _version(wanted):
     if not wanted: return
     print(f"gac {sys.modules['gac'].__version__}")
     raise typer.Exit()
 
+# %% ../nbs/13_commands.ipynb #cmdsp08
 @app.callback()
 def _top(version:Annotated[bool, typer.Option('--version', callback=_version, is_eager=True,
     help='say the version and end')]=False): pass
@@ -40,11 +44,14 @@ def _top(version:Annotated[bool, typer.Option('--version', callback=_version, is
 def _count(least, help): return Annotated[int, typer.Option(min=least, max=10**9, help=help)]
 def _real(help): return Annotated[Optional[float], typer.Option(callback=_finite, help=help)]
 
+# %% ../nbs/13_commands.ipynb #cmdsp10
 Dataset = Annotated[str, typer.Argument(help='shipped set, Minari id, Minari folder or D4RL .hdf5 file')]
 Out = Annotated[Path, typer.Option(help='run folder')]
 Seed = Annotated[int, typer.Option(min=0, max=2**31-1, help='training seed: initialisation, batches, noise')]
 EnvSeed = Annotated[int, typer.Option(min=0, max=2**31-1,
     help='first environment seed; from 10000 on for tables')]
+
+# %% ../nbs/13_commands.ipynb #cmdsp13
 Set = Annotated[Optional[list[str]], typer.Option('--set',
     help='any field of Fit or Arch, as name=value; repeatable')]
 Iterations = Annotated[Optional[int], typer.Option(min=1, max=10**9,
@@ -56,16 +63,20 @@ Minutes = Annotated[Optional[float], typer.Option(callback=_finite,
 Episodes = _count(1, 'episodes for each question')
 Threads = Annotated[int, typer.Option(min=1, max=1024, help='CPU threads')]
 Device = Annotated[Optional[str], typer.Option(help="'cpu' or 'cuda'; default: cuda if there is one")]
+
+# %% ../nbs/13_commands.ipynb #cmdsp16
 Question = Annotated[str, typer.Option(help='prior, target, improve or best')]
 Acting = Annotated[Optional[str], typer.Option(
     help="act on a 'sample' of the posterior, at its mean, 'mu', or on the 'average' over samples")]
+Folder = Annotated[Path, typer.Argument(help='run folder or shipped checkpoint')]
+
+# %% ../nbs/13_commands.ipynb #cmdsp18
 Env = Annotated[Optional[str], typer.Option(
     help="environment id, perhaps 'package:Name-v0'; it overrules what the data say")]
 EnvKwargs = Annotated[Optional[str], typer.Option(
     help="arguments of its constructor, as JSON: '{\"lamps\": 4}'")]
 Imports = Annotated[Optional[list[str]], typer.Option('--import', callback=_imported,
     help='package that registers environments; repeatable')]
-Folder = Annotated[Path, typer.Argument(help='run folder or shipped checkpoint')]
 
 # %% ../nbs/13_commands.ipynb #efa96cb3
 @app.command()
@@ -94,6 +105,7 @@ def writable(
     except OSError as e:
         raise PermissionError(f'{place} cannot be written ({e.strerror}): choose another --out') from None
 
+# %% ../nbs/13_commands.ipynb #cmdsp25
 def prepare(out, resume): # folder, bool
     "Refuse to write over a run, or to resume where there is none."
     from gac.folder import usable
@@ -172,6 +184,7 @@ def drawn(
         with writing(path) as f: draw(f)
     except Exception as e: warnings.warn(f'{path} could not be drawn: {type(e).__name__}: {str(e)[:200]}')
 
+# %% ../nbs/13_commands.ipynb #cmdsp28
 def _fitted(run, tau, out, every, tensorboard, first): # -> history, DataFrame
     from gac import train as t
     from gac.folder import interruptible
@@ -183,6 +196,7 @@ def _told(run, tau, team, threads): # before a training
     each = f' in each of {team.size} processes' if team else ''
     print(f'{run}\n{tau} on {run.model.head.lsd.device}, {threads} threads{each}')
 
+# %% ../nbs/13_commands.ipynb #cmdsp31
 def _closed(run, history, out): # after it
     from gac.train import curves
     last, took = history.elbo.tail(20).mean(), history.seconds.sum()
@@ -194,6 +208,7 @@ def _closed(run, history, out): # after it
 # %% ../nbs/13_commands.ipynb #2b0db598
 MAY_CHANGE = ('batch','k','noise','precision','compile') # of a run that is resumed: how it is computed
 
+# %% ../nbs/13_commands.ipynb #cmdsp33
 def _changed(run, pairs): # a run to resume, 'name=value' of what may change -> the run
     from dataclasses import replace
     new,_ = settings(pairs, run.model.arch.S, run.model.arch.A)
@@ -203,6 +218,7 @@ def _changed(run, pairs): # a run to resume, 'name=value' of what may change -> 
     run.cfg = replace(run.cfg, **{k:getattr(new,k) for k in names})
     return run
 
+# %% ../nbs/13_commands.ipynb #cmdsp35
 def _many(): # are there several of us?
     size = os.environ.get('WORLD_SIZE', '1')
     if size.isdigit(): return int(size)>1
@@ -217,6 +233,7 @@ def _fresh(dataset, tau, world, pairs, dev, fit): # -> Run
     env = _world(dataset, arch, *world)
     return new_run(tau, arch, cfg, dev, dataset=name_of(dataset), source=place, env=env)
 
+# %% ../nbs/13_commands.ipynb #cmdsp38
 def _world(dataset, arch, env, kwargs): # --env, --env-kwargs -> for the run: id, dict or None
     from gac.envs import check_spaces
     from gac.worlds import env_from, parse_kwargs
@@ -239,6 +256,7 @@ def _said(dataset, env): # as for `load`, what the user names -> what the file s
         if not env: raise
         warnings.warn(f'{e}: {env} is used')
 
+# %% ../nbs/13_commands.ipynb #cmdsp41
 def _short(config): # EnvConfig -> its id, if that says it all, else a dict for JSON
     import gymnasium as gym
     spec = gym.registry.get(config.id)
@@ -265,8 +283,10 @@ def settings(
         kw[known[k]][k] = _as(known[k].__dataclass_fields__[k].type, v, p)
     return Fit(**kw[Fit]), Arch(S, A, **kw[Arch])
 
+# %% ../nbs/13_commands.ipynb #cmdsp44
 BOOL = {'True':True, 'true':True, '1':True, 'False':False, 'false':False, '0':False}
 
+# %% ../nbs/13_commands.ipynb #cmdsp45
 def _as(kind, v, p): # text to the type of a field
     try: return BOOL[v] if kind is bool else kind(v)
     except (ValueError, KeyError):
@@ -306,6 +326,7 @@ def _given(name, reads, **options): # of a question or strategy; which options e
                          f"leave it out, or choose {others}")
     return given
 
+# %% ../nbs/13_commands.ipynb #cmdsp49
 def _asked(question, acting, options): # -> Ask, checked
     from gac import query as q
     if question not in q.QUESTIONS:
@@ -321,18 +342,21 @@ def _beside(run): # run folder, or its checkpoint -> the folder for what is made
     run = Path(run)
     return run.parent if run.absolute().name=='checkpoint' else run
 
+# %% ../nbs/13_commands.ipynb #cmdsp51
 def _loaded(run, device, threads): # -> Run
     from gac.core import pick_device, set_threads
     from gac.run import load_run
     set_threads(threads)
     return load_run(run, device=pick_device(device))
 
+# %% ../nbs/13_commands.ipynb #cmdsp53
 def _env(run, env=None, kwargs=None): # the environment asked for, or the run's own
     from gac.worlds import env_from, parse_kwargs
     got = env_from(run.meta.get('env'), env, parse_kwargs(kwargs), where='the run')
     if got is None: raise ValueError('the run does not say its environment; name it with --env')
     return got
 
+# %% ../nbs/13_commands.ipynb #cmdsp54
 def _must_act(dataset, env=None): # as for `load`; refuse, before training, what could not be acted in
     if env is None and _said(dataset, env) is None:
         raise ValueError(f'{dataset} does not say its environment; name it with --env')
@@ -348,6 +372,7 @@ def _report_one(rows, run, folder, question, episodes): # of `evaluate`
     drawn(folder/f'{question}.png', lambda f: _histogram(rows, run.y, f))
     print(f'written: {folder/question}.csv, .png')
 
+# %% ../nbs/13_commands.ipynb #cmdsp57
 def _histogram(rows, y, path): # predicted and achieved returns beside the data's
     import matplotlib.pyplot as plt
     fig,ax = plt.subplots(figsize=(6,3), layout='constrained')

@@ -13,25 +13,10 @@ pages = numbered+[index]*index.exists()
 each = pytest.mark.parametrize('nb', chapters, ids=lambda p: p.stem)
 read = pytest.mark.parametrize('nb', numbered, ids=lambda p: p.stem)
 every = pytest.mark.parametrize('nb', pages, ids=lambda p: p.stem)
+told = pytest.mark.parametrize('nb', [p for p in pages if p not in books], ids=lambda p: p.stem)
 EXPORT = re.compile(r'^#\|\s*exports?\b', re.M)
 SKIPPED = re.compile(r'^#\|\s*(slow|d4rl|gpu|eval:\s*false)\b', re.M)
 DEV_ONLY = {'nbdev','fastcore','execnb','ghapi'}
-
-# Chapters that do not keep a limit yet. Each must still fail it, so that this list cannot go stale; empty is the aim.
-NOT_YET = dict(
-    short='13_commands 13a_table_commands',
-    columns='',
-    statements='',
-    functions='',
-    paragraphs='',
-    code='',
-    tables='')
-
-def keeping(limit, pages):
-    "One case for each page; those named in `NOT_YET` have to fail."
-    late = pytest.mark.xfail(strict=True, raises=AssertionError, reason=f'{limit}: not yet')
-    cases = [pytest.param(p, marks=[late]*(p.stem in NOT_YET[limit].split()), id=p.stem) for p in pages]
-    return pytest.mark.parametrize('nb', cases)
 
 def load(nb): return [c|{'source': ''.join(c['source']).strip()} for c in json.loads(nb.read_text(encoding='utf-8'))['cells']]
 def cells(nb, kind): return [c['source'] for c in load(nb) if c['cell_type']==kind and c['source']]
@@ -47,18 +32,18 @@ def python(src): return '\n'.join(l for l in src.splitlines() if not re.match(r'
 
 # ---- Form
 
-@keeping('short', numbered)
+@read
 def test_cells_are_short(nb):
     n = sorted(len(s.splitlines()) for s in cells(nb,'code'))
     p90 = n[int(.9*len(n))-1]
     assert median(n)<=6 and p90<=20 and n[-1]<=50, f'median {median(n)}, p90 {p90}, max {n[-1]}'
 
-@keeping('code', numbered)
+@read
 def test_no_more_than_500_code_lines(nb):
     n = sum(len(s.splitlines()) for s in cells(nb,'code'))
     assert n<=500, f'{n} lines of code: two ideas, two notebooks'
 
-@keeping('columns', pages)
+@every
 def test_lines_have_at_most_110_columns(nb):
     long = [l for s in cells(nb,'code') for l in s.splitlines() if len(l)>110]
     assert not long, long
@@ -73,7 +58,7 @@ def test_parted():
     assert parted('ax.set();')==[] and parted("x = ';' # ;\n")==[] and parted('def f(): pass; return 1 # ;')
     assert parted('a = 1; b = 2\nc = 3')==['a = 1; b = 2']
 
-@keeping('statements', pages)
+@every
 def test_one_statement_a_line(nb):
     "The last cell, `import nbdev; nbdev.nbdev_export()`, is nbdev's own form."
     bad = [l for s in cells(nb,'code') for l in parted(s) if 'nbdev_export()' not in l]
@@ -89,7 +74,7 @@ def long_functions(src, most=25):
 def test_long_functions():
     assert list(long_functions('@f\ndef g():\n x = 1\n return x', 3))==['g'] and not list(long_functions('def g(): pass', 1))
 
-@keeping('functions', pages)
+@every
 def test_functions_have_at_most_25_lines(nb):
     long = [f for s in cells(nb,'code') for f in long_functions(s)]
     assert not long, long
@@ -109,7 +94,7 @@ def test_paragraphs():
     assert [numbers(p) for p in paragraphs(md)]==[['1'],[],[],['6']]
     assert numbers('45–60 to 1,000, .5 and 2.1; s0, eq. (2)')==['45','60','1,000','.5','2.1','2']
 
-@keeping('paragraphs', [p for p in pages if p not in books])
+@told
 def test_paragraphs_are_short_and_no_lists_of_numbers(nb):
     bad = []
     for p in (p for s in cells(nb,'markdown') for p in paragraphs(s)):
@@ -117,7 +102,7 @@ def test_paragraphs_are_short_and_no_lists_of_numbers(nb):
         if words>100 or n>10: bad.append(f'{words} words, {n} numbers: {p.strip()[:60]!r}')
     assert not bad, bad
 
-@keeping('tables', [p for p in pages if p not in books])
+@told
 def test_tables_have_at_most_fifteen_lines(nb):
     "Data lines of a table that a cell shows."
     bad = []
