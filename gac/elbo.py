@@ -29,7 +29,8 @@ def elbo_on(
 
 def _bound(model, la, ls, y, q, z, tau, ended=None): # sum of the terms of eq. (5), and the terms; tau.n steps
     ly,kl = model.log_prob_y(y, z), q.kl()
-    total, parts = la+ls+ly-kl, dict(actions=la, states=ls, ret=ly, kl=kl)
+    ls_w = getattr(getattr(model,'arch',None), 'transition_weight', 1.)*ls
+    total, parts = la+ls_w+ly-kl, dict(actions=la, states=ls, ret=ly, kl=kl)
     if getattr(model,'length',None) is None: return total, parts
     lasts = model.length.log_prob(tau.n, z, ended)
     return total+lasts, parts|dict(length=lasts)

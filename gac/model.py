@@ -34,11 +34,14 @@ class Arch:
     past_actions:bool=True     # with M>1: are past actions part of the context?
     eps:int=None               # width of each ε token, lifted to D by one linear map; None: D itself
     time:bool=False            # tell the generator which step of the episode it is?
+    transition_weight:float=1. # of log p(s_{t+1}|…) in the bound; 1 is eq. (5)
 
     def __post_init__(self):
         for k in ('S','A','D','tokens','heads','enc','dec','M','E'):
             if getattr(self,k)<1: raise ValueError(f'Arch.{k}={getattr(self,k)}: must be at least 1')
         if self.D%self.heads: raise ValueError(f'Arch.D={self.D} is not divisible by heads={self.heads}')
+        if not 0<=self.transition_weight<=1:
+            raise ValueError(f'Arch.transition_weight={self.transition_weight}: must lie between 0 and 1')
         if not self.sigma_y>0: raise ValueError(f'Arch.sigma_y={self.sigma_y}: must be positive')
 
     @property
