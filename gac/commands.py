@@ -53,7 +53,7 @@ EnvSeed = Annotated[int, typer.Option(min=0, max=2**31-1,
 
 # %% ../nbs/13_commands.ipynb #cmdsp13
 Set = Annotated[Optional[list[str]], typer.Option('--set',
-    help='any field of Fit or Arch, as name=value; repeatable')]
+    help='any field of Fit or Arch, as name=value; repeatable; recipe=none: their own defaults')]
 Iterations = Annotated[Optional[int], typer.Option(min=1, max=10**9,
     help='batches; default: until the bound of held-out trajectories stops rising')]
 Minutes = Annotated[Optional[float], typer.Option(callback=_finite,
@@ -267,19 +267,23 @@ def _short(config): # EnvConfig -> its id, if that says it all, else a dict for 
 
 # %% ../nbs/13_commands.ipynb #b7f12a3b
 def settings(
-    pairs,         # ['name=value', …]
+    pairs,         # ['name=value', …]; 'recipe=none' leaves the recipe out
     S, A,          # state and action dimension of the data
     **fit,         # fields of Fit that were given otherwise
 )->tuple:          # Fit, Arch
-    "Fit and Arch from name=value pairs."
+    "The recipe, changed by name=value pairs."
     from gac.model import Arch
-    from gac.run import Fit
-    kw, arch = {Fit:fit, Arch:{}}, [k for k in Arch.__dataclass_fields__ if k not in ('S','A')]
+    from gac.run import RECIPE, Fit
+    arch = [k for k in Arch.__dataclass_fields__ if k not in ('S','A')]
     known = {k:Fit for k in Fit.__dataclass_fields__}|{k:Arch for k in arch}
+    kw = {Fit:{}, Arch:{}}
+    for k,v in RECIPE.items(): kw[known[k]] |= {} if 'recipe=none' in pairs else {k:v}
+    kw[Fit] |= fit
     for p in pairs:
         k,_,v = p.partition('=')
+        if p=='recipe=none': continue
         if k not in known or not v:
-            raise ValueError(f'--set {p}: use name=value with one of {", ".join(known)}')
+            raise ValueError(f'--set {p}: use name=value with one of {", ".join(known)}, or recipe=none')
         kw[known[k]][k] = _as(known[k].__dataclass_fields__[k].type, v, p)
     return Fit(**kw[Fit]), Arch(S, A, **kw[Arch])
 
@@ -452,7 +456,7 @@ def slim(
 def demo(
     out:Out=Path('runs/demo'),
     dataset:Annotated[str, typer.Option(help='a shipped set')]='gac/hopper/medium-replay-mini-v0',
-    iterations:Iterations=1500, episodes:Episodes=100, seed:Seed=0, threads:Threads=1,
+    iterations:Iterations=400, episodes:Episodes=100, seed:Seed=0, threads:Threads=1,
     resume:Annotated[bool, typer.Option('--resume', help='continue an interrupted demo')]=False,
     clone_steps:_count(1, 'gradient steps of the cloned reference')=8000,
 ):

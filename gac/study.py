@@ -450,7 +450,7 @@ def arguments(
     n = trial.user_attrs['iterations']
     named = {k:v for k,v in (search.fixed|trial.params).items() if v is not None}
     if search.run: named = {k:v for k,v in named.items() if searchable[k] is Fit} # it keeps its architecture
-    first = f'--set iterations={n}' if search.run else f'--iterations {n}'
+    first = f'--set iterations={n}' if search.run else f'--iterations {n} --set recipe=none'
     return ' '.join([first, *(f'--set {k}={v}' for k,v in named.items())])
 
 def command(

@@ -1,5 +1,5 @@
 for sigma in 0.03 0.1 0.3 1; do for s in 0 1 2; do
-  gac train gac/hopper/medium-replay-mini-v0 --out runs/sigma-$sigma-$s --iterations 600 --seed $s --set sigma_y=$sigma
+  gac train gac/hopper/medium-replay-mini-v0 --out runs/sigma-$sigma-$s --iterations 600 --set recipe=none --seed $s --set sigma_y=$sigma
 done; done
 python - <<'PY'
 import pandas as pd

@@ -1,4 +1,4 @@
-for s in 1 2; do gac train gac/hopper/medium-replay-mini-v0 --out runs/cal-$s --iterations 1500 --seed $s; done
+for s in 1 2; do gac train gac/hopper/medium-replay-mini-v0 --out runs/cal-$s --iterations 1500 --set recipe=none --seed $s; done
 python - <<'PY'
 import pandas as pd
 from gac.core import data_root

@@ -1,6 +1,6 @@
 # --quantile .95 is said for the control too: its `improve` is asked with it
 for s in 0 1 2 3 4; do
-  gac train gac/hopper/medium-replay-mini-v0 --out runs/h-$s --seed $s --iterations 600
+  gac train gac/hopper/medium-replay-mini-v0 --out runs/h-$s --seed $s --iterations 600 --set recipe=none
   gac online runs/h-$s --strategy control --quantile .95 --table online
   gac online runs/h-$s --quantile .95 --elite start --table online --label "adaptive, elite fixed" --out runs/h-$s/online-elite
 done
