@@ -12,7 +12,7 @@ from gac.cli import _refits, settings
 from gac.envs import point_mass_data
 from gac.model import Arch
 from gac.online import Online
-from gac.run import load_run
+from gac.run import RECIPE, Fit, load_run, recipe
 
 MINI = 'gac/hopper/medium-replay-mini-v0'
 SMALL = [x for k in ('D=16','heads=2','tokens=1','enc=1','dec=1','batch=4','k=4','inner_steps=1','outer_steps=1') for x in ('--set',k)]
@@ -203,6 +203,14 @@ def test_settings():
     fit, arch = settings(['batch=8','clip=.5','warm=false','D=16','heads=2','transition=True','draw=sqrt'], 3, 2, seed=4, iterations=9)
     assert (fit.batch,fit.clip,fit.warm,fit.draw,fit.seed,fit.iterations)==(8,.5,False,'sqrt',4,9)
     assert (arch.S,arch.A,arch.D,arch.heads,arch.transition)==(3,2,16,2,True)
+
+def test_settings_begin_with_the_recipe():
+    assert settings([], 3, 2, seed=4)==recipe(3, 2, seed=4)
+    assert settings(['recipe=none'], 3, 2)==(Fit(), Arch(3,2))
+    assert settings(['draw=good','tokens=3'], 3, 2)==recipe(3, 2, draw='good', tokens=3)
+    fit, arch = settings([], 3, 2)
+    assert all(RECIPE[k]==getattr(arch if hasattr(arch,k) else fit, k) for k in RECIPE)
+    with pytest.raises(ValueError, match='recipe=none'): settings(['recipe=mine'], 3, 2)
 
 def test_info(capsys, shelf):
     quiet('info', shelf/'whole.hdf5'); out = capsys.readouterr().out
