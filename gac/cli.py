@@ -353,7 +353,8 @@ Trials = Annotated[Path, typer.Option(help='folder of the journal and of slim ch
 Storage = Annotated[Optional[str], typer.Option(help='FILE.log, sqlite:///FILE.db or the URL of a '
     'database; default: OUT/tune.log')]
 Study = Annotated[Optional[str], typer.Option(help='name of the study, before -PHASE')]
-TuneTable = Annotated[Optional[str], typer.Option('--table', callback=_name, help='rows: data/results/TABLE.csv')]
+TuneTable = Annotated[Optional[str], typer.Option('--table', callback=_name,
+    help='rows: data/results/TABLE.csv')]
 
 # %% ../nbs/13a_table_commands.ipynb #clisp38
 @app.command()
