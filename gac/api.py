@@ -26,7 +26,7 @@ from .critic import Belief
 from .folder import interruptible
 from .model import Arch
 from .query import QUESTIONS, Ask, PlanPolicy, asker, bounds
-from .run import Fit, Run, check_data, load_run, new_run, resumable, save_run
+from .run import Fit, Run, check_data, load_run, new_run, recipe, resumable, save_run
 from .train import fit
 from .worlds import EnvConfig, VectorAction, check_spaces, env_from, make_env
 
@@ -57,8 +57,8 @@ def _settings(tau, put)->tuple: # data, fields that were given -> Arch, Fit
         if k in kinds: continue
         near = difflib.get_close_matches(k, kinds, 1) or ['iterations']
         raise ValueError(f'train(…, {k}={put[k]!r}): there is no such setting; did you mean {near[0]}?')
-    of = lambda kind: {k:v for k,v in put.items() if kinds[k] is kind}
-    return Arch(S, A, **of(Arch)), Fit(**of(Fit))
+    cfg, arch = recipe(S, A, **put)
+    return arch, cfg
 
 # %% ../nbs/13c_api.ipynb #3b63d835
 def _remembered(tau, env)->Any: # data, as the user names it -> id or dict for the run; None: none
