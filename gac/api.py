@@ -25,7 +25,7 @@ from .core import Trajectories, pick_device
 from .critic import Belief
 from .folder import interruptible
 from .model import Arch
-from .query import QUESTIONS, Ask, PlanPolicy, asker, bounds
+from .query import QUESTIONS, Ask, PlanPolicy, acting_of, asker, bounds
 from .run import Fit, Run, check_data, load_run, new_run, recipe, resumable, save_run
 from .train import fit
 from .worlds import EnvConfig, VectorAction, check_spaces, env_from, make_env
@@ -196,7 +196,7 @@ def policy(
     "A policy for one robot, numpy in and out."
     cfg, run = _asked(question, ask), _run(run)
     world = _world(run, env)
-    how = 'sample' if question=='prior' else acting or QUESTIONS[question].acting
+    how = 'sample' if question=='prior' else acting or acting_of(run.model.arch, question)
     low = high = shown = acts = None
     if world is not None:
         check_spaces(world, run.model.arch.S, run.model.arch.A)

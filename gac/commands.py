@@ -434,7 +434,7 @@ def film(
     from gac.envs import check_spaces
     world = _env(r, env, env_kwargs)
     check_spaces(world, r.model.arch.S, r.model.arch.A)
-    acting = 'sample' if question=='prior' else acting or q.ACTING[question]
+    acting = 'sample' if question=='prior' else acting or q.acting_of(r.model.arch, question)
     pol = q.PlanPolicy(r.model, q.asker(r,question,cfg,seed), acting, seed, *q.bounds(world))
     print(f'written: {f.film(world, pol, out, seed, progress=True)}')
 
@@ -468,17 +468,20 @@ def demo(
     from gac.run import load_run
     run = load_run(out)
     env, tau = _env(run), data.load(dataset)
-    rows = c.with_clone(c.compare(run, env, episodes), tau, env, episodes, steps=clone_steps)
+    asked = c.compare(run, env, episodes, actings=('sample','average'))
+    rows = c.with_clone(asked, tau, env, episodes, steps=clone_steps)
     _report(rows, run, out)
 
 # %% ../nbs/13_commands.ipynb #d6ae75d0
 def _report(rows, run, out): # rows.csv, table.csv, returns.png, and the table on the terminal
     from gac import compare as c
     from gac.core import writing
+    from gac.query import QUESTIONS, acting_of
     from gac.rows import table
     tab = table(rows, run.y.numpy()).round(2)
     with writing(out/'rows.csv') as f: rows.round(3).to_csv(f, index=False)
     with writing(out/'table.csv') as f: tab.to_csv(f)
     print(f'{tab.to_string()}\ndata: mean {run.y.mean():.0f}, best {run.y.max():.0f}')
-    drawn(out/'returns.png', lambda f: c.picture(rows, run.y.numpy()).figure.savefig(f, dpi=110))
+    how = {q:acting_of(run.model.arch, q) for q in QUESTIONS}
+    drawn(out/'returns.png', lambda f: c.picture(rows, run.y.numpy(), acting=how).figure.savefig(f, dpi=110))
     print(f'written: {out}/returns.png, table.csv, rows.csv')

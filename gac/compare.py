@@ -17,7 +17,7 @@ from .core import data_root, generator
 from .critic import Belief
 from .elbo import elbo
 from .envs import make_env, rollout
-from .query import ACTING, QUESTIONS, Ask, PlanPolicy, asker, bounds, evaluate
+from .query import ACTING, QUESTIONS, Ask, PlanPolicy, acting_of, asker, bounds, evaluate
 from .rows import as_rows, save_rows
 from .worlds import env_from
 
@@ -171,7 +171,8 @@ def timing(
     seed:int=10_000,   # first environment seed
 )->dict:               # seconds, wall clock
     "Seconds of planning, of acting, and of the simulator alone."
-    pol = PlanPolicy(run.model, asker(run,question,seed=seed), ACTING[question], seed, *bounds(env))
+    pol = PlanPolicy(run.model, asker(run,question,seed=seed), acting_of(run.model.arch,question), seed,
+        *bounds(env))
     begun = time.perf_counter()
     tau = rollout(env, pol, n, seed)
     acting = time.perf_counter()-begun-pol.plan_seconds

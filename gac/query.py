@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['QUESTIONS', 'READS', 'ACTING', 'Ask', 'Question', 'register', 'targets', 'log_posterior', 'expected_return',
-           'objective', 'ask', 'start', 'PlanPolicy', 'seen_by', 'asker', 'bounds', 'evaluate']
+           'objective', 'ask', 'start', 'PlanPolicy', 'seen_by', 'asker', 'bounds', 'acting_of', 'evaluate']
 
 # %% ../nbs/07_query.ipynb #03d9d4b6
 import math, time, warnings
@@ -54,6 +54,7 @@ class Question:
     goal:object=None     # (n, y, cfg, gen) -> (n,) returns to aim for; None: it aims for none
     colour:str='C5'      # in every picture
     acting:str='sample'  # how its answer is acted upon unless told otherwise: see `PlanPolicy`
+    short:str=None       # the same where plans are short, `Arch.eps`; None: no difference
 
 # %% ../nbs/07_query.ipynb #d647e20e
 QUESTIONS = {} # name -> Question, in the order of tables
@@ -115,12 +116,12 @@ def expected_return(model, s0, q, noise, goal, cfg): # -> (R,)
 # %% ../nbs/07_query.ipynb #qrec0002
 register('prior', Question('what would the data do?', colour='0.45'))
 register('target', Question('what leads to this return?', ('target','width','steps'), log_posterior,
-    lambda n,y,cfg,gen: targets('target',n,y,cfg,gen), 'C1'))
+    lambda n,y,cfg,gen: targets('target',n,y,cfg,gen), 'C1', short='average'))
 register('improve', Question('what leads to a little more than a good episode?',
     ('quantile','delta_y','width','steps'), log_posterior,
     lambda n,y,cfg,gen: targets('improve',n,y,cfg,gen), 'C2'))
 register('best', Question('what has the highest expected return?', ('lam','width','steps'), expected_return,
-    colour='C0'))
+    colour='C0', short='average'))
 READS = _Each('uses')    # fields of `Ask` each question looks at
 ACTING = _Each('acting') # how each is acted upon unless told otherwise
 
@@ -296,6 +297,16 @@ def bounds(env): # environment id or factory -> low, high (A,): what it executes
     made.close()
     return torch.as_tensor(box.low), torch.as_tensor(box.high)
 
+# %% ../nbs/07_query.ipynb #actof000
+def acting_of(
+    arch,          # Arch
+    question:str,  # its name
+)->str:            # 'mu', 'sample' or 'average'
+    "How an answer is acted upon unless told otherwise."
+    q = QUESTIONS.get(question)
+    if q is None: return 'mu'
+    return q.short or q.acting if arch.eps else q.acting
+
 # %% ../nbs/07_query.ipynb #daebe31f
 def evaluate(
     run:Run,            # a trained run
@@ -303,14 +314,14 @@ def evaluate(
     question:str,       # its name
     n:int=100,          # episodes
     seed:int=10_000,    # environment seeds seed..seed+n-1; below 10000 for choosing, from there on for tables
-    acting:str=None,    # 'mu', 'sample' or 'average'; None: the question's own; the prior is always sampled
+    acting:str=None,    # 'mu', 'sample' or 'average'; None: as `acting_of` says; the prior is always sampled
     cfg:Ask=Ask(),      # settings
     planner=None,       # another planner than the question's
     stage=0,            # fine-tuning stage, for the rows
     workers:int=1,      # processes that act; plans are made in this one
 )->pd.DataFrame:        # one row per episode: predicted and achieved return, environment units
     "Ask, act, and compare: the return that the model predicts of its plan, and the return achieved."
-    acting = 'sample' if question=='prior' else acting or ACTING.get(question, 'mu')
+    acting = 'sample' if question=='prior' else acting or acting_of(run.model.arch, question)
     check_spaces(env, run.model.arch.S, run.model.arch.A)
     dev = run.model.head.lsd.device
     low, high = (x.to(dev) for x in bounds(env))
