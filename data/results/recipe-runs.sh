@@ -1,0 +1,2 @@
+# made together with recipe.csv
+exec bash "$(dirname "$0")/recipe.sh"

@@ -1,0 +1,31 @@
+# Ten training seeds of the recipe on both shipped sets, 100 episodes of the table each; what is there is not made again.
+python - <<'PY'
+import time
+from pathlib import Path
+import pandas as pd
+from gac.core import data_root, set_threads, versions
+from gac.data import env_of, load
+from gac.query import evaluate
+from gac.rows import save_rows
+from gac.run import load_run, new_run, recipe
+from gac.train import fit
+set_threads(1)
+to, same = data_root()/'results', ('dataset','method','question','acting','train_seed','env_seed')
+for s in range(10):
+    for d in ('hopper','walker2d'):
+        name, out = f'gac/{d}/medium-replay-mini-v0', Path(f'runs/recipe-{d}-{s}')
+        if (out/'rows.csv').exists(): continue
+        tau = load(name)
+        cfg, arch = recipe(tau.s.shape[1], tau.a.shape[1], iterations=400, seed=s)
+        run = load_run(out) if (out/'checkpoint').is_dir() else new_run(tau, arch, cfg, dataset=name, env=env_of(name))
+        whole, start = run.i==0, time.process_time()
+        fit(run, tau, out, every=100, progress=False)
+        took = time.process_time()-start
+        asked = ('best','average'), ('best','sample'), ('target','average'), ('prior','sample')
+        rows = pd.concat([evaluate(run, run.meta['env'], q, acting=a) for q,a in asked]).assign(method='GAC, recipe')
+        save_rows(rows, to/'recipe.csv', same=same, then='env_seed')
+        one = dict(dataset=name, method='GAC, recipe', train_seed=s, batches=run.i, cpu_seconds=round(took,1) if whole else None)
+        one |= dict(device='cpu', threads=1, versions=versions())
+        save_rows(pd.DataFrame([one]), to/'recipe-runs.csv', same=('dataset','method','train_seed'), then='batches')
+        rows.to_csv(out/'rows.csv')
+PY
