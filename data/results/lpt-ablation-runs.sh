@@ -1,0 +1,2 @@
+# made together with lpt-ablation.csv
+exec bash "$(dirname "$0")/lpt-ablation.sh"
