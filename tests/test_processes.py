@@ -15,7 +15,7 @@ from gac.run import Fit, load_run, new_run, save_run
 from gac.train import Draws, fit
 
 many = pytest.mark.skipif(not os.environ.get('GAC_TORCHRUN'), reason='starts many processes; set GAC_TORCHRUN=1')
-SMALL = [x for k in ('D=16','heads=2','tokens=1','enc=1','dec=1','batch=9','k=4','inner_steps=2','outer_steps=2') for x in ('--set',k)]
+SMALL = [x for k in ('recipe=none','D=16','heads=2','tokens=1','enc=1','dec=1','batch=9','k=4','inner_steps=2','outer_steps=2') for x in ('--set',k)]
 KW = dict(batch=9, k=4, inner_steps=2, outer_steps=2, noise='keyed')
 TINY = dict(D=16, heads=2, tokens=1, enc=1, dec=1)
 
