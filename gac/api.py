@@ -24,9 +24,8 @@ from .commands import _short, prepare
 from .core import Trajectories, pick_device
 from .critic import Belief
 from .folder import interruptible
-from .model import Arch
 from .query import QUESTIONS, Ask, PlanPolicy, acting_of, asker, bounds
-from .run import Fit, Run, check_data, load_run, new_run, recipe, resumable, save_run
+from .run import FIELDS, Run, check_data, load_run, new_run, recipe, resumable, save_run
 from .train import fit
 from .worlds import EnvConfig, VectorAction, check_spaces, env_from, make_env
 
@@ -50,15 +49,13 @@ def from_arrays(
     return gac.layouts.from_arrays(states, actions, rewards, returns)
 
 # %% ../nbs/13c_api.ipynb #370caba7
-def _settings(tau, put)->tuple: # data, fields that were given -> Arch, Fit
+def _settings(tau, put)->tuple: # data, fields that were given -> Fit, Arch
     S, A = tau.s.shape[1], tau.a.shape[1]
-    kinds = {f.name:k for k in (Fit,Arch) for f in fields(k) if f.name not in ('S','A')}
     for k in put:
-        if k in kinds: continue
-        near = difflib.get_close_matches(k, kinds, 1) or ['iterations']
+        if k in FIELDS: continue
+        near = difflib.get_close_matches(k, FIELDS, 1) or ['iterations']
         raise ValueError(f'train(…, {k}={put[k]!r}): there is no such setting; did you mean {near[0]}?')
-    cfg, arch = recipe(S, A, **put)
-    return arch, cfg
+    return recipe(S, A, **put)
 
 # %% ../nbs/13c_api.ipynb #3b63d835
 def _remembered(tau, env)->Any: # data, as the user names it -> id or dict for the run; None: none
@@ -104,7 +101,7 @@ def train(
     if out is not None: prepare(out, resume)
     if resume: run = _gone_on(out, tau, [*settings, *['env']*(env is not None)], dev)
     else:
-        arch, cfg = _settings(tau, settings)
+        cfg, arch = _settings(tau, settings)
         run = new_run(tau, arch, cfg, dev, dataset=name, env=_remembered(tau, env))
     return _fitted(run, tau.to(dev), out, progress)
 

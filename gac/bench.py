@@ -19,9 +19,8 @@ from .baselines import dt, systems
 from .core import name_of, pick_device, set_threads, versions, writing
 from .envs import rollout
 from .folder import locked
-from .model import Arch
 from .rows import as_rows, save_rows
-from .run import Fit, load_run, new_run
+from .run import load_run, new_run, recipe
 
 # %% ../nbs/11_bench.ipynb #c3d7025e
 @dataclass(frozen=True)
@@ -56,12 +55,9 @@ def _pairs(text): # 'name=value name=value' -> dict
     return {k:_value(v) for k,_,v in parts}
 
 # %% ../nbs/11_bench.ipynb #cadf4559
-def _ours(given, seed): # settings -> Fit, fields of Arch
-    at = {f.name:'fit' for f in fields(Fit)}|{f.name:'arch' for f in fields(Arch) if f.name not in ('S','A')}
-    odd = sorted(set(given)-set(at))
-    if odd: raise ValueError(f"GAC has no setting {odd[0]!r}; it has {', '.join(at)}")
-    fit, arch = ({k:v for k,v in given.items() if at[k]==w} for w in ('fit','arch'))
-    return Fit(**(dict(seed=seed)|fit)), arch
+def _ours(given, seed): # settings -> the same and the seed, checked
+    recipe(1, 1, **given)
+    return dict(seed=seed)|given
 
 # %% ../nbs/11_bench.ipynb #6b77d230
 def configured(
@@ -144,11 +140,11 @@ def _jobs(path, lines, files): # dicts of texts -> jobs
 
 # %% ../nbs/11_bench.ipynb #3c2cbc6d
 def _fit_ours(job, cfg, tau, folder, device): # GAC -> rows of its questions, steps
-    (fit, arch), out, env = cfg, folder/'run', data.env_of(job.dataset)
+    out, env = folder/'run', data.env_of(job.dataset)
     if (out/'checkpoint').is_dir(): run = load_run(out, device=device)
     else:
-        shape = Arch(tau.s.shape[1], tau.a.shape[1], **arch)
-        run = new_run(tau, shape, fit, device, dataset=name_of(job.dataset), source=job.dataset, env=env)
+        fit, arch = recipe(tau.s.shape[1], tau.a.shape[1], **cfg)
+        run = new_run(tau, arch, fit, device, dataset=name_of(job.dataset), source=job.dataset, env=env)
     train.fit(run, tau.to(device), out, progress=False)
     return run, run.i
 

@@ -272,20 +272,15 @@ def settings(
     **fit,         # fields of Fit that were given otherwise
 )->tuple:          # Fit, Arch
     "The recipe, changed by name=value pairs."
-    from gac.model import Arch
-    from gac.run import RECIPE, Fit
-    arch = [k for k in Arch.__dataclass_fields__ if k not in ('S','A')]
-    known = {k:Fit for k in Fit.__dataclass_fields__}|{k:Arch for k in arch}
-    kw = {Fit:{}, Arch:{}}
-    for k,v in RECIPE.items(): kw[known[k]] |= {} if 'recipe=none' in pairs else {k:v}
-    kw[Fit] |= fit
+    from gac.run import FIELDS, RECIPE, recipe
+    given, base = dict(fit), {} if 'recipe=none' in pairs else RECIPE
     for p in pairs:
         k,_,v = p.partition('=')
         if p=='recipe=none': continue
-        if k not in known or not v:
-            raise ValueError(f'--set {p}: use name=value with one of {", ".join(known)}, or recipe=none')
-        kw[known[k]][k] = _as(known[k].__dataclass_fields__[k].type, v, p)
-    return Fit(**kw[Fit]), Arch(S, A, **kw[Arch])
+        if k not in FIELDS or not v:
+            raise ValueError(f'--set {p}: use name=value with one of {", ".join(FIELDS)}, or recipe=none')
+        given[k] = _as(FIELDS[k].__dataclass_fields__[k].type, v, p)
+    return recipe(S, A, base, **given)
 
 # %% ../nbs/13_commands.ipynb #cmdsp44
 BOOL = {'True':True, 'true':True, '1':True, 'False':False, 'false':False, '0':False}
