@@ -9,8 +9,8 @@ __all__ = ['COLUMNS', 'as_rows', 'save_rows', 'gain', 'table', 'paired_interval'
 from pathlib import Path
 import numpy as np
 import pandas as pd
+import scipy
 import torch
-from scipy import stats
 from .core import Trajectories, versions, writing
 from .data import has_reference, normalised
 
@@ -117,7 +117,7 @@ def paired_interval(
     first, second = both.iloc[:len(wide[0])].to_numpy(), both.iloc[len(wide[0]):].to_numpy()
     seeds = first.mean(1)-(second.mean(1) if same_start else second.mean())
     variance, df = _variance([first-second] if same_start else [first,second])
-    half = float(stats.t.ppf(.5+level/2, df)*variance**.5)
+    half = float(scipy.stats.t.ppf(.5+level/2, df)*variance**.5)
     mean = float(first.mean()-second.mean())
     return dict(mean=mean, low=mean-half, high=mean+half, seeds=seeds.round(2).tolist(), holds=mean-half>0)
 

@@ -21,8 +21,8 @@ from pathlib import Path
 # %% ../nbs/09_tune.ipynb #ex000001
 import numpy as np
 import pandas as pd
+import scipy
 import torch
-from scipy.stats import spearmanr
 from torch import Tensor
 from .core import Trajectories, generator, name_of, versions
 from .data import load
@@ -374,5 +374,5 @@ def rank_correlation(
     if len(x)<4: raise ValueError(f'{len(x)} trials: a rank correlation needs at least 4')
     drawn = np.random.default_rng(seed).integers(len(x), size=(draws,len(x)))
     drawn = [i for i in drawn if np.ptp(x[i])>0 and np.ptp(y[i])>0]
-    low,high = np.percentile([spearmanr(x[i],y[i]).statistic for i in drawn], [2.5,97.5])
-    return dict(rho=float(spearmanr(x,y).statistic), low=float(low), high=float(high), n=len(x))
+    low,high = np.percentile([scipy.stats.spearmanr(x[i],y[i]).statistic for i in drawn], [2.5,97.5])
+    return dict(rho=float(scipy.stats.spearmanr(x,y).statistic), low=float(low), high=float(high), n=len(x))
