@@ -463,7 +463,7 @@ def demo(
     from gac.run import load_run
     run = load_run(out)
     env, tau = _env(run), data.load(dataset)
-    asked = c.compare(run, env, episodes, actings=('sample','average'))
+    asked = c.compare(run, env, episodes, actings=(None,))
     rows = c.with_clone(asked, tau, env, episodes, steps=clone_steps)
     _report(rows, run, out)
 

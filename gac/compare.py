@@ -28,11 +28,21 @@ def compare(
     n:int=100,        # episodes for each question
     seed:int=10_000,  # environment seeds from here on
     cfg:Ask=Ask(),    # settings of all questions
-    actings=('sample','mu'), # how to act on the posterior
+    actings=('sample','mu'), # how to act on the posterior; None: as `acting_of` says
 )->pd.DataFrame:      # result rows, one per episode
-    "Ask all four questions and act on each answer."
-    asked = [('prior','sample')]+[(q,a) for q in QUESTIONS if q!='prior' for a in actings]
-    return pd.concat([evaluate(run, env, q, n, seed, a, cfg) for q,a in asked], ignore_index=True)
+    "Ask all four questions, each once, and act on each answer."
+    def act_on(q, actings):
+        planner = _once(asker(run, q, cfg, seed))
+        return [evaluate(run, env, q, n, seed, a, cfg, planner) for a in actings]
+    asked = {q:('sample',) if q=='prior' else actings for q in ('prior',*QUESTIONS)}
+    return pd.concat([r for q,a in asked.items() for r in act_on(q,a)], ignore_index=True)
+
+def _once(planner): # a planner that is asked once: the initial states are the same for every acting
+    told = []
+    def plan(s0):
+        if not told: told.append(planner(s0))
+        return told[0]
+    return plan
 
 # %% ../nbs/07c_compare.ipynb #f6ce73a2
 def with_clone(

@@ -278,7 +278,7 @@ def test_demo(tmp_path):
     assert r.returncode==0, r.stderr[-500:]
     assert {'table.csv','rows.csv','returns.png','curves.png','checkpoint'}<={p.name for p in (tmp_path/'d').iterdir()}
     rows, table = pd.read_csv(tmp_path/'d'/'rows.csv', keep_default_na=False, na_values=['']), pd.read_csv(tmp_path/'d'/'table.csv')
-    assert len(rows)==16 and len(table)==8 and set(rows.method)=={'GAC','clone-10%'} and rows.env_seed.isin([10_000,10_001]).all()
+    assert len(rows)==10 and len(table)==5 and set(rows.method)=={'GAC','clone-10%'} and rows.env_seed.isin([10_000,10_001]).all()
     assert np.isfinite(rows[['achieved','normalised']]).all().all() and {'predicted','achieved','g','normalised','std'}<=set(table)
     assert (tmp_path/'d'/'returns.png').stat().st_size>10_000 and 'best' in r.stdout and str(tmp_path/'d') in r.stdout
     assert {p.name for p in tmp_path.iterdir()}=={'d'}
