@@ -20,7 +20,7 @@ from gymnasium.envs.registration import EnvSpec
 
 # %% ../nbs/13c_api.ipynb #3550cfda
 import gac.critic, gac.data, gac.layouts, gac.query
-from .commands import _short, prepare
+from .commands import env_record, prepare
 from .core import Trajectories, pick_device
 from .critic import Belief
 from .folder import interruptible
@@ -65,7 +65,7 @@ def _remembered(tau, env)->Any: # data, as the user names it -> id or dict for t
         raise ValueError(f'env={env!r}: a run remembers its environment by an id; gymnasium.register it, '
                          'or train without env and give it to evaluate and policy')
     check_spaces(config, tau.s.shape[1], tau.a.shape[1])
-    return _short(config)
+    return env_record(config)
 
 # %% ../nbs/13c_api.ipynb #25330377
 def _fitted(run, tau, out, progress): # Run, Trajectories, folder or None, bool

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['app', 'Dataset', 'Out', 'Seed', 'EnvSeed', 'Set', 'Iterations', 'Minutes', 'Episodes', 'Threads', 'Device',
            'Question', 'Acting', 'Folder', 'Env', 'EnvKwargs', 'Imports', 'MAY_CHANGE', 'BOOL', 'info', 'writable',
-           'prepare', 'train', 'drawn', 'settings', 'evaluate', 'ask', 'film', 'slim', 'demo']
+           'prepare', 'train', 'drawn', 'env_record', 'settings', 'evaluate', 'ask', 'film', 'slim', 'demo']
 
 # %% ../nbs/13_commands.ipynb #6479c5c7
 import math, os, sys, warnings
@@ -83,8 +83,9 @@ Imports = Annotated[Optional[list[str]], typer.Option('--import', callback=_impo
 def info(dataset:Dataset, env:Env=None, imports:Imports=None):
     "What a data set holds: episodes, steps, returns, environment, where it comes from."
     from gac.data import describe
-    for k,v in describe(dataset, env).items():
-        print(f'{k:>12}  {v:.2f}' if isinstance(v,float) else f'{k:>12}  {v}')
+    told = describe(dataset, env)
+    told['env'] = told['env'] or 'none recorded: a rollout needs one, by --env; training and questions do not'
+    for k,v in told.items(): print(f'{k:>12}  {v:.2f}' if isinstance(v,float) else f'{k:>12}  {v}')
 
 # %% ../nbs/13_commands.ipynb #051893ef
 def writable(
@@ -246,7 +247,7 @@ def _world(dataset, arch, env, kwargs): # --env, --env-kwargs -> for the run: id
     except ValueError as e:
         if env or not str(e).startswith('cannot make'): raise
         warnings.warn(f'{e}. Training needs none; to act in it, name it with --env')
-    return _short(got)
+    return env_record(got)
 
 # %% ../nbs/13_commands.ipynb #cmdenv01
 def _said(dataset, env): # as for `load`, what the user names -> what the file says of its environment
@@ -257,7 +258,10 @@ def _said(dataset, env): # as for `load`, what the user names -> what the file s
         warnings.warn(f'{e}: {env} is used')
 
 # %% ../nbs/13_commands.ipynb #cmdsp41
-def _short(config): # EnvConfig -> its id, if that says it all, else a dict for JSON
+def env_record(
+    config, # EnvConfig
+)->str:     # its id, if that says it all; else a dict for JSON
+    "What a run remembers of its environment."
     import gymnasium as gym
     spec = gym.registry.get(config.id)
     usual = spec and config.max_episode_steps in (None, spec.max_episode_steps or -1)
@@ -352,7 +356,8 @@ def _loaded(run, device, threads): # -> Run
 def _env(run, env=None, kwargs=None): # the environment asked for, or the run's own
     from gac.worlds import env_from, parse_kwargs
     got = env_from(run.meta.get('env'), env, parse_kwargs(kwargs), where='the run')
-    if got is None: raise ValueError('the run does not say its environment; name it with --env')
+    if got is None:
+        raise ValueError('the run does not say its environment, and a rollout needs one: name it with --env')
     return got
 
 # %% ../nbs/13_commands.ipynb #cmdsp54

@@ -7,7 +7,7 @@ __all__ = ['read_minari', 'save', 'local_sets', 'load', 'rewards', 'recorded_env
            'from_arrays', 'read_d4rl', 'Standardizer', 'denormalised', 'has_reference', 'normalised', 'reference']
 
 # %% ../nbs/01_data.ipynb #2237a774
-import contextlib, difflib, hashlib, io, os, re, shutil, socket, tempfile, warnings
+import contextlib, copy, difflib, hashlib, io, os, re, shutil, socket, tempfile, warnings
 from dataclasses import fields
 from pathlib import Path
 import h5py
@@ -66,12 +66,13 @@ def read_minari(folder)->Trajectories: # of a Minari set
 def _spaces(tau, env)->dict: # trajectories, environment or None -> spaces that Minari cannot ask it for
     import gymnasium as gym
     S, A = tau.s.shape[1:], tau.a.shape[1:]
-    if env is None:
-        box = lambda d: gym.spaces.Box(-np.inf, np.inf, tuple(d), np.float32)
-        return dict(observation_space=box(S), action_space=box(A))
+    box = lambda d: gym.spaces.Box(-np.inf, np.inf, tuple(d), np.float32)
+    vectors = dict(observation_space=box(S), action_space=box(A))
+    if env is None: return vectors
     with contextlib.closing(gym.make(env)) as world:
-        has = world.observation_space.shape, world.action_space.shape
-    if has==(S,A): return {}
+        shown = world.observation_space, world.action_space
+    has = tuple((gym.spaces.flatdim(x),) if x.is_np_flattenable else x.shape for x in shown)
+    if has==(S,A): return {} if tuple(x.shape for x in shown)==has else vectors
     raise ValueError(f'{getattr(env,"id",env)} has observations {has[0]} and actions {has[1]}, the '
                      f'trajectories {tuple(S)} and {tuple(A)}; name the environment they come from, or None')
 
@@ -138,6 +139,19 @@ def _place(dataset_id, root, last)->Path: # id, folder of Minari sets, (N,) bool
                                            'as a copy of the state before')
     return place
 
+# %% ../nbs/01_data.ipynb #dat00006a
+def _written(env): # id, EnvSpec or None -> the same, its code by name
+    import gymnasium as gym
+    spec = gym.spec(env) if isinstance(env, str) else env
+    code = getattr(spec, 'entry_point', None)
+    if not callable(code): return env
+    spec, where = copy.copy(spec), getattr(code, '__qualname__', '<?>')
+    if '<' in where:
+        raise ValueError(f'{spec.id} is registered by {where}, which no file can name: '
+                         'define it at the top of a module or notebook, or save with env=None')
+    spec.entry_point = f'{code.__module__}:{where}'
+    return spec
+
 # %% ../nbs/01_data.ipynb #dat00007
 def _write(tau, dataset_id, env, rewards, truncated, metadata): # into Minari's folder, as `save`
     import minari
@@ -145,7 +159,7 @@ def _write(tau, dataset_id, env, rewards, truncated, metadata): # into Minari's 
     scores = dict(ref_min_score=lo, ref_max_score=hi)
     buffers = _buffers(tau, rewards, truncated)
     more = scores|_spaces(tau, env)|metadata
-    made = minari.create_dataset_from_buffers(dataset_id, buffers, env, **more)
+    made = minari.create_dataset_from_buffers(dataset_id, buffers, _written(env), **more)
     _compress(main_of(Path(_minari_home())/dataset_id))
     made.storage.update_metadata(dict(dataset_size=made.storage.get_size()))
 
@@ -330,9 +344,10 @@ def shrink(
 
 # %% ../nbs/01_data.ipynb #57b9f7da
 def describe(name, env=None)->dict: # as for `load`, environment id if the data do not name one
-    "What a data set holds and where it comes from."
+    "What a data set holds and where it comes from; env is None where nobody names one."
     kind, path = _find(name)
-    world, tau = env_of(name, env), load(name)
+    world = env_of(name, env) if env or recorded_env(name) else None
+    tau = load(name)
     y, steps = tau.y.double(), len(tau.a)
     size = dict(N=len(tau), steps=steps, S=tau.s.shape[1], A=tau.a.shape[1], length_mean=steps/len(tau))
     told = dict(mean=y.mean(), std=y.std(), min=y.min(), max=y.max())

@@ -177,12 +177,14 @@ def test_a_picture_that_cannot_be_drawn_is_a_warning(capsys, shelf, tmp_path, mo
     assert [p.name for p in (tmp_path/'e').iterdir()]==['prior.csv'] and 'predicted' in said.out and 'no canvas' in said.err
 
 def test_a_set_without_environment_is_trained_and_asked(capsys, shelf, tmp_path):
+    quiet('info', shelf/'noenv.hdf5')
+    assert 'none recorded: a rollout needs one' in capsys.readouterr().out
     quiet('train', shelf/'noenv.hdf5', '--out', tmp_path/'r', '--iterations', 2, *SMALL)
     assert 'next: gac ask' in capsys.readouterr().out
     quiet('ask', tmp_path/'r', '--state', '0,.1,.2'); out = capsys.readouterr().out
     assert len(out.splitlines()[1].split(','))==2 and 'predicted return' in out
     refused(capsys, tmp_path, ['ask',tmp_path/'r','--state','1,2'], ['--state','S=3'])
-    refused(capsys, tmp_path, ['evaluate',tmp_path/'r'], ['does not say its environment','--env'])
+    refused(capsys, tmp_path, ['evaluate',tmp_path/'r'], ['a rollout needs one','--env'])
 
 def test_errors_in_a_real_shell(shelf):
     before = tree(shelf); r = shell('train', shelf/'cut.hdf5', '--out', shelf/'new')
