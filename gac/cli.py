@@ -18,6 +18,7 @@ from .commands import (Dataset, Device, Env, EnvKwargs, EnvSeed, Episodes, Folde
     Out, Seed, Set, Threads, _count, _env, _fresh, _given, _many, _must_act,
     _real, app, ask, demo, evaluate, film, info, prepare,
     settings, slim, train, writable)
+from .baseline_commands import baseline
 from .bench_commands import bench
 
 # %% ../nbs/13a_table_commands.ipynb #1550d98e

@@ -12,7 +12,7 @@ from functools import partial
 import torch
 from torch import Tensor
 from .. import cloning
-from . import dt, td
+from . import dt, lpt, td
 from .td import load_policy, paid, save_policy
 from ..core import Trajectories
 
@@ -73,6 +73,7 @@ SYSTEMS = {
     'DT': System(dt.fit, dt.Cfg, dt.Cfg, dt.load),
     'QDT': System(fit_qdt, QDT, QDT, dt.load),
     'ODT': System(dt.fit, _odt, _odt, dt.load),
+    'LPT': System(lpt.fit, None, lpt.Cfg, lpt.load),
     'clone-all': _cloned(1.), 'clone-10%': _cloned(.1)} # name -> System, in the order of tables
 
 # %% ../../nbs/10d_systems.ipynb #sysset01
@@ -132,4 +133,4 @@ def told(name, rewards, policy, question='', seed=0): # -> columns for `as_rows`
     "What a row says of the system."
     asked = dict(question=question, target=policy.target) if question else {}
     method = f'{name}-step' if rewards=='step' else name
-    return dict(method=method, acting='mean', train_seed=seed)|asked
+    return dict(method=method, acting=getattr(policy,'acting','mean'), train_seed=seed)|asked
