@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw, ImageFont
 from gac.core import data_root, set_threads
 from gac.envs import rollout
 from gac.film import film
-from gac.query import ACTING, PlanPolicy, asker, bounds
+from gac.query import PlanPolicy, acting_of, asker, bounds
 from gac.run import load_run
 
 SEED, SIDE, FPS = 0, 220, 12.5 # environment seed, pixels, pictures per second
@@ -15,7 +15,7 @@ QUESTIONS = 'prior', 'improve', 'best'
 def played(run, question, folder): # -> pictures, caption
     "One episode and its film."
     low, high = bounds(run.meta['env'])
-    policy = PlanPolicy(run.model, asker(run, question, seed=SEED), ACTING[question], SEED, low, high)
+    policy = PlanPolicy(run.model, asker(run, question, seed=SEED), acting_of(run.model.arch, question), SEED, low, high)
     tau = rollout(run.meta['env'], policy, 1, SEED)
     path = film(run.meta['env'], policy, folder/f'{question}.mp4', seed=SEED, rate=FPS)
     pictures = [Image.fromarray(p).resize((SIDE,SIDE)) for p in imageio.mimread(path, memtest=False)]
@@ -32,7 +32,7 @@ def side_by_side(films, t): # -> the picture at time t; a film that is over stay
     return sheet
 
 set_threads(1)
-run = load_run(data_root()/'checkpoints'/'demo')
+run = load_run(data_root()/'checkpoints'/'hopper')
 with tempfile.TemporaryDirectory() as folder: films = [played(run, q, Path(folder)) for q in QUESTIONS]
 longest = max(len(p) for p,_ in films)
 sheets = [side_by_side(films, t) for t in range(longest+6)]
