@@ -237,6 +237,18 @@ def rollout(
     finally: pool.close()
     return log.tau()
 
+# %% ../nbs/02_envs.ipynb #init0002
+def initial_states(
+    env,        # as for `rollout`, but no VectorEnv
+    n:int,      # episodes
+    seed:int=0, # of the first
+)->torch.Tensor: # (n,S) float32
+    "Where the episodes of a rollout begin."
+    pool, log = _List(env, 1), _Log(n)
+    try: s0 = [_safe(pool.reset, log, pool, rows, seed, 0, seed+rows) for rows in np.arange(n)[:,None]]
+    finally: pool.close()
+    return torch.as_tensor(np.concatenate(s0))
+
 # %% ../nbs/02_envs.ipynb #f79eb24b
 class _Vector:
     "A user's VectorEnv, one episode per lane; lanes that are over idle along."
@@ -264,18 +276,6 @@ class _Vector:
         return *_sound(s[lanes], np.asarray(r)[lanes], lanes), self.over[lanes]
     def close(self): pass # it is the user's
     def __repr__(self): return self.vec.spec.id if self.vec.spec else type(self.vec).__name__
-
-# %% ../nbs/02_envs.ipynb #init0002
-def initial_states(
-    env,        # as for `rollout`, but no VectorEnv
-    n:int,      # episodes
-    seed:int=0, # of the first
-)->torch.Tensor: # (n,S) float32
-    "Where the episodes of a rollout begin."
-    pool, log = _List(env, 1), _Log(n)
-    try: s0 = [_safe(pool.reset, log, pool, rows, seed, 0, seed+rows) for rows in np.arange(n)[:,None]]
-    finally: pool.close()
-    return torch.as_tensor(np.concatenate(s0))
 
 # %% ../nbs/02_envs.ipynb #a0c02268
 class Skilled:
