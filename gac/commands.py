@@ -456,11 +456,11 @@ def slim(
 def demo(
     out:Out=Path('runs/demo'),
     dataset:Annotated[str, typer.Option(help='a shipped set')]='gac/hopper/medium-replay-mini-v0',
-    iterations:Iterations=400, episodes:Episodes=100, seed:Seed=0, threads:Threads=1,
+    iterations:Iterations=300, episodes:Episodes=100, seed:Seed=0, threads:Threads=1,
     resume:Annotated[bool, typer.Option('--resume', help='continue an interrupted demo')]=False,
     clone_steps:_count(1, 'gradient steps of the cloned reference')=8000,
 ):
-    "Train on a shipped set, ask four questions, act on the answers: the main job, about ten minutes."
+    "Train on a shipped set, ask four questions, act on the answers: the main job, about eight minutes."
     first = {} if resume else dict(iterations=iterations, seed=seed)
     _must_act(dataset)
     train(dataset, out, threads=threads, resume=resume, **first)
