@@ -172,15 +172,15 @@ def _rows_other(job, path, tau, env): # the policy in that file acts, on the CPU
     told = systems.told(job.label or job.system, job.rewards, policy, question, job.seed)
     made = rollout(env, policy, job.episodes, job.env_seed)
     if hasattr(policy,'predicted'): told['predicted'] = policy.predicted.numpy().round(2)
-    return as_rows(made, env, job.env_seed, dataset=name_of(job.dataset), **told)
+    told |= dict(dataset=name_of(job.dataset), fingerprint=data.fingerprint(tau))
+    return as_rows(made, env, job.env_seed, **told)
 
 # %% ../nbs/11_bench.ipynb #bdbf9a1f
 def done(folder)->bool: return (Path(folder)/'rows.csv').is_file()
 
 def _row(job, method, tau): # -> what a run's row says of its job
     of = dict(dataset=name_of(job.dataset), method=method, rewards=job.rewards, train_seed=job.seed)
-    mark = data.identity(job.dataset, tau)['fingerprint']
-    return of|dict(set=job.set, threads=1, versions=versions(), fingerprint=mark)
+    return of|dict(set=job.set, threads=1, versions=versions(), fingerprint=data.fingerprint(tau))
 
 # %% ../nbs/11_bench.ipynb #e6e673da
 def work(

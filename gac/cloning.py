@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import nn
 from .core import Trajectories, generator
+from .data import fingerprint
 from .envs import rollout
 from .rows import as_rows
 
@@ -102,6 +103,7 @@ def measure(
         for method,frac in fractions.items():
             for s in seeds:
                 new = rollout(env, clone(tau, frac, seed=s, **kw), n, seed)
-                told = dict(dataset=name, method=method, acting='mean', train_seed=s)
+                told = dict(dataset=name, method=method, acting='mean', train_seed=s,
+                            fingerprint=fingerprint(tau))
                 out.append(as_rows(new, env, seed, **told))
     return pd.concat(out, ignore_index=True)

@@ -246,7 +246,7 @@ def _world(dataset, arch, env, kwargs): # --env, --env-kwargs -> for the run: id
     try: check_spaces(got, arch.S, arch.A)
     except ValueError as e:
         if env or not str(e).startswith('cannot make'): raise
-        warnings.warn(f'{e}. Training needs none; to act in it, name it with --env')
+        warnings.warn(f'{dataset}: {e}. Training needs none; to act in it, name it with --env')
     return env_record(got)
 
 # %% ../nbs/13_commands.ipynb #cmdenv01

@@ -57,7 +57,7 @@ def with_clone(
     train_seed = int(rows.train_seed[0])
     made = rollout(env, clone(tau, .1, seed=train_seed, **kw), n, seed)
     known = dict(dataset=rows.dataset[0], method='clone-10%', question='', acting='mean',
-                 train_seed=train_seed)
+                 train_seed=train_seed, fingerprint=rows.fingerprint[0])
     return pd.concat([rows, as_rows(made, env, seed, **known)], ignore_index=True)
 
 # %% ../nbs/07c_compare.ipynb #cmp006
@@ -123,7 +123,8 @@ def benchmark(
     where = Path(root or data_root())/'results'
     where.mkdir(parents=True, exist_ok=True)
     save_rows(rows.round(3), where/f'{name}.csv')
-    save_rows(summary(run, tau, label).round(4).assign(env_seed=0), where/f'{name}-runs.csv')
+    more = dict(env_seed=0, fingerprint=run.meta['fingerprint'])
+    save_rows(summary(run, tau, label).round(4).assign(**more), where/f'{name}-runs.csv')
     return rows
 
 # %% ../nbs/07c_compare.ipynb #aa46dead

@@ -140,12 +140,13 @@ def opened(path): # HDF5 file -> Reader
 def json_of(text, where, limit=16<<20)->dict: # JSON text or the file that holds it, for the message
     "A JSON object of somebody else."
     try:
+        if not isinstance(text, (str,Path)): raise TypeError('it is no text')
         if isinstance(text, Path):
             if text.stat().st_size>limit: raise BadFile(f'{where} is larger than {limit>>20} MB')
             text = text.read_text(encoding='utf-8')
         value = json.loads(text)
     except BadFile: raise
-    except (OSError, ValueError, RecursionError) as e:
+    except (OSError, TypeError, ValueError, RecursionError) as e:
         why = f'{type(e).__name__}: {str(e)[:60]}'
         raise BadFile(f'{where} is not readable JSON ({why}); fetch it again') from None
     if isinstance(value, dict): return value

@@ -244,13 +244,14 @@ def metadata_of(folder:Path)->dict: # a Minari set -> its metadata
     return meta
 
 # %% ../nbs/00c_layouts.ipynb #lay00053
-def _box(space:dict, where): # a space as Minari writes it: refuse what is not rows of numbers
+def _box(space:dict, where)->int: # a space as Minari writes it: refuse what is not rows of numbers -> their width
     kind, shape = space.get('type'), space.get('shape')
     if kind!='Box':
         raise BadFile(f'{where} is a {str(kind)[:20]}; dictionaries, tuples and discrete spaces are not '
                       'read: flatten them first (gymnasium.spaces.flatten) and use gac.data.from_arrays')
     if not isinstance(shape, list) or len(shape)!=1:
         raise BadFile(f'{where} has shape {str(shape)[:40]}; states and actions must be (steps, dim)')
+    return shape[0]
 
 # %% ../nbs/00c_layouts.ipynb #lay00055
 def main_of(folder)->Path: # a Minari set -> its HDF5 file
@@ -267,6 +268,11 @@ def _count(has:int, N:int, steps=False): # what was found, what the metadata say
     if has==N: return
     what = 'steps' if steps else 'episodes'
     raise BadFile(f'it holds {has} {what}, its metadata say total_{what} {N}; fetch the set again')
+
+def _widths(meta, tau, at): # metadata, trajectories, for the message: spaces as wide as the arrays
+    for k,n in dict(observation_space=tau.s.shape[1], action_space=tau.a.shape[1]).items():
+        said = _box(json_of(meta[k], f'{at}: {k}'), f'{at}: {k}') if k in meta else n
+        if said!=n: raise BadFile(f'{at}: {k} has {said!r} numbers, the file has {n}; fetch the set again')
 
 # %% ../nbs/00c_layouts.ipynb #lay00056b
 def _hdf5(folder, N:int): # Minari set, episodes it claims: yields a dict of arrays for each
@@ -307,6 +313,7 @@ def _read_set(folder:Path)->tuple: # a Minari set -> trajectories, (Σn,) their 
             kept.append(np.asarray(e['rewards'], np.float32).reshape(-1))
     tau = build(walk(), folder)
     _count(len(tau.a), meta['total_steps'], steps=True)
+    _widths(meta, tau, folder/'data'/'metadata.json')
     return tau, np.concatenate(kept)
 
 # %% ../nbs/00c_layouts.ipynb #lay00060b

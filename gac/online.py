@@ -389,8 +389,9 @@ def keep(
     for k in range(1, cfg.stages+1):
         got = episodes(Path(out)/f'stage-{k}'/'episodes')
         if got: new.append(got[2].assign(stage=k, env_seed=got[2].offset).drop(columns='offset'))
-    if len(rows): save_rows(rows.assign(method=label), where/f'{table}.csv')
+    of = dict(method=label, fingerprint=told(out)['start']) # the data before the first stage
+    if len(rows): save_rows(rows.assign(**of), where/f'{table}.csv')
     if not new: return
     dataset = load_run(Path(out)/'stage-1').meta['dataset']
-    new = pd.concat(new).assign(dataset=dataset, method=label, train_seed=cfg.seed)
+    new = pd.concat(new).assign(dataset=dataset, train_seed=cfg.seed, **of)
     save_rows(new.round(2), where/f'{table}-collected.csv')

@@ -119,7 +119,7 @@ def replanned(
 )->pd.DataFrame:            # result rows; `method` says how often; `predicted` and `kl` are of the first plan
     "Ask for the best once, and again every so many steps."
     known = dict(dataset=run.meta['dataset'], question='best', acting='sample', stage=0,
-                 train_seed=run.cfg.seed)
+                 train_seed=run.cfg.seed, fingerprint=run.meta['fingerprint'])
     def act(k):
         plan = asker(run, 'best', cfg, seed)
         pol = Replan(run.model, plan, 'sample', seed, *bounds(env), every=k or 10**9)

@@ -337,5 +337,6 @@ def evaluate(
 def _told(tau, env, seed, pol, run): # rollouts of a policy -> result rows with what was predicted
     goal = pol.info['target']
     said = dict(target=float('nan') if goal is None else goal.cpu().numpy(), kl=pol.q.kl().cpu().numpy(),
-                predicted=pol.predicted.cpu().numpy(), device=str(run.model.head.lsd.device))
+                predicted=pol.predicted.cpu().numpy(), device=str(run.model.head.lsd.device),
+                fingerprint=run.meta['fingerprint'])
     return as_rows(tau, env, seed, dataset=run.meta['dataset'], method='GAC', train_seed=run.cfg.seed, **said)

@@ -16,7 +16,7 @@ from .data import has_reference, normalised
 
 # %% ../nbs/02a_rows.ipynb #890e9f8f
 COLUMNS = ('dataset env method question acting stage train_seed env_seed target predicted achieved '
-           'normalised length kl device threads versions').split()
+           'normalised length kl device threads versions fingerprint').split()
 
 # %% ../nbs/02a_rows.ipynb #rows-as
 def as_rows(
@@ -43,14 +43,21 @@ def save_rows(
     then='env_seed',  # within them, rows are in this order
 )->pd.DataFrame:      # all rows now in the file
     "Add rows to a result file, replacing those they stand for."
-    path, same = Path(path), list(same)
+    path, same, text = Path(path), list(same), dict(fingerprint=str)
     if path.exists():
-        old = pd.read_csv(path)
-        stale = pd.MultiIndex.from_frame(old[same]).isin(pd.MultiIndex.from_frame(new[same]))
-        new = pd.concat([old[~stale].astype(object), new.astype(object)])
+        old = pd.read_csv(path, dtype=text)
+        new = pd.concat([old[~_stale(old, new, same)].astype(object), new.astype(object)])
     new = new.sort_values([*same,then], ignore_index=True)
     with writing(path) as tmp: new.to_csv(tmp, index=False)
-    return pd.read_csv(path)
+    return pd.read_csv(path, dtype=text)
+
+def _stale(old, new, same): # rows of a file, new ones, columns -> (n,) do the new ones stand for it?
+    def found(a, b, k): return pd.MultiIndex.from_frame(a[k]).isin(pd.MultiIndex.from_frame(b[k]))
+    named = found(old, new, same)
+    if 'fingerprint' not in old or 'fingerprint' not in new: return named
+    told = new[new.fingerprint.notna()]
+    other = found(old, told, same) & ~found(old, told, [*same,'fingerprint'])
+    return named & ~(other & old.fingerprint.notna())
 
 # %% ../nbs/02a_rows.ipynb #f9336d94
 def gain(

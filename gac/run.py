@@ -4,18 +4,18 @@
 
 # %% auto #0
 __all__ = ['RECIPE', 'FIELDS', 'META', 'CONFIG', 'POSTERIORS', 'PART', 'FORMATS', 'Fit', 'recipe', 'Run', 'Watch', 'hold_out',
-           'fingerprint', 'new_run', 'mend_generator', 'resumable', 'check_data', 'save_run', 'write_files', 'load_run',
-           'part_name']
+           'new_run', 'mend_generator', 'resumable', 'check_data', 'save_run', 'write_files', 'load_run', 'part_name',
+           'fingerprint']
 
 # %% ../nbs/05_run.ipynb #2ace2d98
-import hashlib, json, math, warnings
+import json, math, warnings
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 from .core import Trajectories, generator, set_seed, versions
-from .data import Standardizer
+from .data import Standardizer, fingerprint
 from .elbo import PosteriorStore
 from .files import BadFile
 from .folder import locked, renewing, standing
@@ -131,10 +131,7 @@ def _optimiser(model, cfg):
     kw = dict(lr=cfg.outer_lr, weight_decay=cfg.weight_decay)
     return torch.optim.AdamW(model.parameters(), betas=(.9,.99), fused=True, **kw)
 
-def fingerprint(tau): # Trajectories -> text that is the same for the same episodes, whatever their order
-    "What a run remembers of its data."
-    return hashlib.blake2b(tau.key.sort().values.cpu().numpy().tobytes(), digest_size=8).hexdigest()
-
+_all_ = ['fingerprint']
 META = dict(fingerprint=(str,), dataset=(str,None), env=(str,dict,None))|{'versions?':(str,)}
 
 def _known_meta(meta, where): # dict, for the message

@@ -113,11 +113,12 @@ def read_tensors(
     from safetensors.torch import load_file
     has, size = header(path), dict(size or {})
     want = {k.rstrip('?'):(*v, k.endswith('?')) for k,v in want.items()}
+    gone = [k for k,v in want.items() if k not in has and not v[-1]]
+    if gone: raise BadFile(f'{path} lacks {gone[0]}; copy the checkpoint again')
     odd = [k for k in has if k not in want]
     if odd: raise BadFile(f'{path} holds {odd[0]}, {has[odd[0]][1]}, which does not belong there')
-    for k,(kinds,axes,free) in want.items():
-        if k not in has and free: continue
-        if k not in has: raise BadFile(f'{path} lacks {k}; copy the checkpoint again')
+    for k,(kinds,axes,_) in want.items():
+        if k not in has: continue
         if has[k][0] not in kinds.split(): raise BadFile(f'{path}: {k} has type {has[k][0]}, not {kinds}')
         _axes(k, has[k][1], axes, size, path)
     return _finite(path, load_file(path, device=str(device))) # its header was read: it can be

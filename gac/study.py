@@ -409,14 +409,15 @@ def trial_rows(
     tau:Trajectories,     # its data
 )->pd.DataFrame:          # one row per trial that has ended
     "A study as result rows."
-    names, best = space(search.space,search.phase), best_trial(study)
+    names, best, mark = space(search.space,search.phase), best_trial(study), fingerprint(tau)
     ended = [t for t in study.get_trials(deepcopy=False)
              if t.state.name in ('COMPLETE','PRUNED','FAIL') and set(names)<=set(t.params)]
     shared = dict(space=search.space, phase=search.phase, budget=search.budget, held=search.held)
     def row(t):
         part = 1. if t.state.name=='COMPLETE' else max(t.intermediate_values, default=0)/100
         said = dict(dataset=name_of(search.dataset), study=study.study_name, trial=t.number,
-            state=t.state.name, value=t.value if part==1 else np.nan, error=t.user_attrs.get('error'))
+            state=t.state.name, value=t.value if part==1 else np.nan, error=t.user_attrs.get('error'),
+            fingerprint=mark)
         return said|_behind(t, best)|shared|_spent(t, search, tau, part)|_ran(t, search)
     return pd.DataFrame([row(t) for t in ended])
 

@@ -160,7 +160,7 @@ def split(
     "Hold trajectories out by their keys."
     may = range(len(tau)) if among is None else among.nonzero()[:,0].tolist()
     if not 2<=held<=len(may)-2:
-        raise ValueError(f'cannot hold {held} of {len(may)} trajectories out: choose 2 to {len(may)-2}')
+        raise ValueError(f'held={held}: of {len(may)} trajectories, choose 2 to {len(may)-2}')
     def drawn(i): return blake2b(f'{seed} {int(tau.key[i])}'.encode(), digest_size=8).digest()
     order = sorted(may, key=drawn)
     out = torch.zeros(len(tau), dtype=torch.bool).index_fill(0, torch.tensor(order[:held]), True)
@@ -350,7 +350,7 @@ def _earned(run, t, env, question, n, seed): # -> dict, one row
     return dict(dataset=t.dataset, study=t.study, trial=t.trial, value=t.value, error=t.error, env=env,
         question=question, acting=r.acting[0], episodes=n, env_seed=seed, achieved=r.achieved.mean(),
         achieved_error=r.achieved.std()/n**.5, **means, train_seed=t.train_seed, device='cpu',
-        threads=torch.get_num_threads(), versions=versions())
+        threads=torch.get_num_threads(), versions=versions(), fingerprint=getattr(t, 'fingerprint', None))
 
 # %% ../nbs/09_tune.ipynb #known001
 def _known(path, t, question, n, seed): # the row that is in the file already, or None

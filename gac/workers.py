@@ -6,7 +6,9 @@
 __all__ = ['play', 'worker']
 
 # %% ../nbs/02c_workers.ipynb #917e9990
-import importlib, multiprocessing, os, pickle, re, threading
+import importlib, multiprocessing, os, pickle, re, signal, threading
+from contextlib import closing
+from multiprocessing.connection import wait
 import gymnasium as gym
 import torch
 from .core import Trajectories, make_keys, set_threads
@@ -71,21 +73,25 @@ def worker(job)->Trajectories: # bytes of `_packed`
         raise EpisodeError(text, e.tau, e.rows+first) from None
 
 # %% ../nbs/02c_workers.ipynb #procspr1
-def _ends_with_parent():
-    "Wait beside the work for the end of the process that started us."
-    def wait():
-        multiprocessing.parent_process().join()
+def _ends_with(pipe): # whose other end is in the process that started us
+    "Wait beside the work for the end of that process, or of its patience."
+    def listen():
+        wait([pipe])
         os._exit(1)
-    threading.Thread(target=wait, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN) # Ctrl-C reaches us all, and that process decides
+    threading.Thread(target=listen, daemon=True).start()
 
 def _spread(jobs)->list: # one fresh process for each job -> what they made, in order
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
     here = importlib.import_module('gac.workers') # by name, so that a notebook can send it
     fresh = multiprocessing.get_context('spawn')
-    try:
-        with ProcessPoolExecutor(len(jobs), fresh, here._ends_with_parent) as pool:
-            return [*pool.map(here.worker, jobs)]
-    except BrokenProcessPool:
-        raise OSError(f'one of {len(jobs)} workers has died in the middle of its episodes; '
-                      'is there memory for so many? use fewer') from None
+    mine, theirs = fresh.Pipe()
+    with closing(theirs), closing(mine), ProcessPoolExecutor(len(jobs), fresh, here._ends_with, (theirs,)) as pool:
+        try: return [*pool.map(here.worker, jobs)]
+        except BrokenProcessPool:
+            raise OSError(f'one of {len(jobs)} workers has died in the middle of its episodes; '
+                          'is there memory for so many? use fewer') from None
+        except BaseException: # nobody waits for the others
+            mine.close()
+            raise

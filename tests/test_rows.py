@@ -92,3 +92,16 @@ def test_rows_that_agree_are_replaced(tmp_path):
     save_rows(new, f); got = save_rows(new.head(2).assign(achieved=5.), f)
     assert got.achieved.tolist()==[5.,5.] and got.env_seed.tolist()==[0,1]
     assert len(save_rows(new.assign(train_seed=1), f))==6
+
+@pytest.mark.parametrize('first, then, n', [('00e1','7777',4), ('7777','7777',2), ('0e12','0e12',2), (None,'7777',2), ('7777',None,2)])
+def test_other_data_of_the_same_name_keep_their_rows(tmp_path, first, then, n):
+    tau = episodes()[:2]
+    def rows(mark): return as_rows(tau, 'Hopper-v5', 0, dataset='d', method='m', train_seed=0, fingerprint=mark)
+    save_rows(rows(first), tmp_path/'r.csv')
+    got = save_rows(rows(then), tmp_path/'r.csv')
+    assert len(got)==n and set(got.fingerprint.dropna())==({first,then} if n==4 else {then})-{None}
+
+def test_a_file_from_before_there_were_fingerprints_is_gone_on_with(tmp_path):
+    new = as_rows(episodes()[:2], 'Hopper-v5', 0, dataset='d', method='m', train_seed=0, fingerprint='77')
+    new.drop(columns='fingerprint').to_csv(tmp_path/'r.csv', index=False)
+    assert len(save_rows(new, tmp_path/'r.csv'))==2 and len(save_rows(new.assign(train_seed=1), tmp_path/'r.csv'))==4

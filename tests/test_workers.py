@@ -1,5 +1,5 @@
 "Rollouts over processes: the same episodes as by one; whatever fails is named."
-import os, subprocess, sys, time
+import os, signal, subprocess, sys, time
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -91,16 +91,19 @@ def alive(pid):
     except FileNotFoundError: return False
 
 @pytest.mark.skipif(not os.path.isdir('/proc/self'), reason='looks into /proc')
-def test_workers_end_with_the_process_that_started_them(tmp_path):
+@pytest.mark.parametrize('end', [signal.SIGTERM,signal.SIGINT]) # the first kills it without a word, as SIGKILL does
+def test_workers_end_with_the_process_that_started_them(tmp_path, end):
     (tmp_path/'slow.py').write_text(SLOW); (tmp_path/'pids').mkdir()
-    p = subprocess.Popen([sys.executable, tmp_path/'slow.py', tmp_path/'pids'], env=os.environ|dict(PYTHONPATH=os.getcwd()))
+    p = subprocess.Popen([sys.executable, tmp_path/'slow.py', tmp_path/'pids'], env=os.environ|dict(PYTHONPATH=os.getcwd()),
+        stderr=subprocess.DEVNULL, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) # a parent in the background may have it ignored
     try:
-        end = time.time()+120
-        while len(pids := os.listdir(tmp_path/'pids'))<2 and time.time()<end: time.sleep(.2)
+        late = time.time()+120
+        while len(pids := os.listdir(tmp_path/'pids'))<2 and time.time()<late: time.sleep(.2)
         assert len(pids)==2 and all(map(alive, pids))
+        p.send_signal(end); assert p.wait(20)==-end
     finally: p.kill(); p.wait()
-    end = time.time()+20
-    while any(map(alive, pids)) and time.time()<end: time.sleep(.2)
+    late = time.time()+20
+    while any(map(alive, pids)) and time.time()<late: time.sleep(.2)
     assert not any(map(alive, pids))
 
 class Dies:

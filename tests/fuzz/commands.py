@@ -6,7 +6,8 @@ NAME = 'command line'
 TRAIN = ['train','flat.hdf5','--out','new','--iterations',2]
 ASK = ['evaluate','run','--episodes',2,'--out','answers']
 ONLINE = ['online','run','--dataset','flat.hdf5','--episodes',4,'--stages',1,'--asked',0,'--set','iterations=2','--out','on']
-TUNE = ['tune','flat.hdf5','--out','t','--trials',1,'--budget',.02,'--held',2]
+TUNE = ['tune','flat.hdf5','--out','t','--trials',1,'--budget',1,'--held',2] # a budget that pays for a training: the option alone is wrong
+IN_THE_WAY = {'taken/below':'taken'} # what a message has to name: the file, not what cannot be made below it
 SEEDS = (-1, 2**31, 2**40, 'nan', 1.5, '')
 
 def typed(*args):
@@ -35,7 +36,7 @@ def _train():
     yield from option(base, '--threads', 0, -1, 'nan', 10**9)
     yield from option(base, '--device', 'x', 'cuda:99', '')
     for out in ('taken','taken/below','half','/proc/none','/dev/null','run'):
-        yield f'train --out {out!r}', typed('train','flat.hdf5','--out',out,'--iterations',2,*SMALL), (out,)
+        yield f'train --out {out!r}', typed('train','flat.hdf5','--out',out,'--iterations',2,*SMALL), (IN_THE_WAY.get(out,out),)
     yield 'train --tensorboard taken', typed(*base,'--tensorboard','taken'), ('taken|tensorboard',)
     yield 'train --resume of nothing', typed('train','flat.hdf5','--out','new','--resume'), ('new',)
     yield 'train --resume with --iterations', typed('train','flat.hdf5','--out','run','--resume','--iterations',9), ('iterations',)
@@ -82,7 +83,7 @@ def _tune():
     yield 'tune --table into another folder', typed(*TUNE,*TRIAL,'--table','../../up'), ('table|up',)
 
 def _others():
-    for out in ('taken','taken/below','run','/proc/none'): yield f'slim into {out}', typed('slim','run',out), (out,)
+    for out in ('taken','taken/below','run','/proc/none'): yield f'slim into {out}', typed('slim','run',out), (IN_THE_WAY.get(out,out),)
     yield from option(['slim','run','new'], '--keep', -1, 'nan', -10**9)
     compare = ['compare','flat.hdf5','--iterations',2,'--episodes',2,*SMALL]
     yield from option(compare, '--seed', *SEEDS)

@@ -24,7 +24,7 @@ class Case:
     category:str         # row of the table
     name:str             # of the input, unique in its category
     make:object          # make(Room) -> arguments of `gac`
-    says:tuple = ()      # patterns that stderr has to hold, each; case does not matter
+    says:tuple = ()      # patterns that stderr has to hold, each, also where the input is accepted; case does not matter
     expect:str = 'refuse'# or 'accept', or 'either': a result or a refusal, as long as it is clean
     env:dict = field(default_factory=dict) # environment variables; None: unset
     user:bool = False    # run as somebody without rights (where we are root)
@@ -190,7 +190,7 @@ def faults(case, got)->list: # a case, what came out -> names of what is wrong w
     if case.expect=='accept' and (refused or not re.search(case.out, out)): bad.add('refused')
     if refused and code!=2: bad.add('code')
     if refused and got['left']: bad.add('left')
-    if refused and not all(re.search(s, err, re.I) for s in case.says): bad.add('unnamed')
+    if (refused or case.expect=='accept') and not all(re.search(s, err, re.I) for s in case.says): bad.add('unnamed')
     if refused and not 1<=len(lines(err))<=LINES: bad.add('long')
     return [f for f in FAULTS if f in bad]
 

@@ -141,7 +141,8 @@ def _worlds(): # what an attribute says of the environment
         return make
     values = dict(module='evil:X-v0', system='os:system', unknown='NoSuch-v0', number=7, array=[1.,2.], bytes=b'\xff\xfe', long='x'*5000, path='../../x')
     for what,v in values.items():
-        yield Case(NAME, f'env_id: {what}', attr(v, what=='module'), ('env',), idle=True)
+        how = 'accept' if what=='unknown' else 'refuse' # a name like any other: training needs no environment, and says so
+        yield Case(NAME, f'env_id: {what}', attr(v, what=='module'), ('env',), how, idle=True)
     yield Case(NAME, 'env_id of another world', attr('Hopper-v5'), ('Hopper-v5','S=3|3'), idle=True)
 
 def cases(rng):

@@ -126,20 +126,21 @@ def _json(f):
 
 def numbers(job, room)->dict: # file -> what it holds
     top = room.work/job.out
-    if job.name.startswith('tune'): return trials(top/'tune.log', job)
+    if job.name.startswith('tune'): return trials(top/'tune.log')
     read = {'.safetensors':_tensors, '.csv':_table, '.json':_json}
     found = {p.relative_to(top).as_posix():p for p in top.rglob('*') if p.suffix in read and p.is_file()}
     return {k:read[p.suffix](p) for k,p in found.items() if '/.' not in f'/{k}'} # what is hidden is left over
 
-def trials(log, job): # settings and values of all trials that had their say; of two workers the number of them
+def trials(log): # settings and values of all trials that had their say, by their place in the study
     import optuna
+    from gac.study import place_of
     from optuna.storages.journal import JournalFileBackend
     with open(log,'rb') as f: whole = f.read().endswith(b'\n')
     study = optuna.load_study(study_name='s-fit', storage=optuna.storages.JournalStorage(JournalFileBackend(str(log))))
     done = [t for t in study.trials if t.state.name in ('COMPLETE','PRUNED')]
     open_ = [t.number for t in study.trials if t.state.name=='RUNNING']
-    if job.workers>1: return dict(whole=whole, trials=len(done), running=open_)
-    return dict(whole=whole, running=open_, trials=[(t.params, t.value, t.user_attrs.get('why')) for t in done])
+    said = sorted((place_of(study.trials, t.number), sorted(t.params.items()), t.value, t.user_attrs.get('why')) for t in done)
+    return dict(whole=whole, running=open_, trials=said)
 
 def kinds(job, room): # names of all that lies there, numbers left out
     return sorted({re.sub(r'\d+','N',p.relative_to(room.top).as_posix()) for p in room.work.rglob('*')})
