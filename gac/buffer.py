@@ -44,7 +44,8 @@ CURE = 'restore it, or remove the stage and those after it, and they are done ag
 def _checked(d, f, sizes): # dict of tensors, its file, sizes that are known -> d
     "Refuse what is not a chunk: the file, the field, what it holds and what is needed."
     if set(d)!=set(CHUNK): raise ValueError(f'{f} holds {sorted(d)}; {sorted(CHUNK)} are needed: {CURE}')
-    sizes = {'1':1}|sizes
+    lengths = [len(d[k]) for k,(_,shape) in CHUNK.items() if shape[0]=='N' and d[k].ndim]
+    sizes = {'1':1, 'N':max(lengths, key=lengths.count)}|sizes # N is what most fields say
     for k,(kind,shape) in CHUNK.items():
         x = d[k]
         sizes = dict(zip(shape, x.shape))|sizes # the first field with a letter says its size
@@ -55,6 +56,10 @@ def _checked(d, f, sizes): # dict of tensors, its file, sizes that are known -> 
             raise ValueError(f'{f}: {k} holds {x[~x.isfinite()][0]}: {CURE}')
     try: _episodes(d)
     except ValueError as e: raise ValueError(f'{f}: {e}: {CURE}') from None
+    at, until = d['offset'], int(d['until'])
+    if not 0<=at.min()<=at.max()<until:
+        raise ValueError(f'{f}: until is {until}, offset {at.tolist()[:8]}; from 0 on, and below until, '
+                         f'is needed: {CURE}')
     return d
 
 def _episodes(d): return Trajectories(**{k.name:d[k.name] for k in fields(Trajectories)})

@@ -137,6 +137,8 @@ _fields = {0:dict(study_name=str, directions=list), 1:_study, 2:_study|dict(user
     6:_trial|dict(state=int, values=(list,_none)), 7:_trial|dict(step=int, intermediate_value=_number),
     8:_trial|dict(user_attr=dict), 9:_trial|dict(system_attr=dict), 10:{}}
 
+_makes = {0:'study_id', 4:'trial_id'} # operations that make a study, a trial
+
 def check_journal(
     path, # a file, or nothing yet
 ):
@@ -144,15 +146,16 @@ def check_journal(
     p = Path(path)
     if not p.exists(): return
     if not p.is_file(): raise ValueError(f'storage {p} is not a file: choose another, FILE.log')
+    made = dict(study_id=0, trial_id=0) # so many by the lines before
     with open(p, 'rb') as f:
         for number,line in enumerate(iter(lambda: f.readline(2**24), b''), 1):
-            why = _strange(line, number)
+            why = _strange(line, made)
             if why:
                 raise ValueError(f'storage {p}, line {number}: {why}: not a journal of trials; '
                     'it is left as it is: choose another --storage')
 
 # %% ../nbs/09a_storage.ipynb #journal04
-def _strange(line, number): # bytes -> what is wrong with it, or None
+def _strange(line, made): # bytes, how many there are of each id -> what is wrong with it, or None
     if not line.endswith(b'\n'): # half a line: one of ours begins like this
         begins = b'{"op_code":'
         ours = line.startswith(begins) or begins.startswith(line)
@@ -164,3 +167,6 @@ def _strange(line, number): # bytes -> what is wrong with it, or None
     for k,kind in (dict(worker_id=str)|_fields[op]).items():
         if k not in log: return f'{k} is missing'
         if not isinstance(log[k], kind): return f'{k} is {log[k]!r}'
+    for k in made.keys() & log.keys():
+        if not 0<=log[k]<made[k]: return f'{k} is {log[k]}, which no line before has made'
+    if op in _makes: made[_makes[op]] += 1

@@ -66,11 +66,14 @@ def _find(o, storage, name): # -> study, or None
     try: return o.load_study(study_name=name, storage=storage, sampler=o.samplers.RandomSampler())
     except KeyError: return None
 
+def _told(name, seen)->dict: # what a study says it is about, or one error
+    if isinstance(seen, dict) and isinstance(seen.get('fixed'), dict): return seen
+    raise ValueError(f'study {name!r} was made for another search: its search is {str(seen)[:200]!r}; '
+                     'choose another --study')
+
 def _same(name, seen, told): # what a study says it is about, what it must be about
     other = f'study {name!r} was made for another search'
-    if not isinstance(seen, dict) or not isinstance(seen.get('fixed'), dict):
-        raise ValueError(f'{other}: its search is {seen!r}; choose another --study')
-    there, here = _flat(seen), _flat(told)
+    there, here = _flat(_told(name, seen)), _flat(told)
     differ = [k for k in there|here if there.get(k)!=here.get(k)]
     diff = '; '.join(f'{k}: {there.get(k)!r} there, {here.get(k)!r} here' for k in differ)
     if diff:
@@ -396,7 +399,8 @@ def best_params(
 # %% ../nbs/09b_study.ipynb #sr000001
 def searched(where, name): # -> dict of the Search that a study is about; {} if there is no such study
     study = _there(where, name)
-    with clear_errors(where): return study.user_attrs.get('search',{}) if study else {}
+    with clear_errors(where): seen = study.user_attrs.get('search') if study else None
+    return {} if seen is None else _told(name, seen)
 
 def _there(where, name): # study or None
     if not is_there(where): return None

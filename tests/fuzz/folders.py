@@ -37,10 +37,12 @@ def _chunks():
     for k in ('s','a','y','n','last','key','mu','lsd','predicted','target','offset','until'):
         yield f'chunk: {k} missing', chunk(lambda d, k=k: d.pop(k)), ('00000.safetensors',rf'\b{k}\b')
     for k in ('s','a','y','mu','predicted'): yield f'chunk: {k} is nan', chunk(lambda d, k=k: d[k].fill_(NAN)), ('00000.safetensors',rf'\b{k}\b')
-    for k in ('s','a','y','mu'): yield f'chunk: {k} one row short', chunk(lambda d, k=k: d.update({k:d[k][:-1]})), ('00000.safetensors',rf'\b{k}\b')
+    word = dict(s=r'\bs\b|states', a=r'\ba\b|actions') # by its letter, or in words
+    for k in ('s','a','y','mu'):
+        yield f'chunk: {k} one row short', chunk(lambda d, k=k: d.update({k:d[k][:-1]})), ('00000.safetensors',word.get(k,rf'\b{k}\b'))
     yield 'chunk: s of another width', chunk(lambda d: d.update(s=d['s'][:,:2])), ('00000.safetensors',r'\bs\b')
     yield 'chunk: a of another width', chunk(lambda d: d.update(a=d['a'][:,:1])), ('00000.safetensors',r'\ba\b')
-    yield 'chunk: n negative', chunk(lambda d: d['n'].neg_()), ('00000.safetensors',r'\bn\b')
+    yield 'chunk: n negative', chunk(lambda d: d['n'].neg_()), ('00000.safetensors',r'\bn\b|-\d+ actions')
     yield 'chunk: until negative', chunk(lambda d: d['until'].fill_(-5)), ('00000.safetensors',r'\buntil\b')
     yield 'chunk: mu of another width', chunk(lambda d: d.update(mu=d['mu'][...,:-1])), ('00000.safetensors',r'\bmu\b')
     yield 'chunk: y complex', chunk(lambda d: d.update(y=d['y'].to(torch.complex64))), ('00000.safetensors',r'\by\b')
@@ -48,7 +50,7 @@ def _chunks():
     yield 'chunk: by another name', folder(lambda top: (top/CHUNK).rename((top/CHUNK).with_name('0x.safetensors'))), ('0x.safetensors',)
 
 def _jsons():
-    for k in ('settings','start','seed','i'): yield f'online.json: {k} missing', told(lambda d, k=k: d.pop(k) and None), ('online.json',rf'\b{k}\b')
+    for k in ('settings','start','seed','i'): yield f'online.json: {k} missing', told(lambda d, k=k: [d.pop(k)] and None), ('online.json',rf'\b{k}\b')
     for what,v in dict(list=[], number=7, text='x', none={}).items(): yield f'online.json: a {what}', told(lambda d, v=v: v), ('online.json',)
     yield 'online.json: settings are a list', told(lambda d: d.update(settings=[])), ('online.json','settings')
     yield 'online.json: a setting too many', told(lambda d: d['settings'].update(nonsense=1)), ('online|nonsense',)
