@@ -55,7 +55,7 @@ def open_study(
         if not study.user_attrs and not trials: study.set_user_attr('search', told)
         seen = study.user_attrs.get('search')
     except Exception as e: raise unusable(where, e) from None
-    _same(name, seen, told)
+    _same(where, name, seen, told)
     for t in trials: _check_trial(t, name, space(search.space, search.phase))
     study.pruner = o.pruners.MedianPruner(n_startup_trials=5) if prune else o.pruners.NopPruner()
     study.sampler = _sampler(o, search.seed, _default(search, run))
@@ -66,14 +66,16 @@ def _find(o, storage, name): # -> study, or None
     try: return o.load_study(study_name=name, storage=storage, sampler=o.samplers.RandomSampler())
     except KeyError: return None
 
-def _told(name, seen)->dict: # what a study says it is about, or one error
+def _told(where, name, seen)->dict: # what a study says it is about, or one error
     if isinstance(seen, dict) and isinstance(seen.get('fixed'), dict): return seen
-    raise ValueError(f'study {name!r} was made for another search: its search is {str(seen)[:200]!r}; '
-                     'choose another --study')
+    file = 'the database' if '://' in str(where) else where # a URL may hold a password
+    seen = repr(seen) if seen is None else repr(str(seen)[:200])
+    raise ValueError(f'study {name!r} was made for another search: its search is {seen}; '
+                     f'choose another --study (this one is in {file})')
 
-def _same(name, seen, told): # what a study says it is about, what it must be about
+def _same(where, name, seen, told): # what a study says it is about, what it must be about
     other = f'study {name!r} was made for another search'
-    there, here = _flat(_told(name, seen)), _flat(told)
+    there, here = _flat(_told(where, name, seen)), _flat(told)
     differ = [k for k in there|here if there.get(k)!=here.get(k)]
     diff = '; '.join(f'{k}: {there.get(k)!r} there, {here.get(k)!r} here' for k in differ)
     if diff:
@@ -400,7 +402,7 @@ def best_params(
 def searched(where, name): # -> dict of the Search that a study is about; {} if there is no such study
     study = _there(where, name)
     with clear_errors(where): seen = study.user_attrs.get('search') if study else None
-    return {} if seen is None else _told(name, seen)
+    return {} if seen is None else _told(where, name, seen)
 
 def _there(where, name): # study or None
     if not is_there(where): return None
