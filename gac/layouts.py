@@ -244,7 +244,7 @@ def metadata_of(folder:Path)->dict: # a Minari set -> its metadata
     return meta
 
 # %% ../nbs/00c_layouts.ipynb #lay00053
-def _box(space:dict, where)->int: # a space as Minari writes it: refuse what is not rows of numbers -> their width
+def _box(space:dict, where)->int: # a space as Minari writes it -> width of its rows; refuse what has none
     kind, shape = space.get('type'), space.get('shape')
     if kind!='Box':
         raise BadFile(f'{where} is a {str(kind)[:20]}; dictionaries, tuples and discrete spaces are not '

@@ -335,8 +335,7 @@ def evaluate(
 
 # %% ../nbs/07_query.ipynb #4ef025ac
 def _told(tau, env, seed, pol, run): # rollouts of a policy -> result rows with what was predicted
-    goal = pol.info['target']
+    goal, of = pol.info['target'], {k:run.meta[k] for k in ('dataset','fingerprint')}
     said = dict(target=float('nan') if goal is None else goal.cpu().numpy(), kl=pol.q.kl().cpu().numpy(),
-                predicted=pol.predicted.cpu().numpy(), device=str(run.model.head.lsd.device),
-                fingerprint=run.meta['fingerprint'])
-    return as_rows(tau, env, seed, dataset=run.meta['dataset'], method='GAC', train_seed=run.cfg.seed, **said)
+                predicted=pol.predicted.cpu().numpy(), device=str(run.model.head.lsd.device))
+    return as_rows(tau, env, seed, method='GAC', train_seed=run.cfg.seed, **said, **of)

@@ -68,18 +68,15 @@ def _find(o, storage, name): # -> study, or None
 
 def _told(where, name, seen)->dict: # what a study says it is about, or one error
     if isinstance(seen, dict) and isinstance(seen.get('fixed'), dict): return seen
-    file = 'the database' if '://' in str(where) else where # a URL may hold a password
-    seen = repr(seen) if seen is None else repr(str(seen)[:200])
-    raise ValueError(f'study {name!r} was made for another search: its search is {seen}; '
-                     f'choose another --study (this one is in {file})')
+    raise ValueError(f'study {name!r} was made for another search: its search is {str(seen)[:200]}; '
+                     f"choose another --study (this one is in {str(where).rpartition('@')[2]})") # no password
 
 def _same(where, name, seen, told): # what a study says it is about, what it must be about
     other = f'study {name!r} was made for another search'
     there, here = _flat(_told(where, name, seen)), _flat(told)
     differ = [k for k in there|here if there.get(k)!=here.get(k)]
     diff = '; '.join(f'{k}: {there.get(k)!r} there, {here.get(k)!r} here' for k in differ)
-    if diff:
-        raise ValueError(f'{other} ({diff}), and values of the two do not compare: choose another --study')
+    if diff: raise ValueError(f'{other} ({diff}), and their values do not compare: choose another --study')
 
 # %% ../nbs/09b_study.ipynb #same0002
 def _flat(told): # one setting at a time; data and start are known by their fingerprints
@@ -415,17 +412,16 @@ def trial_rows(
     tau:Trajectories,     # its data
 )->pd.DataFrame:          # one row per trial that has ended
     "A study as result rows."
-    names, best, mark = space(search.space,search.phase), best_trial(study), fingerprint(tau)
+    names, best = space(search.space,search.phase), best_trial(study)
     ended = [t for t in study.get_trials(deepcopy=False)
              if t.state.name in ('COMPLETE','PRUNED','FAIL') and set(names)<=set(t.params)]
     shared = dict(space=search.space, phase=search.phase, budget=search.budget, held=search.held)
     def row(t):
         part = 1. if t.state.name=='COMPLETE' else max(t.intermediate_values, default=0)/100
         said = dict(dataset=name_of(search.dataset), study=study.study_name, trial=t.number,
-            state=t.state.name, value=t.value if part==1 else np.nan, error=t.user_attrs.get('error'),
-            fingerprint=mark)
+            state=t.state.name, value=t.value if part==1 else np.nan, error=t.user_attrs.get('error'))
         return said|_behind(t, best)|shared|_spent(t, search, tau, part)|_ran(t, search)
-    return pd.DataFrame([row(t) for t in ended])
+    return pd.DataFrame([row(t) for t in ended]).assign(fingerprint=fingerprint(tau))
 
 def _behind(t, best): # a trial, the best one -> how far the first is behind
     said, d = t.user_attrs.get('values'), np.array([np.nan])

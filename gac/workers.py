@@ -87,7 +87,8 @@ def _spread(jobs)->list: # one fresh process for each job -> what they made, in 
     here = importlib.import_module('gac.workers') # by name, so that a notebook can send it
     fresh = multiprocessing.get_context('spawn')
     mine, theirs = fresh.Pipe()
-    with closing(theirs), closing(mine), ProcessPoolExecutor(len(jobs), fresh, here._ends_with, (theirs,)) as pool:
+    started = ProcessPoolExecutor(len(jobs), fresh, here._ends_with, (theirs,))
+    with closing(theirs), closing(mine), started as pool:
         try: return [*pool.map(here.worker, jobs)]
         except BrokenProcessPool:
             raise OSError(f'one of {len(jobs)} workers has died in the middle of its episodes; '
