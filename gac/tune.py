@@ -160,7 +160,8 @@ def split(
     "Hold trajectories out by their keys."
     may = range(len(tau)) if among is None else among.nonzero()[:,0].tolist()
     if not 2<=held<=len(may)-2:
-        raise ValueError(f'held={held}: of {len(may)} trajectories, choose 2 to {len(may)-2}')
+        raise ValueError(f'held={held}: cannot hold {held} of {len(may)} trajectories out; '
+            f'choose 2 to {len(may)-2}')
     def drawn(i): return blake2b(f'{seed} {int(tau.key[i])}'.encode(), digest_size=8).digest()
     order = sorted(may, key=drawn)
     out = torch.zeros(len(tau), dtype=torch.bool).index_fill(0, torch.tensor(order[:held]), True)
