@@ -164,7 +164,7 @@ def _fit_other(job, cfg, tau, folder, device): # one of SYSTEMS -> its file, ste
     if job.rewards=='step': r = systems.step_rewards(tau, data.rewards(job.dataset), job.dataset).to(device)
     policy = systems.SYSTEMS[job.system].fit(tau.to(device), r, cfg, job.seed)
     with writing(folder/'policy.safetensors') as f: policy.save(f)
-    return folder/'policy.safetensors', getattr(cfg, 'steps', np.nan)
+    return folder/'policy.safetensors', getattr(policy, 'steps', getattr(cfg,'steps',np.nan))
 
 def _rows_other(job, path, tau, env): # the policy in that file acts, on the CPU
     policy = systems.SYSTEMS[job.system].load(path)

@@ -45,8 +45,8 @@ def test_requires_what_settings_say_and_no_development_tools(metadata, settings)
     assert metadata['Version']==settings['version'] and metadata['Requires-Python']==f">={settings['min_python']}"
 
 def test_extras_carry_the_tools(metadata):
-    extra = {k: {name(r) for r in metadata.get_all('Requires-Dist') if re.search(rf'extra == .{k}.', r)} for k in ('notebooks','tensorboard','cluster','tune','mazes','dev')}
-    assert extra['tensorboard']=={'tensorboard'} and extra['mazes']=={'gymnasium-robotics'}
+    extra = {k: {name(r) for r in metadata.get_all('Requires-Dist') if re.search(rf'extra == .{k}.', r)} for k in ('notebooks','tensorboard','cluster','tune','mazes','baselines','dev')}
+    assert extra['tensorboard']=={'tensorboard'} and extra['mazes']=={'gymnasium-robotics'} and extra['baselines']=={'stable-baselines3'}<=extra['dev']
     assert 'jupyterlab' in extra['notebooks'] and extra['cluster']=={'submitit'} and {'optuna','psycopg'}<=extra['tune'] and DEV_ONLY|{'pytest','submitit'}<=extra['dev'] # the notebook that queues runs in every test
 
 def test_carries_every_module_and_table(wheel, root):
@@ -81,7 +81,7 @@ def test_citation_names_this_version(root, settings):
 def test_every_import_is_a_requirement(wheel, settings):
     "Standard library, the package itself, or a package that the wheel asks for."
     told = {name(r) for r in settings['requirements'].split()}|{'gac'}|set(sys.stdlib_module_names)
-    lent = {'ipywidgets','IPython','optuna','tensorboard','sklearn','torch_xla','submitit', # asked for inside functions, by their extras
+    lent = {'ipywidgets','IPython','optuna','tensorboard','sklearn','torch_xla','submitit','stable_baselines3', # asked for inside functions, by their extras
         'hdf5plugin','pyarrow'}                                                # or by what is said where they are absent
     with zipfile.ZipFile(wheel) as z:
         for f in (n for n in z.namelist() if n.endswith('.py')):
@@ -120,6 +120,6 @@ def test_constraints_are_exact_and_cover_every_requirement(root, settings):
     lines = [l for l in (root/'constraints.txt').read_text().splitlines() if l and not l.startswith('#')]
     assert all(re.fullmatch(r'[A-Za-z0-9._-]+==[^+\s]+', l) for l in lines)
     pins = {name(l).replace('_','-') for l in lines}
-    asked = {name(r) for k in ('requirements','notebooks_requirements','tensorboard_requirements','cluster_requirements','tune_requirements','mazes_requirements','dev_requirements') for r in settings[k].split()}
+    asked = {name(r) for k in ('requirements','notebooks_requirements','tensorboard_requirements','cluster_requirements','tune_requirements','mazes_requirements','baselines_requirements','dev_requirements') for r in settings[k].split()}
     assert asked<=pins, sorted(asked-pins)
     assert not pins&{'jax','d3rlpy','rliable','generative-actor-critic'}

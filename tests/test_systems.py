@@ -7,9 +7,7 @@ from gac.baselines.td import paid
 from gac.core import Trajectories
 from gac.envs import point_mass_data
 
-OFFLINE = [n for n,s in SYSTEMS.items() if not s.online]
-
-@pytest.mark.parametrize('name', OFFLINE)
+@pytest.mark.parametrize('name', SYSTEMS)
 def test_settings_differ_where_a_return_is_discounted(name):
     once = settings(name, 'return', steps=3)
     assert once.steps==3

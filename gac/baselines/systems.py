@@ -12,7 +12,7 @@ from functools import partial
 import torch
 from torch import Tensor
 from .. import cloning
-from . import dt, lpt, td
+from . import dt, lpt, sb3, td
 from .td import load_policy, paid, save_policy
 from ..core import Trajectories
 
@@ -46,10 +46,11 @@ def load_clone(path): # what `Clone.save` wrote
     return Clone(net, mean, sd)
 
 # %% ../../nbs/10d_systems.ipynb #systab01
-def _td(kind): # settings of a method of `td` -> System
-    once = kind.once if hasattr(kind,'once') else lambda **kw: kind(**(dict(gamma=.999)|kw))
-    return System(td.fit, kind, once, partial(td.load, method=kind))
+def _late(kind): # settings of a method that discounts -> the same where the return is paid at the end
+    return kind.once if hasattr(kind,'once') else lambda **kw: kind(**(dict(gamma=.999)|kw))
 
+def _td(kind): return System(td.fit, kind, _late(kind), partial(td.load, method=kind))
+def _sb3(kind): return System(sb3.fit, kind, _late(kind), partial(sb3.load, method=kind), online=True)
 def _odt(**kw): return dt.Cfg(**(dict(noisy=True)|kw))
 
 def _cloned(frac): # share of the transitions -> System
@@ -74,6 +75,7 @@ SYSTEMS = {
     'QDT': System(fit_qdt, QDT, QDT, dt.load),
     'ODT': System(dt.fit, _odt, _odt, dt.load),
     'LPT': System(lpt.fit, None, lpt.Cfg, lpt.load),
+    'PPO': _sb3(sb3.PPO), 'SAC': _sb3(sb3.SAC),
     'clone-all': _cloned(1.), 'clone-10%': _cloned(.1)} # name -> System, in the order of tables
 
 # %% ../../nbs/10d_systems.ipynb #sysset01
