@@ -45,7 +45,8 @@ def _table(rows, run): # of one system, as the job wrote them
 # %% ../nbs/13_system.ipynb #blxcmd01
 @app.command()
 def baseline(
-    name:Annotated[str, typer.Argument(help='TD3+BC, IQL, CQL, DT, QDT, ODT, LPT, PPO, SAC, clone-all, clone-10%')],
+    name:Annotated[str, typer.Argument(
+        help='TD3+BC, IQL, CQL, DT, QDT, ODT, LPT, PPO, SAC, clone-all, clone-10%')],
     dataset:Dataset, out:Out,
     rewards:Annotated[str, typer.Option(help="paid per 'step', or the 'return' at the end")]='return',
     seed:Seed=0, set_:Annotated[Optional[list[str]], typer.Option('--set',

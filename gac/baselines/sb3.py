@@ -94,7 +94,7 @@ def _net(cfg, S, low, high): # settings, state dimension, (A,), (A,) bounds of a
 # %% ../../nbs/10c_online.ipynb #sb3pol02
 class Policy:
     "The deterministic policy of a learner."
-    def __init__(self, net, cfg, steps): # the library's policy, settings, environment steps it has learned from
+    def __init__(self, net, cfg, steps): # the library's policy, settings, environment steps taken
         self.net, self.cfg, self.steps = net.eval(), cfg, steps
     def __call__(self, s, rows=None): # (B,S) → (B,A)
         return torch.as_tensor(self.net.predict(s.cpu().numpy(), deterministic=True)[0])
