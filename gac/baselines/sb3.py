@@ -39,6 +39,7 @@ class PPO(Cfg):
     collect:int=2048      # steps between two updates
     batch:int=64          # steps in a gradient step
 
+# %% ../../nbs/10c_online.ipynb #sb3cfg03
 @dataclass(frozen=True)
 class SAC(Cfg):
     "Settings of SAC."
@@ -53,6 +54,7 @@ class Ends(gym.Wrapper):
         s, r, fell, out, info = self.env.step(action)
         return s, r, fell or out, False, info
 
+# %% ../../nbs/10c_online.ipynb #sb3ret05
 def world_of(env, stepwise): # environment, are rewards paid at every step? -> what the learner sees
     made = make_env(env)
     return made if stepwise else Ends(ReturnOnly(made))
@@ -65,6 +67,7 @@ def library(): # -> stable_baselines3, or one clear error
                           f"'generative-actor-critic[baselines]' ({e})") from None
     return sb3
 
+# %% ../../nbs/10c_online.ipynb #sb3lib03
 @contextmanager
 def _apart(): # what is drawn inside moves no generator outside
     kept = random.getstate(), np.random.get_state()
