@@ -60,7 +60,7 @@ def test_notebooks_extra_brings_all_that_they_import(root, settings):
     "Beside the library's own requirements; a module is named as its package is, but for IPython, which JupyterLab brings."
     told = {name(r).split('[')[0] for k in ('requirements','notebooks_requirements') for r in settings[k].split()}
     told |= set(sys.stdlib_module_names)|{'gac','IPython'}
-    asked = {'hdf5plugin','pyarrow'} # looked for only, what is said when they are absent is the example
+    asked = {'hdf5plugin','pyarrow','stable_baselines3'} # looked for only, what is said when they are absent is the example
     for nb in sorted((root/'nbs').glob('*.ipynb')):
         for c in json.loads(nb.read_text(encoding='utf-8'))['cells']:
             src = '\n'.join(l for l in ''.join(c['source']).splitlines() if not re.match(r'\s*[%!]', l))
