@@ -11,7 +11,7 @@ setuptools.setup(
     name=cfg['lib_name'], version=cfg['version'], license='MIT', description=cfg['description'], keywords=cfg['keywords'].split(),
     author=cfg['author'],
     long_description=(root/'README.md').read_text(encoding='utf-8'), long_description_content_type='text/markdown',
-    packages=setuptools.find_packages(include=['gac','gac.*']), include_package_data=True, package_data={'gac': ['py.typed','*.pyi','paper/*.csv']},
+    packages=setuptools.find_packages(include=['gac','gac.*']), include_package_data=True, package_data={'gac': ['py.typed','*.pyi','checkpoints.csv','paper/*.csv']},
     install_requires=cfg['requirements'].split(), extras_require=extras, python_requires=f">={cfg['min_python']}",
     entry_points={'console_scripts': cfg['console_scripts'].split('\n'), 'nbdev': [f"{cfg['lib_path']}={cfg['lib_path']}._modidx:d"]}, zip_safe=False,
     classifiers=['Development Status :: 3 - Alpha', 'Intended Audience :: Science/Research', 'Programming Language :: Python :: 3',

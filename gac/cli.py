@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Optional
 import typer
+import gac.share_commands
 from .commands import (Dataset, Device, Env, EnvKwargs, EnvSeed, Episodes, Folder, Imports, Iterations,
     Out, Seed, Set, Threads, _count, _env, _fresh, _given, _many, _must_act,
     _real, app, ask, demo, evaluate, film, info, prepare,
