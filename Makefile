@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help install demo test fuzz speed rows oracles lab notebooks readme readme-to clean
+.PHONY: help install demo test fuzz speed rows oracles docs lab notebooks readme readme-to clean
 
 # The first of these that is Python 3.11 or later and can make a venv.
 PYTHON ?= $(firstword $(foreach p,python3.11 python3,$(shell $p -c 'import sys, venv, ensurepip; sys.version_info>=(3,11) and print("$p")' 2>/dev/null)))
@@ -90,6 +90,19 @@ oracles: $(STAMP) ## numbers of d3rlpy that the tests compare with, into tests/o
 	@.oracles/bin/python tests/oracles/d3rlpy_losses.py tests/oracles/d3rlpy.json
 	@echo "oracles: written; look at git diff"
 
+# The site's tools live in an environment of their own. No notebook is executed and the package is not imported.
+.docs/.installed: docs/requirements.txt
+	@echo "docs: an environment of its own in .docs, once; a minute, by network"
+	@$(PYTHON) -m venv .docs
+	@.docs/bin/pip install -q -c constraints.txt -r docs/requirements.txt
+	@touch $@
+
+docs: .docs/.installed ## the site from notebooks and docments, into _docs/site (two minutes; no network once .docs is there)
+	@echo "docs: pages from the notebooks as they are committed, and a reference from docments; two minutes"
+	@.docs/bin/python docs/pages.py _docs
+	@NO_MKDOCS_2_WARNING=1 .docs/bin/mkdocs build --strict --quiet -f _docs/mkdocs.yml
+	@echo "docs: open _docs/site/index.html"
+
 lab: $(STAMP) ## the notebooks in JupyterLab (starts in seconds, runs until Ctrl-C)
 	@echo "lab: JupyterLab in nbs/, start with index.ipynb or 00_core.ipynb; Ctrl-C twice ends it"
 	@$(BIN)/jupyter lab --notebook-dir=. $(firstword $(wildcard nbs/index.ipynb) nbs/00_core.ipynb)
@@ -144,7 +157,7 @@ else
 endif
 
 clean: ## remove .venv, caches and builds; runs/ and data/ stay (seconds)
-	@echo "clean: removing .venv, .oracles, caches and builds; runs/ and data/ stay"
-	@rm -rf .venv .oracles build dist _proc _docs *.egg-info .pytest_cache .ruff_cache
+	@echo "clean: removing .venv, .oracles, .docs, caches and builds; runs/ and data/ stay"
+	@rm -rf .venv .oracles .docs build dist _proc _docs *.egg-info .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@find . -name .ipynb_checkpoints -type d -prune -exec rm -rf {} +
