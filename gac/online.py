@@ -18,6 +18,7 @@ from .buffer import CURE, episodes, next_offset, own_keys, read_chunks, store, w
 from .core import Trajectories, data_root, writing
 from .data import load
 from .envs import EpisodeError, check_spaces, rollout
+from .folder import usable
 from .model import published
 from .query import Ask, PlanPolicy, asker, bounds, evaluate
 from .rows import save_rows
@@ -277,6 +278,7 @@ def online(
 def _begin(run, tau, env, out, cfg, n):
     "Refuse what could not end well, before any work."
     if type(n)!=int or n<0: raise ValueError(f'n={n!r}: episodes for each question; 0 asks none')
+    for k in range(1, cfg.stages+1): usable(Path(out)/f'stage-{k}')
     check_data(resumable(run), tau)
     if n or cfg.strategy!='control': check_spaces(env, run.model.arch.S, run.model.arch.A)
     f, start = Path(out)/'online.json', dict(start=run.meta['fingerprint'], seed=run.cfg.seed, i=run.i)
