@@ -6,7 +6,7 @@
 __all__ = ['Place', 'World', 'load', 'from_arrays', 'train', 'evaluate', 'Policy', 'policy', 'critic']
 
 # %% ../nbs/13c_api.ipynb #2fa2528e
-import difflib, warnings
+import difflib, sys, warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from os import PathLike
@@ -134,6 +134,7 @@ def evaluate(
     seed:int=10_000,      # environment seeds from here on
     acting:str|None=None, # 'mu', 'sample' or 'average'; None: the question's own
     workers:int=1,        # processes that act
+    progress:bool=True,   # show a bar, on a terminal?
     **ask:Any,            # fields of Ask: target, quantile, delta_y, lam, width, steps, …
 )->pd.DataFrame:          # one row for each episode, returns in environment units
     "Ask, act, compare: predicted beside achieved."
@@ -142,7 +143,8 @@ def evaluate(
     if world is None:
         raise ValueError('this run names no environment, and a rollout needs one: give it by env=; '
                          'policy and critic work without')
-    return gac.query.evaluate(run, world, question, n, seed, acting, cfg, workers=workers)
+    bar = progress and sys.stderr.isatty()
+    return gac.query.evaluate(run, world, question, n, seed, acting, cfg, workers=workers, progress=bar)
 
 # %% ../nbs/13c_api.ipynb #c896f9aa
 def _faces(made)->tuple: # by `make_env` -> the space it shows, if it was flattened; its VectorAction

@@ -18,7 +18,7 @@ import gac.share_commands
 from .commands import (Dataset, Device, Env, EnvKwargs, EnvSeed, Episodes, Folder, Imports, Iterations,
     Out, Seed, Set, Threads, _count, _env, _fresh, _given, _many, _must_act,
     _real, app, ask, demo, evaluate, film, info, prepare,
-    settings, slim, train, writable)
+    settings, shown, slim, train, writable)
 from .baseline_commands import baseline
 from .bench_commands import bench
 
@@ -118,7 +118,7 @@ def compare(
         had = load_run(out)
         _same_data(had, tau, out)
         if _unfinished(had, out, iterations, set_ or [], seed): train_it(resume=True)
-    rows = c.benchmark(load_run(out), tau, label, table or 'questions', episodes, env_seed, root)
+    rows = c.benchmark(load_run(out), tau, label, table or 'questions', episodes, env_seed, root, shown())
     print(r.table(rows).round(1).to_string())
 
 # %% ../nbs/13a_table_commands.ipynb #cmdcmp03
@@ -162,15 +162,16 @@ def online(
     paper:Paper=False, asked:_count(0, 'episodes per question after each stage')=50, out:Stages=None,
     dataset:Data=None, table:Table=None, label:Label=None,
     env:Env=None, env_kwargs:EnvKwargs=None, imports:Imports=None, threads:Threads=1,
+    save_every:_count(1, 'batches of a refit between two checkpoints')=100,
 ):
     "Fine-tune a run in stages: collect, store, refit; resumes by itself."
     put = dict(delta_y=delta_y, quantile=quantile, target=target)
     about = dict(strategy=strategy, stages=stages, episodes=episodes, fresh=fresh, elite=elite)
-    rest = paper, asked, dataset, table, label, (env, env_kwargs), threads
+    rest = paper, asked, dataset, table, label, (env, env_kwargs), threads, save_every
     _online(run, out or run/f'online-{strategy}', about, put, set_, *rest)
 
 # %% ../nbs/13a_table_commands.ipynb #cli-on1b
-def _online(run, out, about, put, pairs, paper, asked, dataset, table, label, world, threads):
+def _online(run, out, about, put, pairs, paper, asked, dataset, table, label, world, threads, every):
     from gac import online as o
     from gac.core import set_threads
     from gac.run import load_run, resumable
@@ -181,7 +182,8 @@ def _online(run, out, about, put, pairs, paper, asked, dataset, table, label, wo
     tau = o.data_of_run(r, dataset)
     cfg = _stages(r, about, put, pairs, paper)
     say = lambda s: print(s, flush=True)
-    rows = o.online(r, tau, _env(r, *world), out, cfg, asked, log=say, progress=True)
+    say(f'kept in {out}: every {cfg.chunk} episodes, every {every} batches of a refit, the rows of each stage')
+    rows = o.online(r, tau, _env(r, *world), out, cfg, asked, log=say, progress=True, every=every)
     if table: o.keep(rows, out, cfg, label or cfg.strategy, table)
     if asked: print(rows.groupby(['question','stage']).achieved.agg(['mean','std']).round(1).to_string())
     print(f'written: {out}')
@@ -291,10 +293,11 @@ def lottery(seeds:_count(1, 'training seeds')=5, table:Table=None):
     ask, say = _tiny()
     def keep(name, rows):
         with writing(at.with_name(f'{at.stem}{name}.csv')) as f: rows.round(4).to_csv(f, index=False)
-    keep('', l.flip(lambda run,lam: ask(run,'best',lam=lam), seeds=range(seeds), log=say))
-    made = (l.learn(l.lottery_data(seed=s), seed=s) for s in range(seeds))
+    how = dict(progress=shown())
+    keep('', l.flip(lambda run,lam: ask(run,'best',lam=lam), seeds=range(seeds), log=say, **how))
+    made = (l.learn(l.lottery_data(seed=s), seed=s, **how) for s in range(seeds))
     keep('-asked', l.asked(ask, made, log=say))
-    keep('-days', l.in_a_row(ask, seeds=range(seeds), log=say))
+    keep('-days', l.in_a_row(ask, seeds=range(seeds), log=say, **how))
 
 # %% ../nbs/13a_table_commands.ipynb #bcbf1011
 @app.command()
@@ -313,8 +316,9 @@ def odds(
     at = _rows_at(table, 'odds')
     ask, say = _tiny()
     for s in width or o.WIDTHS:
-        run, tau = o.learn_odds(s, seed=seed)
-        for name,rows in (('',o.survey(ask,run)), ('-map',o.chart(ask,run,tau))):
+        run, tau = o.learn_odds(s, seed=seed, progress=shown())
+        made = ('',o.survey(ask,run,progress=shown())), ('-map',o.chart(ask,run,tau,progress=shown()))
+        for name,rows in made:
             rows = rows.assign(sigma_y=s, train_seed=seed).round(4)
             save_rows(rows, at.with_name(f'{at.stem}{name}.csv'), ('sigma_y','train_seed'), 'p')
         say(dict(sigma_y=s, seed=seed)|run.history[-1])
@@ -338,7 +342,7 @@ def critic(
     if held>len(tau)-2: raise ValueError(f'--held {held}: {dataset} has {len(tau)}, and 2 must remain')
     fit = {} if iterations is None else dict(iterations=iterations)
     cfg, arch = settings(set_ or [], tau.s.shape[1], tau.a.shape[1], **fit)
-    rows = c.held_out(tau, arch, cfg, held, seed=split, dataset=dataset, progress=True, starts=starts)
+    rows = c.held_out(tau, arch, cfg, held, seed=split, dataset=dataset, progress=shown(), starts=starts)
     rows = rows.round(4).assign(method=label, env_seed=0)
     save_rows(rows, at, ('dataset','method','train_seed','split'))
     print(c.verdict(rows).round(3).to_string())

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 import pandas as pd
 import torch
 from torch import nn
+from tqdm.auto import tqdm
 from .core import Trajectories, generator
 from .data import fingerprint
 from .envs import rollout
@@ -49,6 +50,7 @@ def clone(
     batch:int=256,    # transitions per step
     lr:float=1e-3,    # of Adam, to zero along a cosine
     seed:int=0,       # of initial weights and batches
+    progress=False,   # show a bar of steps?
 )->Clone:
     "Behaviour cloning by least squares."
     tau, gen = best_fraction(tau, frac), generator(seed)
@@ -58,7 +60,7 @@ def clone(
     net, x = _net(s.shape[1], a.shape[1], width, seed), (s-mean)/sd
     opt = torch.optim.Adam(net.parameters(), lr)
     sched = torch.optim.lr_scheduler.CosineAnnealingLR(opt, steps)
-    for _ in range(steps):
+    for _ in tqdm(range(steps), 'clone', disable=not progress):
         i = torch.randint(len(a), (batch,), generator=gen)
         loss = ((net(x[i])-a[i])**2).sum(1).mean()
         opt.zero_grad()

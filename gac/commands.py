@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['app', 'Dataset', 'Out', 'Seed', 'EnvSeed', 'Set', 'Iterations', 'Minutes', 'Episodes', 'Threads', 'Device',
-           'Question', 'Acting', 'Folder', 'Env', 'EnvKwargs', 'Imports', 'MAY_CHANGE', 'BOOL', 'info', 'writable',
-           'prepare', 'train', 'drawn', 'env_record', 'settings', 'evaluate', 'ask', 'film', 'slim', 'demo']
+           'Question', 'Acting', 'Folder', 'Env', 'EnvKwargs', 'Imports', 'MAY_CHANGE', 'BOOL', 'shown', 'info',
+           'writable', 'prepare', 'train', 'drawn', 'env_record', 'settings', 'evaluate', 'ask', 'film', 'slim', 'demo']
 
 # %% ../nbs/13_commands.ipynb #6479c5c7
 import math, os, sys, warnings
@@ -39,6 +39,10 @@ def _version(wanted):
 @app.callback()
 def _top(version:Annotated[bool, typer.Option('--version', callback=_version, is_eager=True,
     help='say the version and end')]=False): pass
+
+# %% ../nbs/13_commands.ipynb #cmdbar02
+def shown()->bool: # are bars seen?
+    return sys.stderr.isatty()
 
 # %% ../nbs/13_commands.ipynb #cmdopt01
 def _count(least, help): return Annotated[int, typer.Option(min=least, max=10**9, help=help)]
@@ -315,7 +319,8 @@ def evaluate(
     folder = writable(out or _beside(run)/'eval')
     r = _loaded(run, device, threads)
     from gac.query import evaluate
-    rows = evaluate(r, _env(r, env, env_kwargs), question, episodes, seed, acting, asked, workers=workers)
+    rows = evaluate(r, _env(r, env, env_kwargs), question, episodes, seed, acting, asked, workers=workers,
+                    progress=shown())
     _report_one(rows, r, folder, question, episodes)
 
 # %% ../nbs/13_commands.ipynb #f355e313
@@ -468,8 +473,8 @@ def demo(
     from gac.run import load_run
     run = load_run(out)
     env, tau = _env(run), data.load(dataset)
-    asked = c.compare(run, env, episodes, actings=(None,))
-    rows = c.with_clone(asked, tau, env, episodes, steps=clone_steps)
+    asked = c.compare(run, env, episodes, actings=(None,), progress=shown())
+    rows = c.with_clone(asked, tau, env, episodes, steps=clone_steps, progress=shown())
     _report(rows, run, out)
 
 # %% ../nbs/13_commands.ipynb #d6ae75d0

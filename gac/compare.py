@@ -29,11 +29,12 @@ def compare(
     seed:int=10_000,  # environment seeds from here on
     cfg:Ask=Ask(),    # settings of all questions
     actings=('sample','mu'), # how to act on the posterior; None: as `acting_of` says
+    progress=False,   # show a bar for each?
 )->pd.DataFrame:      # result rows, one per episode
     "Ask all four questions, each once, and act on each answer."
     def act_on(q, actings):
         planner = _once(asker(run, q, cfg, seed))
-        return [evaluate(run, env, q, n, seed, a, cfg, planner) for a in actings]
+        return [evaluate(run, env, q, n, seed, a, cfg, planner, progress=progress) for a in actings]
     asked = {q:('sample',) if q=='prior' else actings for q in ('prior',*QUESTIONS)}
     return pd.concat([r for q,a in asked.items() for r in act_on(q,a)], ignore_index=True)
 
@@ -117,9 +118,11 @@ def benchmark(
     n:int=100,        # episodes for each question
     seed:int=10_000,  # environment seeds from here on
     root=None,        # data root; None: `data_root()`
+    progress=False,   # show bars?
 )->pd.DataFrame:      # the rows
     "Ask a trained run everything and keep the rows."
-    rows = compare(run, env_from(run.meta['env'], where='the run'), n, seed).assign(method=label)
+    env = env_from(run.meta['env'], where='the run')
+    rows = compare(run, env, n, seed, progress=progress).assign(method=label)
     where = Path(root or data_root())/'results'
     where.mkdir(parents=True, exist_ok=True)
     save_rows(rows.round(3), where/f'{name}.csv')

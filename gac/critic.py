@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
+from tqdm.auto import tqdm
 from .core import Posterior, Trajectories, generator, make_keys
 from .elbo import infer
 from .run import Fit, new_run
@@ -156,7 +157,7 @@ def held_out(
     cuts=(10,50,200),      # steps after which the critic is asked, besides the end
     seed:int=7,            # which are held out
     dataset:str='',        # name for the rows
-    progress=False,        # bar of the training
+    progress=False,        # bars of the training and of the questions
     **kw,                  # for `critic`
 )->pd.DataFrame:           # one row per held-out trajectory and cut, cut 0 being the whole
     "Is the critic calibrated on trajectories it has never seen?"
@@ -167,7 +168,7 @@ def held_out(
     run = new_run(rest, arch, cfg, dataset=dataset)
     fit(run, rest, progress=progress)
     rivals, out = _rivals(rest, test), []
-    for c in (0,*cuts):
+    for c in tqdm((0,*cuts), 'ask', disable=not progress, unit='cut'):
         seen, ended = (cut(test,c),test.n<=c) if c else (test,None)
         b,f = rescaled(critic(run.model, seen, ended=ended, **kw), test.y)
         row = dict(dataset=dataset, train_seed=cfg.seed, split=seed, cut=c)

@@ -215,6 +215,12 @@ def _pool(env, n, seed):
     if not 0<=seed<=2**31-n: raise ValueError(f'seed={seed}: seeds of {n} episodes lie between 0 and 2**31-1')
     return _Vector(env) if isinstance(env, VectorEnv) else _List(env, min(n,100))
 
+# %% ../nbs/02_envs.ipynb #envbar01
+def _bar(n, shown): # episodes; False, True or a text to stand before the bar
+    from tqdm.auto import tqdm
+    name = shown if isinstance(shown, str) else None
+    return tqdm(total=n, desc=name, disable=not shown, unit='episode', miniters=0)
+
 # %% ../nbs/02_envs.ipynb #128a437d
 def rollout(
     env,            # id, EnvSpec, EnvConfig, function that makes one, or a gymnasium VectorEnv
@@ -223,15 +229,14 @@ def rollout(
     n:int,          # episodes
     seed:int=0,     # episode i is reset with seed+i
     device=None,    # where the policy gets its states
-    progress=False, # show a bar of finished episodes?
+    progress=False, # show a bar of finished episodes? A text stands before it
 )->Trajectories:    # n episodes in seed order, on the CPU; actions as executed
     "Play n episodes with a policy, batched over those still running."
-    from tqdm.auto import tqdm
     pool, log = _pool(env, n, seed), _Log(n)
     chunks = np.array_split(np.arange(n), range(pool.size, n, pool.size))
     try:
-        _plan(pool, act, chunks, seed, device, log)
-        with tqdm(total=n, disable=not progress, unit='episode') as bar:
+        with _bar(n, progress) as bar:
+            _plan(pool, act, chunks, seed, device, log)
             for rows in chunks:
                 for k in _run(pool, act, rows, seed, device, log): bar.update(k)
     finally: pool.close()

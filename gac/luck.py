@@ -60,6 +60,7 @@ def learn(
     iterations:int=200,# batches
     seed:int=0,        # training seed
     plan=None,         # dict(D=…, tokens=…), size of a plan; None: as in `Arch.tiny`, 3 tokens of 32 numbers
+    progress=False,    # show a bar?
     **kw,              # for Fit
 ):                     # Run
     "A tiny GAC of the lottery."
@@ -68,7 +69,7 @@ def learn(
     arch = Arch.tiny(tau.s.shape[1], 1, sigma_y=sigma_y, **plan or {})
     run = new_run(tau, arch, cfg, dataset='lottery')
     run.model.generator.act_lsd.data.fill_(-2.) # narrow at first, or the posterior collapses
-    fit(run, tau, progress=False)
+    fit(run, tau, progress=progress)
     return run
 
 # %% ../nbs/07b_luck.ipynb #lot7

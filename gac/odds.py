@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import torch
+from tqdm.auto import tqdm
 from .core import Trajectories
 from .critic import critic
 from .data import from_arrays
@@ -55,11 +56,12 @@ def learn_odds(
     seed:int=0,          # training seed
     plan=SMALL,          # how long a plan is
     inner_lr:float=.05,  # first inner learning rate
+    progress=False,      # show a bar?
 ):                       # Run, its data
     "A tiny GAC of all lotteries."
     tau = people_before(n, seed)
     width = sigma_y/float(tau.y.std())
-    return learn(tau, width, iterations, seed, plan, batch=256, inner_lr=inner_lr), tau
+    return learn(tau, width, iterations, seed, plan, progress=progress, batch=256, inner_lr=inner_lr), tau
 
 # %% ../nbs/07b_odds.ipynb #6b57c709
 def buys(
@@ -89,10 +91,11 @@ def survey(
     lots:int=60,   # lotteries, drawn at random
     n:int=32,      # plans for each target
     seed:int=7,    # of the lotteries
+    progress=False,# show a bar?
 )->pd.DataFrame:   # the lottery, where the target lies, y*, share that buys: learned, exact
     "Targets that people have had (−1, 0, the prize), and that nobody had."
     g, out = np.random.default_rng(seed), []
-    for _ in range(lots):
+    for _ in tqdm(range(lots), 'ask', disable=not progress, unit='lottery'):
         lot = Lottery(**{k:float(g.uniform(*r)) for k,r in ODDS.items()}, sd=float(run.model.sigma_y))
         ys = dict(lost=-1., between=-.5, stayed=0., quarter=lot.win/4, most=.75*lot.win, won=lot.win)
         odds = {k:getattr(lot,k) for k in ODDS}
@@ -131,11 +134,12 @@ def chart(
     ps=np.linspace(.05,.5,8),  # odds
     sizes=np.linspace(2,10,8), # prizes
     n:int=16,                  # plans for each
+    progress=False,            # show a bar?
 )->pd.DataFrame:               # odds, prize, worth of a ticket, share of best plans that buy, prices
     "Where each way of deciding buys: λ of 0 and 1, λ=0 from the middle of the prior, and by price."
     ways = dict(best0=dict(lam=0.), best1=dict(lam=1.), middle=dict(lam=0.,starts=0))
     out = []
-    for p in ps:
+    for p in tqdm(ps, 'chart', disable=not progress, unit='row'):
         for prize in sizes:
             lot = Lottery(p=float(p), prize=float(prize), buyers=.5)
             best = {k:buys(policy(run,'best',**how), [lot]*n).float().mean().item() for k,how in ways.items()}

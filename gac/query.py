@@ -319,6 +319,7 @@ def evaluate(
     planner=None,       # another planner than the question's
     stage=0,            # fine-tuning stage, for the rows
     workers:int=1,      # processes that act; plans are made in this one
+    progress:bool=False,# show a bar of episodes?
 )->pd.DataFrame:        # one row per episode: predicted and achieved return, environment units
     "Ask, act, and compare: the return that the model predicts of its plan, and the return achieved."
     acting = 'sample' if question=='prior' else acting or acting_of(run.model.arch, question)
@@ -327,7 +328,7 @@ def evaluate(
     low, high = (x.to(dev) for x in bounds(env))
     pol = PlanPolicy(run.model, planner or asker(run,question,cfg,seed), acting, seed, low, high)
     start = time.perf_counter()
-    tau = play(env, pol, n, seed, dev, workers)
+    tau = play(env, pol, n, seed, dev, workers, progress and f'{question}, {acting}')
     took = time.perf_counter()-start-pol.plan_seconds
     rows = _told(tau, env, seed, pol, run).assign(question=question, acting=acting, stage=stage)
     rows.attrs.update(plan_seconds=pol.plan_seconds, rollout_seconds=took)

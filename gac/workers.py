@@ -23,10 +23,11 @@ def play(
     seed:int=0,     # episode i is reset with seed+i
     device=None,    # where the policy gets its states
     workers:int=1,  # processes; 1: this one
+    progress=False, # show a bar? As for `rollout`
 )->Trajectories:    # in seed order
     "`rollout`, spread over processes."
     if workers<1: raise ValueError(f'workers={workers}: must be at least 1')
-    if workers==1 or n<2: return rollout(env, act, n, seed, device)
+    if workers==1 or n<2: return rollout(env, act, n, seed, device, progress)
     parts = _parts(env, act)
     if hasattr(act, 'reset'): act.reset(initial_states(env, n, seed).to(device))
     rows = torch.arange(n).tensor_split(min(workers,n))

@@ -233,6 +233,14 @@ def test_evaluate_writes_rows_and_a_picture(capsys, shelf, tmp_path, where):
     assert sorted(p.name for p in (tmp_path/'e').iterdir())==['improve.csv','improve.png'] and rows.env_seed.tolist()==[70,71,72]
     assert (rows.acting=='sample').all() and rows.target.notna().all() and 'predicted' in capsys.readouterr().out
 
+def test_bars_are_for_a_terminal(capsys, shelf, tmp_path, monkeypatch):
+    words = 'evaluate', shelf/'run', '--question','prior','--episodes',2,'--out',tmp_path/'e'
+    quiet(*words)
+    assert not capsys.readouterr().err
+    monkeypatch.setattr('gac.commands.shown', lambda: True)
+    quiet(*words)
+    assert 'prior, sample: 100%' in capsys.readouterr().err
+
 def test_slim_is_small(shelf):
     size = lambda d: sum(f.stat().st_size for f in d.rglob('*'))
     assert size(shelf/'slim')<size(shelf/'run')/2 and load_run(shelf/'slim').opt is None

@@ -92,10 +92,10 @@ def test_rows_that_ship(root):
 
 def test_the_command_replaces_its_own_rows(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv('GAC_DATA', str(tmp_path)); (tmp_path/'results').mkdir()
-    monkeypatch.setattr(gac.odds, 'survey', lambda policy, run: pd.DataFrame(dict(p=[.1,.2], learned=0.)))
-    monkeypatch.setattr(gac.odds, 'chart', lambda policy, run, tau: pd.DataFrame(dict(p=[.1], worth=0.)))
+    monkeypatch.setattr(gac.odds, 'survey', lambda policy, run, **kw: pd.DataFrame(dict(p=[.1,.2], learned=0.)))
+    monkeypatch.setattr(gac.odds, 'chart', lambda policy, run, tau, **kw: pd.DataFrame(dict(p=[.1], worth=0.)))
     real = gac.odds.learn_odds
-    monkeypatch.setattr(gac.odds, 'learn_odds', lambda s, seed: real(s, 60, 1, seed))
+    monkeypatch.setattr(gac.odds, 'learn_odds', lambda s, seed, **kw: real(s, 60, 1, seed))
     def go(*a):
         with pytest.raises(SystemExit) as e: cli.main(['odds',*a])
         assert not e.value.code
@@ -117,7 +117,7 @@ def shown(small, monkeypatch):
         def reset(s0): stood.append(s0); return real(s0)
         p.reset = reset
         return p
-    monkeypatch.setattr(gac.odds, 'draw_lottery', draw); monkeypatch.setattr(gac.odds, 'learn_odds', lambda *a: pytest.fail('trained'))
+    monkeypatch.setattr(gac.odds, 'draw_lottery', draw); monkeypatch.setattr(gac.odds, 'learn_odds', lambda *a, **kw: pytest.fail('trained'))
     runs = {.3:small[0], 1.:learn_odds(1., 200, 1)[0]}
     box = panel(policy, runs)
     return {getattr(c,'description','') or type(c).__name__: c for c in box.children}, drawn, asked, stood, runs
