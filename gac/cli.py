@@ -182,7 +182,7 @@ def _online(run, out, about, put, pairs, paper, asked, dataset, table, label, wo
     tau = o.data_of_run(r, dataset)
     cfg = _stages(r, about, put, pairs, paper)
     say = lambda s: print(s, flush=True)
-    say(f'kept in {out}: every {cfg.chunk} episodes, every {every} batches of a refit, the rows of each stage')
+    say(f'kept in {out}: every {cfg.chunk} episodes, every {every} batches of a refit, rows of each stage')
     rows = o.online(r, tau, _env(r, *world), out, cfg, asked, log=say, progress=True, every=every)
     if table: o.keep(rows, out, cfg, label or cfg.strategy, table)
     if asked: print(rows.groupby(['question','stage']).achieved.agg(['mean','std']).round(1).to_string())

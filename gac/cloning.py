@@ -62,9 +62,8 @@ def clone(
     sched = torch.optim.lr_scheduler.CosineAnnealingLR(opt, steps)
     for _ in tqdm(range(steps), 'clone', disable=not progress):
         i = torch.randint(len(a), (batch,), generator=gen)
-        loss = ((net(x[i])-a[i])**2).sum(1).mean()
         opt.zero_grad()
-        loss.backward()
+        ((net(x[i])-a[i])**2).sum(1).mean().backward()
         opt.step()
         sched.step()
     return Clone(net, mean, sd)
