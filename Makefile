@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help install demo test fuzz speed rows oracles docs lab notebooks readme readme-to clean
+.PHONY: help install demo test fuzz speed rows tables oracles docs lab notebooks readme readme-to clean
 
 # The first of these that is Python 3.11 or later and can make a venv.
 PYTHON ?= $(firstword $(foreach p,python3.11 python3,$(shell $p -c 'import sys, venv, ensurepip; sys.version_info>=(3,11) and print("$p")' 2>/dev/null)))
@@ -80,14 +80,21 @@ rows: $(STAMP) ## make data/results/NAME.csv again by the lines beside it, X=NAM
 	@echo "rows: the lines of data/results/$(X).sh, minutes to hours; look at git diff"
 	@PATH='$(abspath $(BIN))':"$$PATH" FILES='$(or $(FILES),.)' bash -e 'data/results/$(X).sh'
 
+# With README's pictures and links as `make readme` makes them; the seconds are those of this run.
+tables: $(STAMP) ## the paper's tables, figures and claims, and README's tables, from the rows (under a minute)
+	@echo "tables: 12_tables, 12b_claims and index from data/results, then README; under a minute"
+	@begun=$$SECONDS; $(MAKE) -s --no-print-directory notebooks readme NB='nbs/12_tables.ipynb nbs/12b_claims.ipynb nbs/index.ipynb' \
+	  && echo "tables: made in $$((SECONDS-begun)) seconds; look at git diff"
+
 # d3rlpy pins gymnasium 1.0, so it lives in an environment of its own; it imports gym and h5py without our needing them.
-oracles: $(STAMP) ## numbers of d3rlpy that the tests compare with, into tests/oracles (some minutes; needs the package index)
-	@echo "oracles: an environment of its own in .oracles, then d3rlpy's losses; some minutes the first time"
+oracles: $(STAMP) ## numbers of d3rlpy and rliable that the tests compare with, into tests/oracles (some minutes; needs the package index)
+	@echo "oracles: an environment of its own in .oracles, then d3rlpy's losses and rliable's aggregates; some minutes the first time"
 	@test -d .oracles || $(BIN)/python -m venv .oracles
 	@.oracles/bin/pip install -qq --no-deps $(TORCH_FLAGS) '$(TORCH)'
 	@.oracles/bin/pip install -q -c .venv/constraints.txt torch click structlog colorama dataclasses-json scikit-learn gym gymnasium h5py
-	@.oracles/bin/pip install -q --no-deps d3rlpy==2.8.1
+	@.oracles/bin/pip install -q --no-deps d3rlpy==2.8.1 rliable==1.2.0 absl-py
 	@.oracles/bin/python tests/oracles/d3rlpy_losses.py tests/oracles/d3rlpy.json
+	@.oracles/bin/python tests/oracles/rliable_scores.py tests/oracles/rliable.json
 	@echo "oracles: written; look at git diff"
 
 # The site's tools live in an environment of their own. No notebook is executed and the package is not imported.

@@ -112,7 +112,7 @@ def paired_interval(
     column='achieved',     # what to compare
     same_start:bool=False, # do equal training seeds continue one and the same run? Then they are pairs
     level:float=.95,       # of the interval
-)->dict:                   # mean, low, high; seeds of a less the mean of b; does a−b>0 hold?
+)->dict:                   # mean, low, high; seeds of a less the mean of b; does a−b>0 hold? sd, df
     "Interval of a−b: paired over environment seeds; over training seeds Welch's, two samples."
     wide = [x.pivot_table(index='train_seed', columns='env_seed', values=column) for x in (a,b)]
     if same_start:
@@ -126,7 +126,8 @@ def paired_interval(
     variance, df = _variance([first-second] if same_start else [first,second])
     half = float(scipy.stats.t.ppf(.5+level/2, df)*variance**.5)
     mean = float(first.mean()-second.mean())
-    return dict(mean=mean, low=mean-half, high=mean+half, seeds=seeds.round(2).tolist(), holds=mean-half>0)
+    return dict(mean=mean, low=mean-half, high=mean+half, seeds=seeds.round(2).tolist(), holds=mean-half>0,
+        sd=float(variance**.5), df=float(df))
 
 # %% ../nbs/02a_rows.ipynb #07b75e77
 def overlap(
