@@ -5,7 +5,7 @@ import setuptools
 
 root = Path(__file__).resolve().parent
 cfg = ConfigParser(delimiters=['='], interpolation=None); cfg.read(root/'settings.ini', encoding='utf-8'); cfg = cfg['DEFAULT']
-extras = {k: cfg[f'{k}_requirements'].split() for k in ('notebooks','tensorboard','cluster','tune','mazes','baselines','dev')}
+extras = {k: cfg[f'{k}_requirements'].split() for k in ('notebooks','tensorboard','cluster','tune','mazes','export','baselines','dev')}
 
 setuptools.setup(
     name=cfg['lib_name'], version=cfg['version'], license='MIT', description=cfg['description'], keywords=cfg['keywords'].split(),

@@ -60,7 +60,7 @@ def test_notebooks_extra_brings_all_that_they_import(root, settings):
     "Beside the library's own requirements; a module is named as its package is, but for IPython, which JupyterLab brings."
     told = {name(r).split('[')[0] for k in ('requirements','notebooks_requirements') for r in settings[k].split()}
     told |= set(sys.stdlib_module_names)|{'gac','IPython'}
-    asked = {'hdf5plugin','pyarrow','stable_baselines3'} # looked for only, what is said when they are absent is the example
+    asked = {'hdf5plugin','pyarrow','stable_baselines3','onnx','onnxruntime'} # looked for only, what is said when they are absent is the example
     for nb in sorted((root/'nbs').glob('*.ipynb')):
         for c in json.loads(nb.read_text(encoding='utf-8'))['cells']:
             src = '\n'.join(l for l in ''.join(c['source']).splitlines() if not re.match(r'\s*[%!]', l))
@@ -81,7 +81,7 @@ def test_citation_names_this_version(root, settings):
 def test_every_import_is_a_requirement(wheel, settings):
     "Standard library, the package itself, or a package that the wheel asks for."
     told = {name(r) for r in settings['requirements'].split()}|{'gac'}|set(sys.stdlib_module_names)
-    lent = {'ipywidgets','IPython','optuna','tensorboard','sklearn','torch_xla','submitit','stable_baselines3', # asked for inside functions, by their extras
+    lent = {'ipywidgets','IPython','optuna','tensorboard','sklearn','torch_xla','submitit','onnx','onnxruntime','stable_baselines3', # asked for inside functions, by their extras
         'hdf5plugin','pyarrow'}                                                # or by what is said where they are absent
     with zipfile.ZipFile(wheel) as z:
         for f in (n for n in z.namelist() if n.endswith('.py')):

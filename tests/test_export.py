@@ -1,0 +1,71 @@
+"A file does what the package does, for every way of acting, told the step or not; what has no file is refused early."
+from importlib.util import find_spec
+import numpy as np
+import pytest
+import gac
+from gac.envs import point_mass_data
+from gac.export import export
+from gac.query import Ask
+
+TINY = dict(iterations=2, batch=8, k=4, D=16, heads=2, enc=1, dec=1, device='cpu', progress=False)
+FEW = dict(steps=3, starts=2)
+
+@pytest.fixture(scope='module')
+def lane(): return point_mass_data(8)
+
+@pytest.fixture(scope='module')
+def run(lane): return gac.train(lane, env='gac/PointMass-v0', **TINY)
+
+def agrees(file, live, tau, tol=1e-5): # Exported, gac.Policy, trajectories to stand in
+    for i in range(2):
+        live.reset(tau[i].s[0].numpy())
+        z, predicted = file.plan(tau[i].s[0])
+        assert predicted==pytest.approx(live.predicted, rel=tol, abs=tol)
+        for t in range(3): np.testing.assert_allclose(file.act(tau[i].s[t], z, t), live.act(tau[i].s[t].numpy()), rtol=tol, atol=tol)
+
+@pytest.fixture(scope='module')
+def file(run, tmp_path_factory): return export(run, tmp_path_factory.mktemp('export')/'x.pt', 'best', cfg=Ask(**FEW))
+
+def test_file_is_the_policy(file, run, lane):
+    assert file.about['acting']=='average' and file.about['question']=='best'
+    agrees(file, gac.policy(run, 'best', **FEW), lane)
+    here, there = (file.plan(lane[i].s[0])[1] for i in (0,1))
+    assert here!=there
+
+@pytest.mark.skipif(not all(map(find_spec, ('onnx','onnxscript','onnxruntime'))), reason="the extra 'export' is not installed")
+def test_onnx_is_the_policy(run, lane, tmp_path):
+    agrees(export(run, tmp_path/'x.onnx', 'best', 'onnx', cfg=Ask(**FEW)), gac.policy(run, 'best', **FEW), lane)
+
+@pytest.mark.parametrize('question,acting,put', [('prior',None,{}), ('target','mu',dict(width=.1))])
+def test_every_question_and_acting(run, lane, tmp_path, question, acting, put):
+    put = FEW|put if question!='prior' else {}
+    file = export(run, tmp_path/'x.pt', question, acting=acting, cfg=Ask(**put), seed=3)
+    agrees(file, gac.policy(run, question, acting=acting, seed=3, **put), lane)
+
+def test_told_the_step_and_without_posteriors(lane, tmp_path):
+    run = gac.train(lane, **TINY, time=True)
+    file = export(run, tmp_path/'x.pt', 'improve', cfg=Ask(steps=2, starts=0))
+    agrees(file, gac.policy(run, 'improve', steps=2, starts=0), lane)
+    z,_ = file.plan(lane[0].s[0])
+    assert not np.array_equal(file.act(lane[0].s[0], z, 0), file.act(lane[0].s[0], z, 30))
+
+def test_file_needs_no_gac(file):
+    import subprocess, sys
+    code = ('import sys, torch; net = torch.jit.load("x.pt"); torch.set_grad_enabled(False); z, y = net.plan(torch.zeros(1,3)); a = net.act(torch.zeros(1,3), z); '
+            'print(tuple(a.shape), "gac" in sys.modules)')
+    out = subprocess.run([sys.executable,'-W','ignore','-c',code], cwd=file.path.parent, capture_output=True, text=True, check=True).stdout
+    assert out.split('\n')[0]=='(1, 2) False'
+
+def test_a_file_that_differs_gets_no_name(run, tmp_path, monkeypatch):
+    import gac.export as e
+    monkeypatch.setattr(e, 'schedule', lambda cfg, f=e.schedule: (2*f(cfg)[0], *f(cfg)[1:]))
+    with pytest.raises(ValueError, match='away from the package'): e.export(run, tmp_path/'x.pt', 'target', cfg=Ask(**FEW))
+    assert not list(tmp_path.iterdir())
+
+def test_refusals_come_before_the_work(run, lane, tmp_path):
+    long = gac.train(lane, **TINY, M=2)
+    for r,kw,said in [(run,dict(to='tflite'),'choose torchscript or onnx'), (run,dict(question='odd'),'unknown question'),
+                      (run,dict(acting='odd'),"choose 'mu'"), (run,dict(cfg=Ask(stop=.1)),'fixed number of steps'), (long,{},'M=2')]:
+        with pytest.raises(ValueError, match=said): export(r, tmp_path/'x.pt', **kw)
+    with pytest.raises(ValueError, match='ends in .onnx'): export(run, tmp_path/'x.pt', to='onnx')
+    assert not list(tmp_path.iterdir())
