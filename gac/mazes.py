@@ -97,7 +97,7 @@ def driver_rows(n:int=40, seed:int=10_000, path=None)->pd.DataFrame:
 def maze_table(
     rows:pd.DataFrame, # of `maze_rows` and `driver_rows`
 )->pd.DataFrame:       # a line for each question
-    "Predicted beside achieved, and what a question adds to the prior: a 95 % interval over seeds and episodes."
+    "Predicted beside achieved, and what a question adds to the prior, with its 95 % interval."
     out, prior = [], rows[rows.question=='prior']
     for (method,q),r in rows.groupby(['method','question'], sort=False, dropna=False):
         line = dict(question=q if method=='GAC' else method, predicted=r.predicted.mean(),
