@@ -60,7 +60,7 @@ test: $(STAMP) ## notebooks clean, exported, executed; then pytest (7 to 13 minu
 	@echo "test 3/4: every notebook runs (some minutes)"
 	@$(BIN)/nbdev_test --n_workers 2 --timing --do_print
 	@echo "test 4/4: pytest, on two processes (5 to 6 minutes)"
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=5
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --durations=5
 	@echo "test: all passed"
 
 fuzz: export MPLBACKEND := agg

@@ -42,15 +42,15 @@ def opened(lab, browser, request):
     page, errors = browser.new_page(viewport=dict(width=1400,height=1000)), []
     page.on('console', lambda m: errors.append(m.text) if m.type=='error' else None)
     page.on('pageerror', lambda e: errors.append(str(e)))
-    page.goto(f'{lab}/lab/tree/{request.param}.ipynb?token=t&reset', timeout=60_000)
-    page.wait_for_selector('.jp-Notebook .jp-CodeCell', timeout=60_000)
+    page.goto(f'{lab}/lab/tree/{request.param}.ipynb?token=t&reset', timeout=180_000)
+    page.wait_for_selector('.jp-Notebook .jp-CodeCell', timeout=180_000)
     dialog = page.locator('.jp-Dialog .jp-mod-accept') # JupyterLab asks for a kernel now and then
     page.add_locator_handler(dialog, lambda: dialog.click())
     page.wait_for_timeout(2000)
     page.get_by_role('menuitem', name='Run', exact=True).click()
     page.get_by_role('menuitem', name='Run All Cells', exact=True).click()
-    page.locator('.gac-readout').last.wait_for(timeout=150_000)
-    page.wait_for_function("!document.querySelector('.jp-Notebook').innerText.includes('[*]:')", timeout=150_000)
+    page.locator('.gac-readout').last.wait_for(timeout=300_000)
+    page.wait_for_function("!document.querySelector('.jp-Notebook').innerText.includes('[*]:')", timeout=300_000)
     yield page
     page.close()
     assert not errors, errors
@@ -59,7 +59,7 @@ PICTURE, READOUT = ".jupyter-widgets img", "[...document.querySelectorAll('.gac-
 def changes(page, touch, says=''): # -> readout; it and the picture must be other ones after the touch
     picture, readout = page.locator(PICTURE).first.get_attribute('src'), page.evaluate(READOUT)
     touch()
-    page.wait_for_function(f"([old,says]) => {{ const now = ({READOUT}); return now!==old && now.includes(says) }}", arg=[readout,says], timeout=60_000)
+    page.wait_for_function(f"([old,says]) => {{ const now = ({READOUT}); return now!==old && now.includes(says) }}", arg=[readout,says], timeout=180_000)
     page.wait_for_function(f"([old]) => document.querySelector('{PICTURE}').src!==old", arg=[picture], timeout=30_000)
     return page.evaluate(READOUT)
 
@@ -90,4 +90,4 @@ def test_the_explorer_answers_whatever_is_touched(opened):
     changes(opened, lambda: models.select_option(other))
     changes(opened, slide(opened,'start s₀',1))
     said, film = changes(opened, button(opened,'roll out'), 'achieved'), opened.locator(PICTURE).nth(1)
-    if 'cannot draw here' not in said: film.wait_for(state='visible', timeout=60_000)
+    if 'cannot draw here' not in said: film.wait_for(state='visible', timeout=180_000)

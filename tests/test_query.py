@@ -362,7 +362,7 @@ def test_summary_of_a_run(run, data):
 
 def test_benchmark_keeps_its_rows(run, data, tmp_path, monkeypatch):
     from gac import compare as module
-    monkeypatch.setattr(module, 'compare', lambda run,env,n,seed: evaluate(run, env, 'prior', n, seed))
+    monkeypatch.setattr(module, 'compare', lambda run,env,n,seed,progress: evaluate(run, env, 'prior', n, seed))
     for label in ('a','b','a'): rows = benchmark(run, data, label, 't', 3, root=tmp_path)
     kept = pd.read_csv(tmp_path/'results'/'t.csv')
     assert len(kept)==6 and list(kept)==COLUMNS and np.allclose(kept[kept.method=='a'].achieved, rows.achieved)

@@ -20,3 +20,5 @@ for name in ('gac/hopper/medium-replay-mini-v0','gac/walker2d/medium-replay-mini
         device='cpu', threads=1, versions=versions())
     save_rows(pd.DataFrame([run]).round(1), results/'rivals-runs.csv', then='steps')
 PY
+gac bench data/bench/shipped.csv --workers 2 --out runs/bench --table rivals
+gac bench data/bench/online.csv --workers 2 --out runs/bench --table rivals
