@@ -47,8 +47,8 @@ $(STAMP): settings.ini setup.py constraints.txt
 
 install: $(STAMP) ## .venv with everything in it (2 to 5 minutes the first time, then nothing to do)
 
-demo: $(STAMP) ## train on a shipped set, ask four questions, act on the answers: runs/demo (9 to 13 minutes)
-	@echo "demo: trains on the shipped Hopper set, asks four questions, acts on the answers; 9 to 13 minutes on 2 cores"
+demo: $(STAMP) ## train on a shipped set, ask four questions, act on the answers: runs/demo (7 minutes after the installation)
+	@echo "demo: trains on the shipped Hopper set, asks four questions, acts on the answers; about 7 minutes on one core"
 	@$(BIN)/gac demo --out '$(OUT)' $(if $(wildcard $(OUT)/checkpoint),--resume)
 
 test: export MPLBACKEND := agg

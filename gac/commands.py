@@ -465,7 +465,7 @@ def demo(
     resume:Annotated[bool, typer.Option('--resume', help='continue an interrupted demo')]=False,
     clone_steps:_count(1, 'gradient steps of the cloned reference')=8000,
 ):
-    "Train on a shipped set, ask four questions, act on the answers: the main job, about eight minutes."
+    "Train on a shipped set, ask four questions, act on the answers: the main job, about seven minutes."
     first = {} if resume else dict(iterations=iterations, seed=seed)
     _must_act(dataset)
     train(dataset, out, threads=threads, resume=resume, **first)
