@@ -6,10 +6,14 @@
 __all__ = ['manifest', 'digest', 'listed', 'source', 'cache', 'download', 'fetch']
 
 # %% ../nbs/04e_fetch.ipynb #fch003
-import csv, hashlib, os, urllib.error, urllib.request
+import csv, hashlib, os, urllib.request
+from contextlib import contextmanager
+from http.client import HTTPException
 from importlib.resources import files
 from pathlib import Path
+from urllib.error import HTTPError
 from .core import writing
+from .folder import Held, locked
 
 # %% ../nbs/04e_fetch.ipynb #fch006
 def manifest()->dict: # checkpoint -> list of dict(file, bytes, sha256)
@@ -34,17 +38,20 @@ def listed(folder)->list: # of run folders -> rows of the manifest
     return rows
 
 # %% ../nbs/04e_fetch.ipynb #fch012
-def source(url=None)->str: # what the user gave -> address of each file, with {name} and {file} in it
+def source(url=None): # what the user gave -> function: name, file -> address
     "Where the files lie."
     url = str(url or os.environ.get('GAC_RELEASE') or '')
     if not url:
         raise ValueError('this version knows no address to fetch from: give --from URL or folder, or set '
                          'GAC_RELEASE, to where the files of a release lie')
-    if url.startswith(('https://','http://','file://')): return url.rstrip('/')+'/{name}-{file}'
+    if url.startswith(('https://','http://','file://')): return _flat(url)
     folder = Path(url).expanduser()
     if not folder.is_dir(): raise ValueError(f'{url}: neither a folder nor an address, https://…')
     runs = any(folder.glob('*/checkpoint'))
-    return folder.resolve().as_uri()+('/{name}/checkpoint/{file}' if runs else '/{name}-{file}')
+    top = folder.resolve().as_uri()
+    return _flat(top) if not runs else lambda name, file: f'{top}/{name}/checkpoint/{file}'
+
+def _flat(top): return lambda name, file: f"{top.rstrip('/')}/{name}-{file}" # as in a release
 
 def cache(folder=None)->Path: # what the user gave -> folder
     "Where fetched checkpoints are kept."
@@ -53,17 +60,43 @@ def cache(folder=None)->Path: # what the user gave -> folder
 
 # %% ../nbs/04e_fetch.ipynb #fch015
 def _open(url, have): # address, bytes that are here -> response, bytes that it leaves out
-    ask = urllib.request.Request(url, headers={'Range':f'bytes={have}-'} if have else {})
-    try: r = urllib.request.urlopen(ask, timeout=30)
-    except urllib.error.HTTPError as e:
-        if e.code==416: return _open(url, 0) # more is here than there
+    ask = {'Range':f'bytes={have}-'} if have else {}
+    try: r = urllib.request.urlopen(urllib.request.Request(url, headers=ask), timeout=30)
+    except HTTPError as e:
+        if e.code==416 and have: return _open(url, 0) # more is here than there
         raise ConnectionError(f'{url}: the server says {e.code} {e.reason}') from None
-    except (urllib.error.URLError, OSError) as e:
-        why = getattr(e, 'reason', e)
+    except (OSError, HTTPException, ValueError) as e:
+        why = getattr(e, 'reason', e) or type(e).__name__
         raise ConnectionError(f'{url} cannot be reached ({why}): '
                               'look at the network and the address') from None
     return r, have if getattr(r, 'status', 200)==206 else 0
 
+# %% ../nbs/04e_fetch.ipynb #fch030
+def _read(r, url, most): # response, address, bytes -> at most so many
+    try: return r.read(most)
+    except (OSError, HTTPException) as e:
+        raise ConnectionError(f'{url}: broken off ({e}); the same command goes on') from None
+
+def _receive(url, part, size, tell): # the rest of a file, at most one byte more than it should have
+    have = part.stat().st_size if part.is_file() else 0
+    r, have = _open(url, have if have<size else 0)
+    with r, open(part, 'ab' if have else 'wb') as out:
+        tell(have)
+        while block := _read(r, url, min(1<<16, size+1-have)):
+            out.write(block)
+            have += len(block)
+            tell(len(block))
+    if have<size: raise ConnectionError(f'{url}: {have} of {size} bytes came; the same command goes on')
+
+# %% ../nbs/04e_fetch.ipynb #fch032
+def _checked(part, url, sha256, size): # file, address, what it must be -> the same; a wrong one goes
+    found, n = digest(part), part.stat().st_size
+    if (found,n)==(sha256,size): return part
+    part.unlink()
+    wrong = f'it has more than {size} bytes' if n>size else f'its SHA-256 is {found[:12]}…'
+    raise ValueError(f'{url}: {wrong}, the manifest says {size} bytes of {sha256[:12]}…; it was not kept')
+
+# %% ../nbs/04e_fetch.ipynb #fch016
 def download(
     url,     # of the file
     path,    # where it goes
@@ -73,34 +106,14 @@ def download(
 )->Path:     # the same, whole and right
     "Fetch a file, or the rest of it; what has another checksum is not kept."
     path = Path(path)
-    if path.is_file() and digest(path)==sha256: return path
+    if path.is_file() and digest(path)==sha256:
+        tell(size)
+        return path
     part = path.with_name(path.name+'.part')
     path.parent.mkdir(parents=True, exist_ok=True)
     _receive(url, part, size, tell)
-    found = digest(part)
-    if found!=sha256:
-        part.unlink()
-        raise ValueError(f'{url}: its SHA-256 is {found[:12]}…, not {sha256[:12]}…; it was not kept')
-    os.replace(part, path)
+    os.replace(_checked(part, url, sha256, size), path)
     return path
-
-# %% ../nbs/04e_fetch.ipynb #fch016
-def _receive(url, part, size, tell): # the rest of a file, at most one byte more than it should have
-    have = part.stat().st_size if part.is_file() else 0
-    if have>=size: have = 0
-    r, have = _open(url, have)
-    with r, open(part, 'ab' if have else 'wb') as out:
-        tell(have)
-        for block in iter(lambda: _read(r, url), b''):
-            out.write(block)
-            have += len(block)
-            tell(len(block))
-            if have>size: break
-    if have<size: raise ConnectionError(f'{url}: {have} of {size} bytes came; the same command goes on')
-
-def _read(r, url):
-    try: return r.read(1<<16)
-    except OSError as e: raise ConnectionError(f'{url}: broken off ({e}); the same command goes on') from None
 
 # %% ../nbs/04e_fetch.ipynb #fch018
 def fetch(
@@ -116,19 +129,29 @@ def fetch(
         raise ValueError(f"there is no checkpoint {name!r}; choose one of {', '.join(known)}")
     to, parts = cache(folder)/name, known[name]
     if _whole(to/'checkpoint', parts): return to
-    at, coming = source(url), to.with_name(f'.{name}')
-    with tqdm(total=sum(f['bytes'] for f in parts), unit='B', unit_scale=True, disable=not progress) as bar:
-        def get(file, bytes, sha256):
-            return download(at.format(name=name, file=file), coming/file, sha256, bytes, bar.update)
+    at = source(url)
+    with _alone(to) as coming, \
+         tqdm(total=sum(f['bytes'] for f in parts), unit='B', unit_scale=True, disable=not progress) as bar:
+        def get(file, bytes, sha256): return download(at(name, file), coming/file, sha256, bytes, bar.update)
         got = [get(**f) for f in parts]
-    _settled(got, to)
+        _settled(got, to)
     return to
 
 def _whole(folder, parts): # are all files here, and right?
     return all((folder/f['file']).is_file() and digest(folder/f['file'])==f['sha256'] for f in parts)
 
+@contextmanager
+def _alone(to): # run folder, which is locked -> folder for what comes, gone if it is empty in the end
+    coming = to.with_name(f'.{to.name}')
+    try:
+        with locked(to):
+            try: yield coming
+            finally:
+                if coming.is_dir() and not any(coming.iterdir()): coming.rmdir()
+    except Held as e:
+        raise Held(f'{to} is being fetched by another process: wait for it, or give another --cache') from e
+
 def _settled(got, to): # files that are right -> run folder
-    import shutil
     with writing(to/'checkpoint', folder=True) as d:
-        for p in got: shutil.copy(p, d/p.name)
-    shutil.rmtree(got[0].parent)
+        for p in got: (d/p.name).write_bytes(p.read_bytes())
+    for p in got: p.unlink()
