@@ -195,7 +195,7 @@ def policy(
     "A policy for one robot, numpy in and out."
     cfg, run = _asked(question, ask), _run(run)
     world = _world(run, env)
-    how = 'sample' if question=='prior' else acting or acting_of(run.model.arch, question)
+    how = acting_of(run.model.arch, question, acting)
     low = high = shown = acts = None
     if world is not None:
         check_spaces(world, run.model.arch.S, run.model.arch.A)

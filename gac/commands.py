@@ -439,7 +439,7 @@ def film(
     from gac.envs import check_spaces
     world = _env(r, env, env_kwargs)
     check_spaces(world, r.model.arch.S, r.model.arch.A)
-    acting = 'sample' if question=='prior' else acting or q.acting_of(r.model.arch, question)
+    acting = q.acting_of(r.model.arch, question, acting)
     pol = q.PlanPolicy(r.model, q.asker(r,question,cfg,seed), acting, seed, *q.bounds(world))
     print(f'written: {f.film(world, pol, out, seed, progress=True)}')
 

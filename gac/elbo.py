@@ -94,8 +94,8 @@ def ascend(
     (v,t), best = (x.clone() for x in warm or (m,used)), _Best(test, phi)
     for i in range(steps):
         g = _gradient(objective, phi[live], live, gen, (t,used))
-        phi[live] += lr*.5*(1+math.cos(math.pi*i/steps))*_adam(g, m, v, t, live, i+1)
-        phi[:,1] = phi[:,1].clamp(-6., .5) if fixed is None else fixed
+        phi[live] += _rate(lr, i, steps)*_adam(g, m, v, t, live, i+1)
+        phi[:,1] = _within(phi[:,1], fixed)
         if test and ((i+1)%every==0 or i+1==steps): live = live[best.update(phi, live, stop)]
         if not len(live): break
     info = dict(steps=used, value=best.value, start=best.start, warm=(v,t))
@@ -108,12 +108,20 @@ def _gradient(objective, phi, live, gen, counts): # (R,2,K,E) -> d objective / d
     return torch.autograd.grad(objective(Posterior(x[:,0],x[:,1]), noise, live).sum(), x)[0]
 
 # %% ../nbs/04_elbo.ipynb #784b2ad9
-def _adam(g, m, v, t, live, i, b1=.9, b2=.99):
+_B1, _B2 = .9, .99 # Adam's decays
+
+def _rate(lr, i, steps): return lr*.5*(1+math.cos(math.pi*i/steps))
+def _within(lsd, fixed): return lsd.clamp(-6., .5) if fixed is None else torch.full_like(lsd, fixed)
+
+def _moved(g, m, v, c1, c2): # gradient, moments, their corrections -> Adam's direction, moments
+    m, v = _B1*m+(1-_B1)*g, _B2*v+(1-_B2)*g*g
+    return m/c1/((v/c2).sqrt()+1e-8), m, v
+
+def _adam(g, m, v, t, live, i):
     "Adam's direction for rows `live`, moments m, v updated in place: t counts v's steps, i this climb's."
-    m[live] = b1*m[live]+(1-b1)*g
-    v[live] = b2*v[live]+(1-b2)*g*g
-    vh = v[live]/(1-b2**t[live])[:,None,None,None]
-    return m[live]/(1-b1**i)/(vh.sqrt()+1e-8)
+    c2 = (1-_B2**t[live])[:,None,None,None]
+    step, m[live], v[live] = _moved(g, m[live], v[live], 1-_B1**i, c2)
+    return step
 
 # %% ../nbs/04_elbo.ipynb #db875ae4
 class _Best:

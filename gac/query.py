@@ -139,6 +139,8 @@ def objective(
         return raised(model, s0[rows], q, noise, None if goal is None else goal[rows], cfg)
     return value
 
+def _fixed(cfg): return math.log(cfg.width) if cfg.width else None
+
 # %% ../nbs/07_query.ipynb #ce7f0814
 def ask(
     model:GAC,          # a trained model
@@ -152,13 +154,11 @@ def ask(
 )->tuple:               # Posterior over ε; dict(target (N,) or None, steps (N,))
     "One question, one plan posterior per initial state."
     N, arch = len(s0), model.arch
-    goal = _checked(question, goal, N, y, cfg)
-    asked = QUESTIONS[question]
-    if asked.objective is None:
-        return Posterior.prior(N, arch.K, arch.E, s0.device), dict(target=None, steps=torch.zeros(N))
     gen = gen or generator(0, s0.device)
     seed = int(gen.initial_seed())
-    if asked.goal and goal is None: goal = asked.goal(N, y, cfg, generator(seed+1))
+    goal = _aim(question, goal, N, y, cfg, seed)
+    if QUESTIONS[question].objective is None:
+        return Posterior.prior(N, arch.K, arch.E, s0.device), dict(target=None, steps=torch.zeros(N))
     if goal is not None: goal = goal.to(s0.device)
     q0 = start(model, s0, question, goal, cfg, gen, seen)
     value = objective(model, s0, question, goal, cfg)
@@ -184,6 +184,10 @@ def _checked(question, goal, n, y, cfg): # -> goal (n,) or None
     for x in (goal.min(),goal.max()): _sane(float(x), y)
     return goal
 
+def _aim(question, goal, n, y, cfg, seed): # -> returns to aim for (n,) or None
+    goal, drawn = _checked(question, goal, n, y, cfg), QUESTIONS[question].goal
+    return drawn(n, y, cfg, generator(seed+1)) if drawn and goal is None else goal
+
 # %% ../nbs/07_query.ipynb #0ea22b26
 def _steady(value, q, seed): # the same noise at every test
     shape, device = q.mu.shape, q.mu.device
@@ -191,20 +195,24 @@ def _steady(value, q, seed): # the same noise at every test
     return lambda q,rows: value(q, kept[rows], rows)
 
 # %% ../nbs/07_query.ipynb #e4b5ff97
-def _fixed(cfg): return math.log(cfg.width) if cfg.width else None
-
 def start(model, s0, question, goal, cfg, gen, seen):
     "N posteriors to start from, see `ask`."
-    if seen is None: return unmet(len(s0), model.arch, s0.device)
-    y,q = seen
-    if goal is not None: return q[(goal[:,None]-y[None]).abs().argmin(1)]
-    top = q[y.argsort(descending=True)[:cfg.starts]]
+    top, compete = _first(model, s0, goal, cfg, seen)
+    if not compete: return top
     here = s0[:1].expand(len(top),-1)
     value = objective(model, here, question, None, cfg)
     top,_ = ascend(value, top, cfg.steps, cfg.lr, gen, fixed=_fixed(cfg))
-    kept = torch.randn(16,*top.mu.shape, generator=gen, device=s0.device)
+    kept = torch.randn(_DRAWS, *top.mu.shape, generator=gen, device=s0.device)
     with torch.no_grad(): i = torch.stack([value(top,e,slice(None)) for e in kept]).mean(0).argmax()
     return top[i.repeat(len(s0))]
+
+_DRAWS = 16 # on which they are compared
+
+def _first(model, s0, goal, cfg, seen): # -> a Posterior of N; or of those that compete, True
+    if seen is None: return unmet(len(s0), model.arch, s0.device), False
+    y,q = seen
+    if goal is not None: return q[(goal[:,None]-y[None]).abs().argmin(1)], False
+    return q[y.argsort(descending=True)[:cfg.starts]], True
 
 # %% ../nbs/07_query.ipynb #polc0001
 class _Plans:
@@ -301,10 +309,12 @@ def bounds(env): # environment id or factory -> low, high (A,): what it executes
 def acting_of(
     arch,          # Arch
     question:str,  # its name
+    acting:str=None, # what was said
 )->str:            # 'mu', 'sample' or 'average'
-    "How an answer is acted upon unless told otherwise."
+    "How an answer is acted upon: as was said, else as the question says; the prior is always sampled."
     q = QUESTIONS.get(question)
-    if q is None: return 'mu'
+    if question=='prior': return q.acting
+    if acting or q is None: return acting or 'mu'
     return q.short or q.acting if arch.eps else q.acting
 
 # %% ../nbs/07_query.ipynb #daebe31f
@@ -322,7 +332,7 @@ def evaluate(
     progress:bool=False,# show a bar of episodes?
 )->pd.DataFrame:        # one row per episode: predicted and achieved return, environment units
     "Ask, act, and compare: the return that the model predicts of its plan, and the return achieved."
-    acting = 'sample' if question=='prior' else acting or acting_of(run.model.arch, question)
+    acting = acting_of(run.model.arch, question, acting)
     check_spaces(env, run.model.arch.S, run.model.arch.A)
     dev = run.model.head.lsd.device
     low, high = (x.to(dev) for x in bounds(env))
