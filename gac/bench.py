@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 from . import data, query, train
-from .baselines import dt, lpt, systems
+from .baselines import systems
 from .core import name_of, pick_device, set_threads, versions, writing
 from .envs import rollout
 from .folder import locked
-from .rows import as_rows, save_rows
-from .run import load_run, new_run, recipe
+from .rows import as_rows, read_rows, save_rows
+from .run import load_run, new_run, written
 
 # %% ../nbs/11_bench.ipynb #c3d7025e
 @dataclass(frozen=True)
@@ -37,43 +37,39 @@ class Job:
     env_seed:int=10_000  # of the first; below 10000 for choosing
 
     @property
+    def method(self): return systems.method_of(self.label or self.system, self.rewards) # in its rows
+    @property
+    def called(self): return name_of(self.dataset), self.method, self.seed # what its rows are found by
+    @property
     def name(self): # of its folder
-        mark = hashlib.blake2b(json.dumps(asdict(self)).encode(), digest_size=4).hexdigest()
+        what = asdict(self)
+        if self.system=='GAC': what['made'] = [asdict(x) for x in written(self.set.split(), 1, 1)]
+        mark = hashlib.blake2b(json.dumps(what).encode(), digest_size=4).hexdigest()
         words = name_of(self.dataset), self.label or self.system, self.rewards, str(self.seed), mark
         return re.sub(r'[^\w.+-]+', '-', '-'.join(words))
 
-# %% ../nbs/11_bench.ipynb #956b2be7
-def _value(text): # as written -> number, bool or the text
-    if text in ('True','False'): return text=='True'
-    try: return json.loads(re.sub(r'^(-?)\.', r'\g<1>0.', text))
-    except json.JSONDecodeError: return text
-
-def _pairs(text): # 'name=value name=value' -> dict
-    parts = [p.partition('=') for p in text.split()]
-    odd = [k for k,_,v in parts if not k or not v]
-    if odd: raise ValueError(f'set={text!r}: write name=value, with spaces between')
-    return {k:_value(v) for k,_,v in parts}
-
 # %% ../nbs/11_bench.ipynb #cadf4559
-def _ours(given, seed): # settings -> the same and the seed, checked
-    recipe(1, 1, **given)
-    return dict(seed=seed)|given
+def _ours(job, S, A): # Job of GAC, dimensions of its data -> Fit, Arch
+    if job.rewards!='return':
+        raise ValueError(f"GAC sees returns only, not rewards={job.rewards!r}: write 'return'")
+    pairs = job.set.split()
+    if any(p.startswith('seed=') for p in pairs):
+        raise ValueError(f'set={job.set!r}: the seed stands in its own column')
+    return written(pairs, S, A, seed=job.seed)
 
 # %% ../nbs/11_bench.ipynb #6b77d230
 def configured(
-    job:Job, # what is to be done
-):           # settings of its system, or one clear error
+    job:Job,     # what is to be done
+    S:int=1,     # state dimension of its data; GAC's settings have it
+    A:int=1,     # action dimension
+):               # settings of its system, GAC: Fit, Arch; or one clear error
     "What a job's settings say; nothing is trained."
-    given = _pairs(job.set)
-    if job.system=='GAC':
-        if job.rewards=='return': return _ours(given, job.seed)
-        raise ValueError(f"GAC sees returns only, not rewards={job.rewards!r}: write 'return'")
+    if job.system=='GAC': return _ours(job, S, A)
     if job.system not in systems.SYSTEMS:
         known = ', '.join(['GAC', *systems.SYSTEMS])
         raise ValueError(f'unknown system {job.system!r}: choose one of {known}')
-    if systems.SYSTEMS[job.system].online: given = dict(env=data.env_of(job.dataset))|given
-    try: return systems.settings(job.system, job.rewards, **given)
-    except TypeError as e: raise ValueError(f'set={job.set!r}: a value is of the wrong kind ({e})') from None
+    more = dict(env=data.env_of(job.dataset)) if systems.SYSTEMS[job.system].online else {}
+    return systems.settings(job.system, job.rewards, job.set.split(), **more)
 
 # %% ../nbs/11_bench.ipynb #654d1c9b
 def _job(line, files): # dict of texts, folder or None -> Job
@@ -93,9 +89,9 @@ def _job(line, files): # dict of texts, folder or None -> Job
 # %% ../nbs/11_bench.ipynb #37e73ddc
 TARGETS = ('90 %','best','1.2 best')
 
-def _asks(job, cfg): # can its target be asked for?
+def _asks(job): # can its target be asked for?
     if not job.target: return
-    if not isinstance(cfg, (dt.Cfg,lpt.Cfg)):
+    if job.system=='GAC' or not systems.known(job.system).aims:
         raise ValueError(f'target={job.target!r}: {job.system} is not asked for a return')
     if job.target in TARGETS: return
     try: float(job.target)
@@ -108,7 +104,9 @@ def checked(
     paid=None, # set of data and rewards that have been looked at; those of the job are added
 ):
     "One clear error where a job could not be done; nothing is trained."
-    _asks(job, configured(job))
+    configured(job)
+    if job.system!='GAC': systems.ready(job.system)
+    _asks(job)
     kind, paid = (job.dataset, job.rewards), set() if paid is None else paid
     if kind in paid: return
     tau = data.load(job.dataset)
@@ -136,50 +134,54 @@ def _jobs(path, lines, files): # dicts of texts -> jobs
         try:
             job = _job(line, files)
             checked(job, paid)
-            if job in jobs: raise ValueError(f'the same job as line {jobs[job]}: leave one out')
-        except (ValueError, TypeError, OSError) as e:
+            if job.called in jobs: raise ValueError(_clash(job, *jobs[job.called]))
+        except (ValueError, TypeError, OSError, ImportError) as e:
             raise ValueError(f'{path}, line {number}: {e}') from None
-        jobs[job] = number
-    return list(jobs)
+        jobs[job.called] = number, job
+    return [job for _,job in jobs.values()]
+
+def _clash(job, number, other): # Job, line of another one whose rows are called the same -> what is wrong
+    if job==other: return f'the same job as line {number}: leave one out'
+    return (f'its rows would be called as those of line {number}, {job.method!r} with seed {job.seed}: '
+            'give one of them a label')
 
 # %% ../nbs/11_bench.ipynb #3c2cbc6d
-def _fit_ours(job, cfg, tau, folder, device): # GAC -> rows of its questions, steps
+def _fit_ours(job, cfg, tau, folder, device): # GAC -> its run folder, steps, device
     out, env = folder/'run', data.env_of(job.dataset)
     if (out/'checkpoint').is_dir(): run = load_run(out, device=device)
     else:
-        fit, arch = recipe(tau.s.shape[1], tau.a.shape[1], **cfg)
+        fit, arch = cfg
         run = new_run(tau, arch, fit, device, dataset=name_of(job.dataset), source=job.dataset, env=env)
     train.fit(run, tau.to(device), out, progress=False)
-    return run, run.i
+    return out, run.i, device
 
 # %% ../nbs/11_bench.ipynb #2c4011b8
-def _rows_ours(job, out, env): # a trained GAC answers, on the CPU
+def _rows_ours(job, out, tau, env): # a trained GAC answers, on the CPU
     run = load_run(out)
     asked = [query.evaluate(run, env, q, job.episodes, job.env_seed) for q in query.QUESTIONS]
-    return pd.concat(asked, ignore_index=True).round(3).assign(method=job.label or 'GAC')
+    return pd.concat(asked, ignore_index=True).round(3).assign(method=job.method)
 
 # %% ../nbs/11_bench.ipynb #375c92a3
-def _fit_other(job, cfg, tau, folder, device): # one of SYSTEMS -> its file, steps
+def _fit_other(job, cfg, tau, folder, device): # one of SYSTEMS -> its file, steps, device
     r = None
     if job.rewards=='step': r = systems.step_rewards(tau, data.rewards(job.dataset), job.dataset).to(device)
     policy = systems.SYSTEMS[job.system].fit(tau.to(device), r, cfg, job.seed)
     with writing(folder/'policy.safetensors') as f: policy.save(f)
-    return folder/'policy.safetensors', getattr(policy, 'steps', getattr(cfg,'steps',np.nan))
+    steps = getattr(policy, 'steps', getattr(cfg,'steps',np.nan))
+    return folder/'policy.safetensors', steps, getattr(policy, 'device', device)
 
 def _rows_other(job, path, tau, env): # the policy in that file acts, on the CPU
     policy = systems.SYSTEMS[job.system].load(path)
     policy, question = systems.aimed(policy, tau, job.target or None)
-    told = systems.told(job.label or job.system, job.rewards, policy, question, job.seed)
     made = rollout(env, policy, job.episodes, job.env_seed)
-    if hasattr(policy,'predicted'): told['predicted'] = policy.predicted.numpy().round(2)
-    told |= dict(dataset=name_of(job.dataset), fingerprint=data.fingerprint(tau))
-    return as_rows(made, env, job.env_seed, **told)
+    told = systems.told(job.label or job.system, job.rewards, policy, tau, question, job.seed)
+    return as_rows(made, env, job.env_seed, dataset=name_of(job.dataset), **told)
 
 # %% ../nbs/11_bench.ipynb #bdbf9a1f
 def done(folder)->bool: return (Path(folder)/'rows.csv').is_file()
 
-def _row(job, method, tau): # -> what a run's row says of its job
-    of = dict(dataset=name_of(job.dataset), method=method, rewards=job.rewards, train_seed=job.seed)
+def _row(job, tau): # -> what a run's row says of its job
+    of = dict(dataset=name_of(job.dataset), method=job.method, rewards=job.rewards, train_seed=job.seed)
     return of|dict(set=job.set, threads=1, versions=versions(), fingerprint=data.fingerprint(tau))
 
 # %% ../nbs/11_bench.ipynb #e6e673da
@@ -192,16 +194,17 @@ def work(
     set_threads(1)
     folder, device = Path(folder), pick_device(device)
     tau, env = data.load(job.dataset), data.env_of(job.dataset)
+    cfg = configured(job, tau.s.shape[1], tau.a.shape[1])
     folder.mkdir(parents=True, exist_ok=True)
-    ours, resumed = job.system=='GAC', (folder/'run').exists()
+    fit, ask = (_fit_ours,_rows_ours) if job.system=='GAC' else (_fit_other,_rows_other)
+    resumed = (folder/'run').exists()
     begun = time.process_time(), time.perf_counter()
-    made, steps = (_fit_ours if ours else _fit_other)(job, configured(job), tau, folder, device)
+    made, steps, used = fit(job, cfg, tau, folder, device)
     took = np.array([time.process_time(), time.perf_counter()])-begun
-    rows = _rows_ours(job, folder/'run', env) if ours else _rows_other(job, made, tau, env)
+    rows = ask(job, made, tau, env)
     if resumed: took[:] = np.nan # the first part was not timed here
-    told = dict(steps=steps, cpu_seconds=took[0].round(1), wall_seconds=took[1].round(1))
-    run = _row(job, rows.method[0], tau)|told|dict(device=str(device))
-    with writing(folder/'run.csv') as f: pd.DataFrame([run]).to_csv(f, index=False)
+    told = dict(steps=steps, cpu_seconds=took[0].round(1), wall_seconds=took[1].round(1), device=str(used))
+    with writing(folder/'run.csv') as f: pd.DataFrame([_row(job, tau)|told]).to_csv(f, index=False)
     with writing(folder/'rows.csv') as f: rows.to_csv(f, index=False)
 
 # %% ../nbs/11_bench.ipynb #7fab5e87
@@ -245,7 +248,7 @@ def sent(task, send): # Task, what queues it -> '' if it is done now, or what wa
 # %% ../nbs/11_bench.ipynb #f3180ce9
 def gathered(jobs, out): # jobs, folder -> rows and runs of those that are done
     at = [Path(out)/j.name for j in jobs if done(Path(out)/j.name)]
-    return [pd.concat([pd.read_csv(a/f'{k}.csv') for a in at], ignore_index=True) if at else pd.DataFrame()
+    return [pd.concat([read_rows(a/f'{k}.csv') for a in at], ignore_index=True) if at else pd.DataFrame()
             for k in ('rows','run')]
 
 # %% ../nbs/11_bench.ipynb #7da6200b
@@ -274,10 +277,12 @@ def bench(
 def keep(jobs, out, path): # jobs, folder of results, a .csv of rows; runs go beside it, in …-runs.csv
     "Add what is done to a result file."
     rows, runs = gathered(jobs, out)
-    path = Path(path)
+    path, of = Path(path), ['dataset','method','train_seed']
     if not len(rows): return rows
+    twice = runs[runs.duplicated(of)]
+    if len(twice):
+        named = ', '.join(map(str, twice[of].iloc[0]))
+        raise ValueError(f'{out}: two jobs have rows of {named}: give one of them a label')
     path.parent.mkdir(parents=True, exist_ok=True)
-    runs = runs.drop_duplicates(['dataset','method','train_seed'], keep='last')
-    save_rows(runs, path.with_name(f'{path.stem}-runs.csv'), then='steps')
-    same = ['dataset','method','question','train_seed','env_seed']
-    return save_rows(rows.drop_duplicates(same, keep='last'), path, same, then='acting')
+    save_rows(runs, path.with_name(f'{path.stem}-runs.csv'), of, then='steps')
+    return save_rows(rows, path, ['dataset','method','question','train_seed','env_seed'], then='acting')

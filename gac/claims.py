@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 import scipy
 from .core import data_root
-from .tables import ASKED, compared, holm, one_model, pick, read_rows, returns, told
+from .rows import read_rows
+from .tables import ASKED, checked_rows, compared, holm, one_model, pick, returns, told
 
 # %% ../nbs/12b_claims.ipynb #tab-aggx
 def scores(
@@ -230,7 +231,7 @@ def covers(rows, returns): # rows, {data set: returns of the data} -> Part
 
 # %% ../nbs/12b_claims.ipynb #tab-on
 def _last(folder, file, method, first): # rows of `best` after the last stage
-    r = read_rows(folder/f'{file}.csv')
+    r = checked_rows(folder/f'{file}.csv')
     r = r[(r.method==method)&(r.question=='best')&(r.env_seed>=first)]
     return r[r.stage==r.stage.max()].assign(met=False)
 
@@ -250,7 +251,7 @@ def tickets(root=None): # data root -> Parts: who buys more of the bad ticket
     folder = Path(root or data_root())/'results'
     at = [folder/f'{f}.csv' for f in ('lottery-asked','lottery')]
     if not all(f.exists() for f in at): return [Part('y* > p(y+) > E[y]', {})]
-    asked, best = map(pd.read_csv, at)
+    asked, best = map(read_rows, at)
     asked = asked[asked.start=='nearest'].rename(columns=dict(seed='train_seed', learned='normalised'))
     best = best[(best.lam==0)&(best.sigma_y==.1)].rename(columns=dict(seed='train_seed', buys='normalised'))
     star, up = (asked[(asked.question==q)&(asked.y==y)] for q,y in (('target',4),('improve',1)))
@@ -263,7 +264,7 @@ def rank(root=None): # data root -> Part: rank correlation of held-out bound and
     "Spearman's correlation with Fisher's interval (Bonett and Wright, 2000)."
     f = Path(root or data_root())/'results'/'tune-returns.csv'
     if not f.exists(): return Part('correlation > 0', {})
-    t = pd.read_csv(f).query("question=='best'")
+    t = read_rows(f).query("question=='best'")
     r, n = scipy.stats.spearmanr(t.value, t.achieved).statistic, len(t)
     z = told(np.arctanh(r), ((1+r*r/2)/(n-3))**.5, np.inf, (n,))
     return Part('correlation > 0', {'tune':z|{k:float(np.tanh(z[k])) for k in ('mean','low','high')}})
@@ -272,7 +273,7 @@ def rank(root=None): # data root -> Part: rank correlation of held-out bound and
 def calibrated(root=None): # data root -> Part: the critic's 90 % interval holds 85 to 95 %
     f = Path(root or data_root())/'results'/'critic.csv'
     if not f.exists(): return Part('coverage within 0.05 of 0.9', {})
-    held = pd.read_csv(f).query("cut==0 and method=='critic, length'")
+    held = read_rows(f).query("cut==0 and method=='critic, length'")
     held = held.assign(inside=(held.p-.5).abs()<.45)
     def one(g): return by_seed(.05-(g.groupby('train_seed').inside.mean()-.9).abs())
     return Part('coverage within 0.05 of 0.9', {d:one(g) for d,g in held.groupby('dataset')})

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['app', 'Dataset', 'Out', 'Seed', 'EnvSeed', 'Set', 'Iterations', 'Minutes', 'Episodes', 'Threads', 'Device',
-           'Question', 'Acting', 'Folder', 'Env', 'EnvKwargs', 'Imports', 'MAY_CHANGE', 'BOOL', 'shown', 'info',
-           'writable', 'prepare', 'train', 'drawn', 'env_record', 'settings', 'evaluate', 'ask', 'film', 'slim', 'demo']
+           'Question', 'Acting', 'Folder', 'Env', 'EnvKwargs', 'Imports', 'MAY_CHANGE', 'shown', 'info', 'writable',
+           'prepare', 'train', 'drawn', 'env_record', 'settings', 'evaluate', 'ask', 'film', 'slim', 'demo']
 
 # %% ../nbs/13_commands.ipynb #6479c5c7
 import math, os, sys, warnings
@@ -280,24 +280,8 @@ def settings(
     **fit,         # fields of Fit that were given otherwise
 )->tuple:          # Fit, Arch
     "The recipe, changed by name=value pairs."
-    from gac.run import FIELDS, RECIPE, recipe
-    given, base = dict(fit), {} if 'recipe=none' in pairs else RECIPE
-    for p in pairs:
-        k,_,v = p.partition('=')
-        if p=='recipe=none': continue
-        if k not in FIELDS or not v:
-            raise ValueError(f'--set {p}: use name=value with one of {", ".join(FIELDS)}, or recipe=none')
-        given[k] = _as(FIELDS[k].__dataclass_fields__[k].type, v, p)
-    return recipe(S, A, base, **given)
-
-# %% ../nbs/13_commands.ipynb #cmdsp44
-BOOL = {'True':True, 'true':True, '1':True, 'False':False, 'false':False, '0':False}
-
-# %% ../nbs/13_commands.ipynb #cmdsp45
-def _as(kind, v, p): # text to the type of a field
-    try: return BOOL[v] if kind is bool else kind(v)
-    except (ValueError, KeyError):
-        raise ValueError(f'--set {p}: {v!r} is not a {kind.__name__}') from None
+    from gac.run import written
+    return written(pairs, S, A, '--set ', **fit)
 
 # %% ../nbs/13_commands.ipynb #827c9188
 @app.command()

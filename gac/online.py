@@ -21,7 +21,7 @@ from .envs import EpisodeError, check_spaces, rollout
 from .folder import usable
 from .model import published
 from .query import Ask, PlanPolicy, asker, bounds, evaluate
-from .rows import save_rows
+from .rows import read_rows, save_rows
 from .run import Fit, Run, check_data, fingerprint, load_run, resumable
 from .train import fit
 
@@ -341,7 +341,7 @@ def _asked(run, env, folder, k, cfg, n, asked, seed, progress=False):
 NUMBERS = ('stage','train_seed','env_seed','predicted','achieved','length') # columns of rows that are numbers
 
 def _answers(f, k, n, asked, seed): # -> DataFrame
-    try: rows = pd.read_csv(f)
+    try: rows = read_rows(f)
     except (OSError, ValueError) as e: raise ValueError(f'{f} cannot be read ({e}): {AGAIN}') from None
     for c in ('method','question',*NUMBERS):
         if c not in rows: raise ValueError(f'{f} has no column {c}: {AGAIN}')

@@ -31,7 +31,7 @@ from .flops import work
 from .model import Arch, n_params
 from .online import Online, episodes, refit_at, restage, store
 from .query import evaluate
-from .rows import save_rows
+from .rows import read_rows, save_rows
 from .run import Fit, check_data, load_run, new_run, resumable, save_run
 from .train import fit
 
@@ -356,7 +356,7 @@ def _earned(run, t, env, question, n, seed): # -> dict, one row
 # %% ../nbs/09_tune.ipynb #known001
 def _known(path, t, question, n, seed): # the row that is in the file already, or None
     if not (path and Path(path).exists()): return None
-    r = pd.read_csv(path)
+    r = read_rows(path)
     want = dict(dataset=t.dataset, study=t.study, trial=t.trial, question=question, episodes=n, env_seed=seed)
     missing = sorted({*want,'value'}-set(r))
     if missing:

@@ -1,8 +1,11 @@
 "A list of jobs: killed in the middle, it goes on; what is done stays as it is."
 import signal, subprocess, sys, time
 from pathlib import Path
+import pandas as pd
 import pytest
-from gac.bench import Job, bench, done, gathered, read_spec, sent, Task
+from gac.bench import Job, bench, done, gathered, keep, read_spec, sent, Task
+from gac.rows import read_rows
+from gac.run import RECIPE
 
 HEAD = 'dataset,system,rewards,seed,set,episodes,env_seed\n'
 LINE = 'gac/hopper/medium-replay-mini-v0,{},{},{},{},1,0\n'
@@ -48,3 +51,29 @@ def test_a_cluster_does_the_same_job(tmp_path):
     assert bench([job], tmp_path, send=send, progress=False)=={} and len(gathered([job], tmp_path)[0])==1
     def refuse(task): raise OSError('no such queue')
     assert sent(Task(job, tmp_path/'x'), refuse)=='no such queue'
+
+def test_rows_that_would_replace_each_other_are_refused_and_what_is_done_is_kept(tmp_path):
+    dataset = 'gac/hopper/medium-replay-mini-v0'
+    a, b, c = (Job(dataset, 'clone-all', 'return', seed, more, label=label, episodes=1, env_seed=0)
+               for seed,more,label in ((0,'steps=1',''), (0,'steps=2',''), (0,'steps=2','two steps')))
+    (tmp_path/'spec.csv').write_text('dataset,system,rewards,seed,set,label\n'+''.join(f'{dataset},clone-all,return,0,{j.set},{j.label}\n' for j in (a,c,b)))
+    with pytest.raises(ValueError, match="line 4: its rows would be called as those of line 2, 'clone-all' with seed 0"): read_spec(tmp_path/'spec.csv')
+    of = lambda j: [pd.DataFrame([dict(dataset=dataset, method=j.method, train_seed=0, fingerprint='1e5')|x]) for x in
+                    (dict(question='', env_seed=0, acting='mean', achieved=1.), dict(steps=1))]
+    for j in (a,b):
+        (tmp_path/'out'/j.name).mkdir(parents=True)
+        for name,table in zip(('rows','run'), of(j)): table.to_csv(tmp_path/'out'/j.name/f'{name}.csv', index=False)
+    kept = keep([a,c], tmp_path/'out', tmp_path/'kept.csv') # c is not done
+    assert kept.fingerprint.tolist()==['1e5'] and read_rows(tmp_path/'kept-runs.csv').fingerprint.tolist()==['1e5']
+    with pytest.raises(ValueError, match='two jobs have rows of .*clone-all, 0: give one'): keep([a,b], tmp_path/'out', tmp_path/'kept.csv')
+
+def test_a_library_that_is_missing_is_named_first(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'stable_baselines3', None)
+    with pytest.raises(ValueError, match=r"line 2: .*pip install 'generative-actor-critic\[baselines\]'"): read_spec(spec(tmp_path, LINE.format('PPO','return',0,'')))
+
+def test_the_recipe_names_folders_of_gac_alone(monkeypatch):
+    monkeypatch.setitem(RECIPE, 'inner_steps', 99)
+    ours, other = (Job('gac/hopper/medium-replay-mini-v0', *x) for x in (('GAC','return',0), ('IQL','step',0)))
+    before = ours.name
+    monkeypatch.undo()
+    assert ours.name!=before and other.name=='gac-hopper-medium-replay-mini-v0-IQL-step-0-7249cd7c'

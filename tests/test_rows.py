@@ -105,3 +105,8 @@ def test_a_file_from_before_there_were_fingerprints_is_gone_on_with(tmp_path):
     new = as_rows(episodes()[:2], 'Hopper-v5', 0, dataset='d', method='m', train_seed=0, fingerprint='77')
     new.drop(columns='fingerprint').to_csv(tmp_path/'r.csv', index=False)
     assert len(save_rows(new, tmp_path/'r.csv'))==2 and len(save_rows(new.assign(train_seed=1), tmp_path/'r.csv'))==4
+
+def test_names_stay_text_in_a_file(tmp_path):
+    rows = made([[1.,2.]], dataset='2024', fingerprint='12345678')
+    again = [save_rows(rows, tmp_path/'x.csv') for _ in range(2)][-1]
+    assert len(again)==2 and set(again.dataset)=={'2024'} and set(again.fingerprint)=={'12345678'}

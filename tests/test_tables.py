@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from gac.claims import (Claim, Part, bootstrap, by_seed, claims, decided, improvement, iqm, overall, profile, scores, shared,
     together)
-from gac.tables import (SOURCES, Source, compared, costs, gather, holm, markdown, one_model, pick, published, read_rows, returns,
+from gac.tables import (SOURCES, Source, checked_rows, compared, costs, gather, holm, markdown, one_model, pick, published, returns,
     table1, table2, table3, told, winners)
 
 root = Path(__file__).resolve().parents[1]
@@ -103,7 +103,7 @@ def test_bad_rows_are_named(tmp_path, spoil, says):
 @pytest.mark.parametrize('content', [b'', b'\x00\xff\xfe'])
 def test_bad_files_are_named(tmp_path, content):
     (tmp_path/'x.csv').write_bytes(content)
-    with pytest.raises(ValueError, match='x.csv'): read_rows(tmp_path/'x.csv')
+    with pytest.raises(ValueError, match='x.csv'): checked_rows(tmp_path/'x.csv')
 
 # ---- Verdicts
 

@@ -101,6 +101,8 @@ class Policy:
         self.net, self.cfg, self.steps = net.eval(), cfg, steps
     def __call__(self, s, rows=None): # (B,S) → (B,A)
         return torch.as_tensor(self.net.predict(s.cpu().numpy(), deterministic=True)[0])
+    @property
+    def device(self): return str(self.net.device) # where it was trained
     def save(self, path): # .safetensors
         space, kind = self.net.action_space, type(self.cfg).__name__
         bounds = {f'units.{k}':torch.as_tensor(getattr(space,k)) for k in ('low','high')}
