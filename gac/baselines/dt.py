@@ -16,7 +16,7 @@ from ..core import Trajectories, cat, generator
 from ..envs import rollout
 from ..model import Block, log_normal, sequence_mask
 from . import td
-from .td import IQL, Temperature, load_policy, normal, paid, save_policy
+from .td import IQL, Temperature, load_policy, normal, paid, rebuilt, save_policy, settings_of
 
 # %% ../../nbs/10a_dt.ipynb #dttogox
 def returns_to_go(
@@ -277,9 +277,8 @@ def load(
 )->Policy:     # as it was
     "A Decision Transformer from its file."
     state, meta = load_policy(path, 'DT')
-    cfg = Cfg(**meta['cfg'])
-    net = net_of(cfg)(meta['S'], meta['A'], cfg, meta['longest'])
-    net.load_state_dict(state)
+    cfg = settings_of(meta, Cfg)
+    net = rebuilt(state, lambda: net_of(cfg)(meta['S'], meta['A'], cfg, meta['longest']), cfg.layers)
     return Policy(net.eval(), cfg, meta['target'], meta['stepwise'])
 
 # %% ../../nbs/10a_dt.ipynb #dttargets

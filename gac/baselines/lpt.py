@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from .td import load_policy, save_policy
+from .td import load_policy, rebuilt, save_policy, settings_of
 from ..core import Posterior, Trajectories, draw_windows, generator, set_seed
 from ..data import Standardizer
 from ..elbo import still
@@ -206,10 +206,10 @@ def fit(
 def load(path)->Policy: # what `Policy.save` wrote
     "LPT from its file."
     state, meta = load_policy(path, 'LPT')
-    cfg, low, high = Cfg(**meta['cfg']), state.pop('low'), state.pop('high')
-    S, A = meta['S'], meta['A']
-    model = LPT(arch_of(S,A,cfg), Standardizer.blank(S,A), cfg)
-    model.load_state_dict(state)
+    cfg, S, A = settings_of(meta, Cfg), meta['S'], meta['A']
+    low, high = state.take('', 'low', 'high').values()
+    def make(): return LPT(arch_of(S,A,cfg), Standardizer.blank(S,A), cfg)
+    model = rebuilt(state, make, max(cfg.enc,cfg.dec))
     return Policy(model.eval(), cfg, meta['target'], low, high, meta['seed'])
 
 # %% ../../nbs/10b_lpt.ipynb #lptabl01

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 import gymnasium as gym
 import numpy as np
 import torch
-from .td import load_policy, save_policy
+from .td import load_policy, rebuilt, save_policy, settings_of
 from ..envs import ReturnOnly
 from ..worlds import make_env
 
@@ -117,11 +117,11 @@ def load(
 )->Policy:     # as it was
     "A policy from its file; no environment is needed."
     state, meta = load_policy(path, method.__name__)
-    low, high = (state.pop(f'units.{k}').numpy() for k in ('low','high'))
-    cfg = method(**meta['cfg'])
-    net = _net(cfg, meta['S'], low, high)
-    net.load_state_dict(state)
-    return Policy(net, cfg, meta['steps'])
+    low, high = (x.numpy() for x in state.take('units.', 'low', 'high').values())
+    cfg, S = settings_of(meta, method), meta['S']
+    if (cfg.width,S) not in {tuple(x.shape) for x in state.values()}:
+        raise ValueError(f'{path}: no tensor is {(cfg.width,S)}, width and S of its settings; save it again')
+    return Policy(rebuilt(state, lambda: _net(cfg,S,low,high), on='cpu'), cfg, meta['steps'])
 
 # %% ../../nbs/10c_online.ipynb #sb3fit01
 def fit(

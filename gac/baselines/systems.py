@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from .. import cloning
 from . import dt, lpt, sb3, td
-from .td import load_policy, paid, save_policy
+from .td import load_policy, paid, rebuilt, save_policy
 from ..core import Trajectories
 from ..data import fingerprint
 from ..run import typed
@@ -44,10 +44,9 @@ def fit_clone(tau, rewards=None, cfg=cloning.Cfg(), seed=0): # as every `fit`
 # %% ../../nbs/10d_systems.ipynb #syssav02
 def load_clone(path): # what `Clone.save` wrote
     state, _ = load_policy(path, 'clone')
-    mean, sd = (state.pop(f'units.{k}') for k in ('mean','sd'))
-    net = cloning._net(len(mean), len(state['4.bias']), len(state['0.bias']), 0)
-    net.load_state_dict(state)
-    return Clone(net, mean, sd)
+    mean, sd = state.take('units.', 'mean', 'sd').values()
+    sizes = len(mean), len(state['4.bias']), len(state['0.bias'])
+    return Clone(rebuilt(state, lambda: cloning._net(*sizes,0), on='cpu'), mean, sd)
 
 # %% ../../nbs/10d_systems.ipynb #systab01
 def _late(kind): # settings of a method that discounts -> the same where the return is paid at the end
