@@ -7,7 +7,7 @@ __all__ = ['FORMATS', 'graph', 'inputs', 'ascent', 'Loop', 'loop', 'Scan', 'sche
            'Exported', 'export']
 
 # %% ../nbs/07f_export.ipynb #xp0003
-import json, logging, math, warnings
+import json, logging, warnings
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
@@ -17,7 +17,9 @@ from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from .core import Posterior, generator, writing
-from .query import QUESTIONS, Ask, PlanPolicy, _checked, acting_of, asker, bounds, seen_by, start
+from .elbo import _B1, _B2, _moved, _rate, _within
+from .query import (QUESTIONS, Ask, PlanPolicy, _DRAWS, _aim, _first, _fixed, acting_of, asker, bounds,
+                       seen_by)
 from .worlds import env_from
 
 # %% ../nbs/07f_export.ipynb #xp0006
@@ -40,14 +42,12 @@ def ascent(
     R:int,     # rows that climb together
 ):             # GraphModule: `inputs` -> φ, m, v
     "One step of `elbo.ascend`, for good."
-    raised, fixed = QUESTIONS[question].objective, cfg.width
+    raised = QUESTIONS[question].objective
     def step(s0, phi, m, v, noise, rate, c1, c2):
         def value(x): return raised(model, s0, Posterior(x[:,0],x[:,1]), noise, goal, cfg).sum()
-        g = torch.func.grad(value)(phi)
-        m, v = .9*m+(1-.9)*g, .99*v+(1-.99)*g*g
-        mu, lsd = (phi+rate*(m/c1)/((v/c2).sqrt()+1e-8)).unbind(1)
-        lsd = torch.full_like(lsd, math.log(fixed)) if fixed else lsd.clamp(-6., .5)
-        return torch.stack([mu,lsd],1), m, v
+        move, m, v = _moved(torch.func.grad(value)(phi), m, v, c1, c2)
+        mu, lsd = (phi+rate*move).unbind(1)
+        return torch.stack([mu,_within(lsd,_fixed(cfg))],1), m, v
     return graph(step, *inputs(R, model.arch))
 
 # %% ../nbs/07f_export.ipynb #xp0009
@@ -80,9 +80,9 @@ class Scan(nn.Module):
 # %% ../nbs/07f_export.ipynb #xp0054
 def schedule(cfg:Ask)->tuple: # learning rates and Adam's corrections, (steps,) each
     "What changes from step to step of `elbo.ascend`."
-    i = torch.arange(cfg.steps, dtype=torch.float64)
-    rate = cfg.lr*.5*(1+torch.cos(math.pi*i/cfg.steps))
-    return rate.float(), (1-.9**(i+1)).float(), (1-.99**(i+1)).float()
+    rates = [_rate(cfg.lr, i, cfg.steps) for i in range(cfg.steps)]
+    left = ([1-b**(i+1) for i in range(cfg.steps)] for b in (_B1,_B2))
+    return tuple(torch.tensor(x) for x in (rates, *left))
 
 # %% ../nbs/07f_export.ipynb #xp0015
 def beginning(
@@ -92,13 +92,10 @@ def beginning(
     seed:int,      # of the noise
 )->tuple:          # goal (1,) or None; Posterior of one, or of several; do these compete?
     "Where a search begins that is to be written down."
-    goal = _checked(question, None, 1, run.y, cfg)
-    asked, blank = QUESTIONS[question], torch.zeros(1, run.model.arch.S)
-    if asked.goal: goal = asked.goal(1, run.y, cfg, generator(seed+1)).cpu()
-    seen = seen_by(run) if cfg.starts and len(run.store) else None
-    if goal is None and seen:
-        return None, seen[1][seen[0].argsort(descending=True)[:cfg.starts]], True
-    return goal, start(run.model, blank, question, goal, cfg, None, seen), False
+    blank, seen = torch.zeros(1, run.model.arch.S), None
+    if cfg.starts and len(run.store): seen = seen_by(run)
+    goal = _aim(question, None, 1, run.y, cfg, seed)
+    return goal, *_first(run.model, blank, goal, cfg, seen)
 
 # %% ../nbs/07f_export.ipynb #xp0056
 def drawn(steps, like, gen): # -> (steps,…) the noise of a climb
@@ -113,12 +110,12 @@ class Search(nn.Module):
         goal, first, self.compete = beginning(run, question, cfg, seed)
         arch, gen = run.model.arch, generator(seed)
         def climbs(goal, R): return climb(ascent(run.model, question, goal, cfg, R), inputs(R, arch))
-        if cfg.width: first = Posterior(first.mu, torch.full_like(first.lsd, math.log(cfg.width)))
+        if cfg.width: first = Posterior(first.mu, _within(first.lsd, _fixed(cfg)))
         kept = dict(zip(('rate','c1','c2'), schedule(cfg)), first=torch.stack([first.mu,first.lsd], 1))
         if self.compete:
             self.all = climbs(None, len(first))
             kept['noise_all'] = drawn(cfg.steps, first.mu, gen)
-            kept['draws'] = drawn(16, first.mu, gen)
+            kept['draws'] = drawn(_DRAWS, first.mu, gen)
         self.one = climbs(goal, 1)
         kept['noise'] = drawn(cfg.steps, first.mu[:1], gen)
         for k,x in kept.items(): self.register_buffer(k, x)
@@ -285,7 +282,7 @@ def export(
     env=None,            # whose bounds of actions; None: the one the run names, if any
 )->Exported:             # as it is read from the file
     "Write a question's search and the generator into one file, and compare it with the package."
-    acting = 'sample' if question=='prior' else acting or acting_of(run.model.arch, question)
+    acting = acting_of(run.model.arch, question, acting)
     _refuse(run, question, acting, cfg, to, path)
     run = _copy(run)
     world = env_from(run.meta.get('env'), env, where='the run')
@@ -305,7 +302,7 @@ def _copy(run): # -> a run whose model asks for no gradient, in float32, on the 
     from dataclasses import replace
     model = deepcopy(run.model).cpu().requires_grad_(False).eval()
     model.precision = 'float32'
-    return replace(run, model=model)
+    return replace(run, model=model, y=run.y.cpu())
 
 # %% ../nbs/07f_export.ipynb #xp0071
 def _compare(file, live, tol=1e-5): # Exported, PlanPolicy
