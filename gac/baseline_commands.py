@@ -18,7 +18,7 @@ def _planned(job, out): # Job, folder -> settings of its system, or one clear er
     from gac import bench as b
     from gac.baselines.systems import known
     if job.system=='GAC': raise ValueError('GAC is no baseline: train it with `gac train`')
-    known(job.system)
+    known(job.system) # names those there are, without GAC
     b.checked(job)
     if (out/'policy.safetensors').exists():
         raise FileExistsError(f'{out} already holds a policy: choose another --out')
@@ -36,17 +36,25 @@ def _value(job, cfg, out): # -> mean discounted value of the first states, envir
 
 # %% ../nbs/13_system.ipynb #blxtab02
 def _table(rows, run): # of one system, as the job wrote them
+    from gac.rows import summary
     asked = f', asked for {rows.question[0]} ({rows.target[0]:.1f})' if rows.target.notna().all() else ''
     print(f'{rows.method[0]}{asked}, {len(rows)} episodes of {rows.env[0]}; '
           f'{run.steps[0]} steps, {run.cpu_seconds[0]} CPU seconds')
-    for k in ('predicted','achieved','normalised'):
-        if rows[k].notna().any(): print(f'{k:>11}  {rows[k].mean():8.1f} ± {rows[k].std():.1f}')
+    print(summary(rows))
+
+# %% ../nbs/13_system.ipynb #blxhlp00
+class _Help(typer.core.TyperCommand):
+    "A command whose help names the systems there are."
+    def format_help(self, ctx, formatter):
+        from gac.baselines.systems import SYSTEMS
+        name, = (p for p in self.params if p.name=='name')
+        name.help = ', '.join(SYSTEMS)
+        super().format_help(ctx, formatter)
 
 # %% ../nbs/13_system.ipynb #blxcmd01
-@app.command()
+@app.command(cls=_Help)
 def baseline(
-    name:Annotated[str, typer.Argument(
-        help='TD3+BC, IQL, CQL, DT, QDT, ODT, LPT, PPO, SAC, clone-all, clone-10%')],
+    name:Annotated[str, typer.Argument(help='a system')],
     dataset:Dataset, out:Out,
     rewards:Annotated[str, typer.Option(help="paid per 'step', or the 'return' at the end")]='return',
     seed:Seed=0, set_:Annotated[Optional[list[str]], typer.Option('--set',
@@ -60,21 +68,20 @@ def baseline(
     from gac.core import writing
     odd = [x for x in set_ or [] if len(x.split())!=1]
     if odd: raise ValueError(f'--set {odd[0]!r}: write name=value')
-    job = b.Job(dataset, name, rewards, seed, ' '.join(set_ or []), target, '', episodes, env_seed)
+    job = b.Job(dataset=dataset, system=name, rewards=rewards, seed=seed, set=' '.join(set_ or []),
+                target=target, episodes=episodes, env_seed=env_seed)
     cfg = _planned(job, writable(out))
     out.mkdir(parents=True, exist_ok=True)
-    with writing(out/'settings.json') as f: f.write_text(json.dumps(_told(job, cfg), indent=1))
+    told = dict(job=asdict(job), settings=asdict(cfg))
+    with writing(out/'settings.json') as f: f.write_text(json.dumps(told, default=str, indent=1))
     print(f'{name} on {dataset}, rewards: {rewards}; training does not resume')
     b.work(job, out, device)
     _closed(job, cfg, out)
 
 # %% ../nbs/13_system.ipynb #blxcmd02
-def _told(job, cfg): # all that decides the numbers, for JSON
-    return dict(job=asdict(job), settings=json.loads(json.dumps(asdict(cfg), default=str)))
-
 def _closed(job, cfg, out): # a job that is done
-    import pandas as pd
-    _table(pd.read_csv(out/'rows.csv'), pd.read_csv(out/'run.csv'))
+    from gac.rows import read_rows
+    _table(read_rows(out/'rows.csv'), read_rows(out/'run.csv'))
     value = _value(job, cfg, out)
     if value is not None: print(f'{"value":>11}  {value:8.1f} of the first state, at γ = {cfg.gamma:g}')
     print(f'written: {out}/policy.safetensors, settings.json, rows.csv, run.csv')

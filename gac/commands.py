@@ -357,11 +357,11 @@ def _must_act(dataset, env=None): # as for `load`; refuse, before training, what
 # %% ../nbs/13_commands.ipynb #cmdask02
 def _report_one(rows, run, folder, question, episodes): # of `evaluate`
     from gac.core import writing
+    from gac.rows import summary
     with writing(folder/f'{question}.csv') as f: rows.round(3).to_csv(f, index=False)
     took = f"planning {rows.attrs['plan_seconds']:.1f} s, rollout {rows.attrs['rollout_seconds']:.1f} s"
     print(f'{question}, {episodes} episodes of {rows.env[0]}, acting on {rows.acting[0]}; {took}')
-    for k in ('predicted','achieved','normalised'):
-        if rows[k].notna().any(): print(f'{k:>11}  {rows[k].mean():8.1f} ± {rows[k].std():.1f}')
+    print(summary(rows))
     drawn(folder/f'{question}.png', lambda f: _histogram(rows, run.y, f))
     print(f'written: {folder/question}.csv, .png')
 

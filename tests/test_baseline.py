@@ -1,5 +1,5 @@
 "`gac baseline`: one system, trained, kept and asked; what cannot be done is refused before any work."
-import json
+import json, re
 import pandas as pd
 import pytest
 from gac import cli, data
@@ -36,3 +36,8 @@ def test_what_is_kept_acts_as_it_was_said_to(tmp_path, capsys):
     assert rows.achieved.tolist()==pytest.approx(again.y.tolist(), abs=.01)
     assert 'at γ = 0.99' in capsys.readouterr().out
     assert run(out, 'IQL', HOPPER, *TINY) and 'already holds a policy' in capsys.readouterr().err
+
+def test_the_help_names_the_systems_there_are(tmp_path, capsys):
+    assert not run(tmp_path/'x', '--help')
+    shown = re.sub(r'\x1b\[[\d;]*m', '', capsys.readouterr().out) # without colours
+    assert all(name in shown for name in SYSTEMS)
