@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['app', 'Dataset', 'Out', 'Seed', 'EnvSeed', 'Set', 'Iterations', 'Minutes', 'Episodes', 'Threads', 'Device',
-           'Question', 'Acting', 'Folder', 'Env', 'EnvKwargs', 'Imports', 'MAY_CHANGE', 'shown', 'info', 'writable',
-           'prepare', 'train', 'drawn', 'env_record', 'settings', 'evaluate', 'ask', 'film', 'slim', 'demo']
+           'Question', 'Acting', 'Folder', 'Target', 'Quantile', 'DeltaY', 'Lam', 'Width', 'Steps', 'Env', 'EnvKwargs',
+           'Imports', 'MAY_CHANGE', 'shown', 'info', 'writable', 'prepare', 'train', 'drawn', 'env_record', 'settings',
+           'evaluate', 'ask', 'film', 'slim', 'demo']
 
 # %% ../nbs/13_commands.ipynb #6479c5c7
 import math, os, sys, warnings
@@ -73,6 +74,14 @@ Question = Annotated[str, typer.Option(help='prior, target, improve or best')]
 Acting = Annotated[Optional[str], typer.Option(
     help="act on a 'sample' of the posterior, at its mean, 'mu', or on the 'average' over samples")]
 Folder = Annotated[Path, typer.Argument(help='run folder or shipped checkpoint')]
+
+# %% ../nbs/13_commands.ipynb #cmdsp1q
+Target = _real('y*, environment units; default: the best return in the data')
+Quantile = _real('q of improve')
+DeltaY = _real('Δy of improve, environment units')
+Lam = _real('λ of best')
+Width = _real("hold the sd of the answer's posterior at this value; default: it is learned")
+Steps = Annotated[Optional[int], typer.Option(min=1, max=10**6, help='ascent steps')]
 
 # %% ../nbs/13_commands.ipynb #cmdsp18
 Env = Annotated[Optional[str], typer.Option(
@@ -287,11 +296,8 @@ def settings(
 @app.command()
 def evaluate(
     run:Folder, question:Question='best', episodes:Episodes=100, seed:EnvSeed=10_000, acting:Acting=None,
-    target:_real('y*, environment units; default: the best return in the data')=None,
-    quantile:_real('q of improve')=None, delta_y:_real('Δy of improve, environment units')=None,
-    lam:_real('λ of best')=None,
-    width:_real("hold the sd of the answer's posterior at this value; default: it is learned")=None,
-    steps:Annotated[Optional[int], typer.Option(min=1, max=10**6, help='ascent steps')]=None,
+    target:Target=None, quantile:Quantile=None, delta_y:DeltaY=None, lam:Lam=None, width:Width=None,
+    steps:Steps=None,
     env:Env=None, env_kwargs:EnvKwargs=None, imports:Imports=None,
     out:Annotated[Optional[Path], typer.Option(help='folder for the answer; default: RUN/eval')]=None,
     device:Device='cpu', threads:Threads=1,
@@ -382,9 +388,7 @@ def _histogram(rows, y, path): # predicted and achieved returns beside the data'
 def ask(
     run:Folder, state:Annotated[str, typer.Option(help='where we stand: its numbers, with commas')],
     question:Question='best', acting:Acting='mu', seed:Seed=0, threads:Threads=1,
-    target:_real('y*, environment units; default: the best return in the data')=None,
-    quantile:_real('q of improve')=None, delta_y:_real('Δy of improve, environment units')=None,
-    lam:_real('λ of best')=None, width:_real("hold the sd of the answer's posterior at this value")=None,
+    target:Target=None, quantile:Quantile=None, delta_y:DeltaY=None, lam:Lam=None, width:Width=None,
 ):
     "Ask a trained run in one state: a plan and the first action; no simulator is needed."
     acting = None if question=='prior' else acting

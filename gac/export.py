@@ -18,6 +18,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from .core import Posterior, generator, writing
 from .elbo import _B1, _B2, _moved, _rate, _within
+from .envs import check_spaces
 from .query import (QUESTIONS, Ask, PlanPolicy, _DRAWS, _aim, _first, _fixed, acting_of, asker, bounds,
                        seen_by)
 from .worlds import env_from
@@ -285,8 +286,7 @@ def export(
     acting = acting_of(run.model.arch, question, acting)
     _refuse(run, question, acting, cfg, to, path)
     run = _copy(run)
-    world = env_from(run.meta.get('env'), env, where='the run')
-    low, high = bounds(world) if world else (None, None)
+    low, high = _limits(run, env)
     live = PlanPolicy(run.model, asker(run,question,cfg,seed), acting, seed, low, high)
     about = dict(question=question, acting=acting, seed=seed, dataset=run.meta['dataset'],
                  told_the_step=run.model.arch.time)
@@ -298,6 +298,12 @@ def export(
     return Exported(path)
 
 # %% ../nbs/07f_export.ipynb #xp0030
+def _limits(run, env): # -> bounds of actions (A,), (A,), or None, None where no environment is known
+    world = env_from(run.meta.get('env'), env, where='the run')
+    if not world: return None, None
+    check_spaces(world, run.model.arch.S, run.model.arch.A)
+    return bounds(world)
+
 def _copy(run): # -> a run whose model asks for no gradient, in float32, on the CPU
     from dataclasses import replace
     model = deepcopy(run.model).cpu().requires_grad_(False).eval()

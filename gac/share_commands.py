@@ -9,7 +9,8 @@ __all__ = ['export', 'fetch']
 from pathlib import Path
 from typing import Annotated, Optional
 import typer
-from .commands import Acting, Folder, Question, Threads, _asked, _count, _loaded, _real, app, writable
+from .commands import (Acting, DeltaY, Env, EnvKwargs, Folder, Imports, Lam, Quantile, Question, Steps,
+                          Target, Threads, Width, _asked, _count, _env, _loaded, app, shown, writable)
 
 # %% ../nbs/13_share_commands.ipynb #shr006
 @app.command()
@@ -18,11 +19,8 @@ def export(
     question:Question='best',
     to:Annotated[str, typer.Option(help='torchscript, or onnx by the extra export')]='torchscript',
     acting:Acting=None, seed:_count(0, 'seed of search and samples')=0,
-    target:_real('y*, environment units; default: the best return in the data')=None,
-    quantile:_real('q of improve')=None, delta_y:_real('Δy of improve, environment units')=None,
-    lam:_real('λ of best')=None, width:_real("hold the sd of the answer's posterior at this value")=None,
-    steps:Annotated[Optional[int], typer.Option(min=1, max=10**6, help='ascent steps')]=None,
-    threads:Threads=1,
+    target:Target=None, quantile:Quantile=None, delta_y:DeltaY=None, lam:Lam=None, width:Width=None,
+    steps:Steps=None, threads:Threads=1, env:Env=None, env_kwargs:EnvKwargs=None, imports:Imports=None,
 ):
     "Write a question's search and the generator into one file that needs no gac."
     put = dict(target=target, quantile=quantile, delta_y=delta_y, lam=lam, width=width, steps=steps)
@@ -30,10 +28,11 @@ def export(
     writable(out, folder=False)
     r = _loaded(run, 'cpu', threads)
     from gac.export import export
-    file = export(r, out, question, to, acting, cfg, seed)
+    world = _env(r, env, env_kwargs) if env or env_kwargs else None
+    file = export(r, out, question, to, acting, cfg, seed, world)
     size = file.path.stat().st_size/1e6
     print(f'written: {out}, {size:.1f} MB: plan(s0) asks {question} anew, act(s, plan) acts; '
-          'agrees with the package to 1e-5')
+          'agrees with the package to a relative error of 1e-5')
 
 # %% ../nbs/13_share_commands.ipynb #shr011
 @app.command()
@@ -46,5 +45,5 @@ def fetch(
 ):
     "Fetch a trained checkpoint, checked by its SHA-256; one that is here already needs no network."
     from gac.fetch import fetch
-    at = fetch(name, url, cache, progress=True)
+    at = fetch(name, url, cache, progress=shown())
     print(f'{at}\nnext: gac evaluate {at} --question best --out runs/{name}')
