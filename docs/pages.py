@@ -64,22 +64,54 @@ def member(node, lines, parent): # -> markdown of a function or class
     name = f'{parent}.{node.name}' if parent else node.name
     return f'{"###" if parent else "##"} {name}\n\n{said}\n\n```python\n{text}\n```\n'
 
-def api(module): # path of gac/x.py -> markdown, or None where nothing is public
-    source = module.read_text(encoding='utf-8')
+def constant(name, node, lines): # an assignment -> markdown
+    text = '\n'.join(lines[node.lineno-1:node.end_lineno])
+    return f'## {name}\n\n```python\n{text}\n```\n'
+
+def borrowed(name, node, package): # an import -> markdown
+    inside = package[:len(package)+1-node.level] if node.level else []
+    at = '.'.join([*inside, *[node.module]*bool(node.module)])
+    return f'## {name}\n\nListed in `{at}`.\n'
+
+def targets(node): # names that an assignment makes
+    found = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return [n.id for t in found for n in (t.elts if isinstance(t, ast.Tuple) else [t]) if isinstance(n, ast.Name)]
+
+def entries(tree, lines, public, package): # -> dict: public name -> markdown
+    made = {}
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom): made |= {a.asname or a.name: borrowed(a.asname or a.name, node, package) for a in node.names}
+        if isinstance(node, (ast.Assign, ast.AnnAssign)): made |= {n: constant(n, node, lines) for n in targets(node)}
+        if not isinstance(node, (ast.FunctionDef, ast.ClassDef)): continue
+        inner = node.body if isinstance(node, ast.ClassDef) else []
+        inner = [n for n in inner if isinstance(n, ast.FunctionDef) and ast.get_docstring(n) and not n.name.startswith('_')]
+        made[node.name] = '\n'.join([member(node, lines, ''), *(member(n, lines, node.name) for n in inner)])
+    return {n: t for n,t in made.items() if n in public}
+
+def dotted(module, root): # path of a module -> its name below gac, 'baselines.td'
+    return '.'.join(module.relative_to(root/'gac').with_suffix('').parts)
+
+def api(module, root): # path of gac/x.py, of the repository -> markdown
+    source, name = module.read_text(encoding='utf-8'), dotted(module, root)
     tree, lines = ast.parse(source), source.splitlines()
     listed = [n.value for n in tree.body if isinstance(n, ast.Assign) and getattr(n.targets[0],'id','')=='__all__']
-    public = ast.literal_eval(listed[0]) if listed else ()
-    parts = []
-    for node in tree.body:
-        if getattr(node,'name',None) not in public: continue
-        parts.append(member(node, lines, ''))
-        if not isinstance(node, ast.ClassDef): continue
-        inner = [n for n in node.body if isinstance(n, ast.FunctionDef) and ast.get_docstring(n) and not n.name.startswith('_')]
-        parts += [member(n, lines, node.name) for n in inner]
-    head = f'# gac.{module.stem}\n\n{ast.get_docstring(tree) or ""}\n\n'
-    chapter = re.search(r'File to edit: \.\./nbs/(\w+\.ipynb)', source)
+    public = ast.literal_eval(listed[0]) if listed else []
+    if not public: raise ValueError(f'gac.{name} has no public name, so its page would be empty: begin the file with _ or export one')
+    made = entries(tree, lines, public, ['gac', *name.split('.')[:-1]])
+    lost = [n for n in public if n not in made]
+    if lost: raise ValueError(f'gac.{name}: {", ".join(lost)} would be missing on its page: neither function, class, constant nor import')
+    head = f'# gac.{name}\n\n{ast.get_docstring(tree) or ""}\n\n'
+    chapter = re.search(r'File to edit: (?:\.\./)+nbs/(\w+\.ipynb)', source)
     if chapter: head += f'[The chapter](../{chapter[1]}) derives and tests what is listed here.\n\n'
-    return head+'\n'.join(parts) if parts else None
+    return head+'\n'.join(made.values())
+
+def whole(src): # folder of pages: every page that another one leads to is there
+    for page in sorted(src.rglob('*')):
+        if page.suffix not in ('.ipynb','.md'): continue
+        text = page.read_text(encoding='utf-8')
+        for to in re.findall(r'\]\(((?!https?:)[^)#\s"]+\.(?:ipynb|md))(?:#[^)]*)?\)|src=\\?"(films/[^"\\]+)', text):
+            to = to[0] or to[1]
+            if not (page.parent/to).is_file(): raise ValueError(f'{page.relative_to(src)} leads to {to}, and there is no such page')
 
 def nav(chapters, modules): # -> lines of YAML
     say = lambda s: json.dumps(s, ensure_ascii=False)
@@ -99,17 +131,16 @@ def write(root, out): # Paths: of the repository; folder to make anew
         made = page(nb)
         chapters.append((nb.name, title(made['cells'])))
         (out/'src'/nb.name).write_text(json.dumps(made, ensure_ascii=False), encoding='utf-8')
-    for module in sorted((root/'gac').glob('[a-z]*.py')):
-        text = api(module)
-        if text is None: continue
-        modules.append(module.stem)
-        (out/'src'/'api'/module.name).with_suffix('.md').write_text(text, encoding='utf-8')
+    for module in sorted((root/'gac').rglob('[a-z]*.py')):
+        modules.append(dotted(module, root))
+        (out/'src'/'api'/f'{modules[-1]}.md').write_text(api(module, root), encoding='utf-8')
     for t in TEXTS: (out/'src'/t).write_text(plain(root/t), encoding='utf-8')
     shutil.copytree(root/'data'/'films', out/'src'/'films')
     for f in (root/'docs').glob('*.*'):
         if f.suffix in ('.css','.js'): shutil.copy(f, out/'src')
     base = (root/'docs'/'mkdocs.yml').read_text(encoding='utf-8')
     (out/'mkdocs.yml').write_text(base+'\n'.join(nav(chapters, modules))+'\n', encoding='utf-8')
+    whole(out/'src')
 
 def plain(path): # a text of the root: links to files of the repository that are no pages become words
     text = path.read_text(encoding='utf-8')

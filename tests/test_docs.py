@@ -22,14 +22,28 @@ def test_every_notebook_is_in_the_navigation(site, root):
     for page in re.findall(r': (\S+\.(?:ipynb|md))$', nav, re.M): assert (site/'src'/page).is_file(), page
 
 def test_every_public_name_is_in_the_reference(site, root):
-    for module in (root/'gac').glob('[a-z]*.py'):
+    "Functions, classes, constants and what is lent from another module; the baselines too."
+    nav = (site/'mkdocs.yml').read_text(encoding='utf-8')
+    for module in (root/'gac').rglob('[a-z]*.py'):
+        name = '.'.join(module.relative_to(root/'gac').with_suffix('').parts)
         listed = re.search(r'^__all__ = (\[.*?\])', module.read_text(encoding='utf-8'), re.M|re.S)
-        page = site/'src'/'api'/f'{module.stem}.md'
-        if not listed or not page.exists(): continue
-        text = page.read_text(encoding='utf-8')
-        for name in re.findall(r"'(\w+)'", listed[1]):
-            if re.search(rf'^(def|class) {name}\b', module.read_text(encoding='utf-8'), re.M): assert f'## {name}\n' in text, (module.stem, name)
+        text = (site/'src'/'api'/f'{name}.md').read_text(encoding='utf-8')
+        assert f'gac.{name}: api/{name}.md' in nav
+        for n in re.findall(r"'(\w+)'", listed[1]): assert f'## {n}\n' in text, (name, n)
     assert '# q: `improve` starts from returns above this quantile' in (site/'src'/'api'/'query.md').read_text(encoding='utf-8')
+    assert 'gac.baselines.td: api/baselines.td.md' in nav and 'LEARNERS = {' in (site/'src'/'api'/'baselines.td.md').read_text(encoding='utf-8')
+
+@pytest.mark.parametrize('text,said', [('x = 1','gac.odd has no public name'), ("__all__ = ['f','g']\ndef f(): pass",'gac.odd: g would be missing')])
+def test_a_page_that_would_be_missing_is_named(pages, tmp_path, text, said):
+    (tmp_path/'gac').mkdir()
+    (tmp_path/'gac'/'odd.py').write_text(text)
+    with pytest.raises(ValueError, match=said): pages.api(tmp_path/'gac'/'odd.py', tmp_path)
+
+def test_a_link_to_no_page_is_named(pages, tmp_path):
+    (tmp_path/'a.md').write_text('[here](a.md) [out](https://x.org/b.md)')
+    pages.whole(tmp_path)
+    (tmp_path/'b.md').write_text('[there](lost.ipynb)')
+    with pytest.raises(ValueError, match='b.md leads to lost.ipynb'): pages.whole(tmp_path)
 
 def test_hidden_cells_and_directives_go(site):
     for page in (site/'src').glob('*.ipynb'):

@@ -135,3 +135,20 @@ def test_fetch_goes_on_with_what_has_come(tmp_path):
     (tmp_path/'.demo'/first['file']).write_bytes(b'not what came') # nothing of it is taken on trust
     run = f.fetch('demo', data_root()/'checkpoints', tmp_path)
     assert all(f.digest(run/'checkpoint'/p['file'])==p['sha256'] for p in f.manifest()['demo'])
+
+def test_a_release_has_every_file_of_the_manifest(root, tmp_path):
+    "By the line of the workflow itself."
+    import subprocess, yaml
+    steps = yaml.safe_load((root/'.github'/'workflows'/'release.yml').read_text())['jobs']['build']['steps']
+    line = next(s['run'] for s in steps if 'asks for' in s.get('name',''))
+    (tmp_path/'data').symlink_to(root/'data')
+    subprocess.run(['bash','-e','-c',line], cwd=tmp_path, check=True)
+    assert left(tmp_path/'files')==sorted(f"{k}-{p['file']}" for k,v in f.manifest().items() for p in v)
+    for name in f.manifest(): assert f.fetch(name, tmp_path/'files', tmp_path/'cache')==tmp_path/'cache'/name
+
+def test_a_release_is_shown_after_all_else(root):
+    import yaml
+    jobs = yaml.safe_load((root/'.github'/'workflows'/'release.yml').read_text())['jobs']
+    assert [jobs[k].get('needs') for k in ('draft','pypi','publish')]==[['test','build'],'draft','pypi']
+    used = [s['uses'] for w in ('release','docs') for j in yaml.safe_load((root/'.github'/'workflows'/f'{w}.yml').read_text())['jobs'].values() for s in j.get('steps',[]) if 'uses' in s]
+    assert used and all(u.partition('@')[2].count('.')==2 for u in used), used
