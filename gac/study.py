@@ -33,7 +33,7 @@ from .data import env_of
 from .model import Arch
 from .run import Fit, fingerprint
 from .storage import clear_errors, is_there, open_storage, optuna_here, unusable
-from .tune import (Search, Unaffordable, affordable, attempt, begin, configure, data_of, iteration_flops,
+from .tune import (Search, Unaffordable, affordable, attempt, begin, configure, data_of, forget, iteration_flops,
     searchable, space, split, trial_folder)
 
 # %% ../nbs/09b_study.ipynb #0431d7b7
@@ -337,8 +337,9 @@ def run_study(
 
 # %% ../nbs/09b_study.ipynb #tune0001
 def _go_on(study, search, tau, trials, workers, progress, about, rest): # with what is open and checked
-    tidy(study)
     _, out, dev, env, threads = rest
+    tidy(study)
+    forget(study, out)
     bar = tqdm(total=trials, initial=min(trials,finished(study)), desc=study.study_name, disable=not progress,
         mininterval=0)
     def done():
@@ -356,6 +357,7 @@ def _go_on(study, search, tau, trials, workers, progress, about, rest): # with w
     finally:
         bar.close()
         tidy(study)
+        forget(study, out)
 
 # %% ../nbs/09b_study.ipynb #tune0002
 def _check_call(name, trials, workers, threads, out): # what does not need the data

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['searchable', 'LOOKS', 'space', 'iteration_flops', 'Search', 'Unaffordable', 'configure', 'affordable', 'split',
-           'held_out_elbo', 'begin', 'search_refit', 'data_of', 'attempt', 'trial_folder', 'returns',
+           'held_out_elbo', 'begin', 'search_refit', 'data_of', 'attempt', 'trial_folder', 'forget', 'returns',
            'rank_correlation']
 
 # %% ../nbs/09_tune.ipynb #1c525c34
@@ -28,6 +28,7 @@ from .core import Trajectories, generator, name_of, versions
 from .data import load
 from .elbo import elbo, infer
 from .flops import work
+from .folder import Version, locked
 from .model import Arch, n_params
 from .online import Online, episodes, refit_at, restage, store
 from .query import evaluate
@@ -304,9 +305,20 @@ def _finite(v): # (N,) -> the same, or an error
         raise FloatingPointError(f'the bound of {bad} held-out trajectories is not finite: lower outer_lr')
     return v
 
-# %% ../nbs/09_tune.ipynb #2e8146bf
+# %% ../nbs/09_tune.ipynb #trialfd1
 def trial_folder(out, name, number): return Path(out)/f'{name}-{number:03d}' # of its slim checkpoint
 
+def forget(study, out): # an optuna study, folder of its checkpoints or None
+    "Remove what killed trials had begun to save: they are run again, under another number."
+    for t in study.get_trials(deepcopy=False):
+        at = out and trial_folder(out, study.study_name, t.number)/'checkpoint'
+        if t.state.name!='FAIL' or not at or not at.is_dir() or (at/'config.json').exists(): continue
+        with locked(at.parent):
+            for mark in ('','.new'): Version(at, mark).drop()
+            if not any(at.iterdir()): at.rmdir()
+        if not any(at.parent.iterdir()): at.parent.rmdir()
+
+# %% ../nbs/09_tune.ipynb #2e8146bf
 def returns(
     table:pd.DataFrame, # from `trial_rows`
     out,                # folder of the checkpoints

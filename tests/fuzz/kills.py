@@ -38,6 +38,7 @@ class Job:
         return self.args
 
 TUNE = ['tune','flat.hdf5','--phase','fit','--budget',.1,'--held',2,*ARCH,'--table','','--study','s','--out','out','--no-prune']
+LONG = Job('train', ['train','flat.hdf5','--out','out','--iterations',90,*SMALL], 'out') # still at work when it is asked to stop
 JOBS = dict(
     train=Job('train', ['train','flat.hdf5','--out','out','--iterations',18,*SMALL], 'out'),
     online=Job('online', ['online','run','--dataset','flat.hdf5','--strategy','improve','--stages',2,'--episodes',6,'--set','iterations=5','--asked',2,'--out','out'], 'out'),
@@ -163,6 +164,7 @@ def reference(job, base, shelf): # left in peace -> numbers, names, seconds
     begun = time.monotonic()
     pid, err = start(job, job.args, room, 0)
     code = finish(pid)
+    if code is None: raise RuntimeError(f'{job.name} is not done after {time.monotonic()-begun:.0f} s, even in peace')
     if code: raise RuntimeError(f'{job.name} fails even in peace: {err.read_text()[-800:]}')
     return dict(numbers=numbers(job,room), kinds=kinds(job,room), seconds=time.monotonic()-begun)
 
@@ -200,7 +202,7 @@ def _row(category, hit, i, bad, why):
     return dict(category=category, name=f'{hit} {i}', id=f'{category}: {hit}', faults=bad, code=0, err=why if bad else '', out='', seconds=0, peak=0, left=[], top='/nowhere')
 
 def polite(base, shelf, whole, rng, sig): # the train command, asked to stop
-    job, room = JOBS['train'], settle(harness.Room(tempfile.mkdtemp(prefix='stop-',dir=base), shelf))
+    job, room = LONG, settle(harness.Room(tempfile.mkdtemp(prefix='stop-',dir=base), shelf))
     pid, err = start(job, job.args, room, 0)
     _begun(room, job)
     os.kill(pid, sig)
@@ -246,5 +248,6 @@ def run(n, base, shelf, seed=20, only=None)->list:
             tries += 1
         done += mine
         print(f'fuzz: {len(mine)} kills of {job.name}, {peace[k]["seconds"]:.1f} s in peace', flush=True)
-    if 'train' in peace and n>9: done += [polite(base, shelf, peace['train'], rng, s) for s in (TERM,INT)]+[together(base, shelf)]
-    return done
+    if 'train' not in peace or n<=9: return done
+    whole = reference(LONG, base, shelf)
+    return done+[polite(base, shelf, whole, rng, s) for s in (TERM,INT)]+[together(base, shelf)]
