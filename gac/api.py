@@ -91,6 +91,7 @@ def train(
     out:Place|None=None,      # run folder; None: in memory alone
     *,
     name:str='data',          # of the data, for tables
+    reference:tuple[float,float]|None=None, # returns of a random policy, of an expert: a score's 0 and 100
     resume:bool=False,        # go on with the run in `out`?
     device:str|None=None,     # 'cpu' or 'cuda'; None: cuda if there is one
     progress:bool=True,       # show a bar?
@@ -99,10 +100,11 @@ def train(
     "Train until the bound of held-out trajectories stops rising, or for `iterations` batches."
     dev = pick_device(device)
     if out is not None: prepare(out, resume)
-    if resume: run = _gone_on(out, tau, [*settings, *['env']*(env is not None)], dev)
+    given = [k for k,v in dict(env=env, reference=reference).items() if v is not None]
+    if resume: run = _gone_on(out, tau, [*settings, *given], dev)
     else:
         cfg, arch = _settings(tau, settings)
-        run = new_run(tau, arch, cfg, dev, dataset=name, env=_remembered(tau, env))
+        run = new_run(tau, arch, cfg, dev, dataset=name, env=_remembered(tau, env), reference=reference)
     return _fitted(run, tau.to(dev), out, progress)
 
 # %% ../nbs/13c_api.ipynb #dd7daf02

@@ -241,11 +241,13 @@ def _many(): # are there several of us?
 # %% ../nbs/13_commands.ipynb #a711a0f9
 def _fresh(dataset, tau, world, pairs, dev, fit): # -> Run
     from gac.core import name_of
+    from gac.data import references
     from gac.run import new_run
     cfg, arch = settings(pairs, tau.s.shape[1], tau.a.shape[1], **fit)
     place = str(Path(dataset).resolve()) if Path(dataset).exists() else dataset
     env = _world(dataset, arch, *world)
-    return new_run(tau, arch, cfg, dev, dataset=name_of(dataset), source=place, env=env)
+    told = dict(dataset=name_of(dataset), source=place, env=env, reference=references(dataset))
+    return new_run(tau, arch, cfg, dev, **told)
 
 # %% ../nbs/13_commands.ipynb #cmdsp38
 def _world(dataset, arch, env, kwargs): # --env, --env-kwargs -> for the run: id, dict or None
@@ -462,7 +464,8 @@ def demo(
     run = load_run(out)
     env, tau = _env(run), data.load(dataset)
     asked = c.compare(run, env, episodes, actings=(None,), progress=shown())
-    rows = c.with_clone(asked, tau, env, episodes, steps=clone_steps, progress=shown())
+    scale, steps = run.meta.get('reference'), clone_steps
+    rows = c.with_clone(asked, tau, env, episodes, scale=scale, steps=steps, progress=shown())
     _report(rows, run, out)
 
 # %% ../nbs/13_commands.ipynb #d6ae75d0

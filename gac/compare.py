@@ -52,6 +52,7 @@ def with_clone(
     env,               # environment id
     n:int=100,         # episodes
     seed:int=10_000,   # environment seeds from here on
+    scale=None,        # returns of a random policy and of an expert; None: D4RL's for the environment
     **kw,              # for `clone`
 )->pd.DataFrame:
     "The same table with rows for cloning the best tenth of the data."
@@ -59,7 +60,7 @@ def with_clone(
     made = rollout(env, clone(tau, .1, seed=train_seed, **kw), n, seed)
     known = dict(dataset=rows.dataset[0], method='clone-10%', question='', acting='mean',
                  train_seed=train_seed, fingerprint=rows.fingerprint[0])
-    return pd.concat([rows, as_rows(made, env, seed, **known)], ignore_index=True)
+    return pd.concat([rows, as_rows(made, env, seed, scale, **known)], ignore_index=True)
 
 # %% ../nbs/07c_compare.ipynb #cmp006
 COLOURS = {k:q.colour for k,q in QUESTIONS.items()} # of the questions

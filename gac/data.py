@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['read_minari', 'save', 'local_sets', 'load', 'rewards', 'recorded_env', 'env_of', 'fingerprint', 'identity', 'shrink',
-           'describe', 'from_arrays', 'read_d4rl', 'Standardizer', 'denormalised', 'has_reference', 'normalised',
-           'reference']
+           'references', 'describe', 'from_arrays', 'read_d4rl', 'Standardizer', 'denormalised', 'has_reference',
+           'normalised', 'reference']
 
 # %% ../nbs/01_data.ipynb #2237a774
 import contextlib, copy, difflib, hashlib, io, os, re, shutil, socket, tempfile, warnings
@@ -18,7 +18,8 @@ from torch import Tensor
 from .core import Trajectories, data_root, name_of, writing
 from .files import BadFile, json_of, opened
 from .layouts import from_arrays, main_of, metadata_of, read_d4rl, read_flat, read_set
-from .scales import Standardizer, denormalised, has_reference, normalised, reference
+from gac.scales import (Standardizer, checked_reference, denormalised, has_reference, normalised,
+    reference)
 
 # %% ../nbs/01_data.ipynb #2237a774b
 _all_ = ['from_arrays','read_d4rl','Standardizer','denormalised','has_reference','normalised','reference']
@@ -154,15 +155,18 @@ def _written(env): # id, EnvSpec or None -> the same, its code by name
     return spec
 
 # %% ../nbs/01_data.ipynb #dat00007
+_scores = 'ref_min_score','ref_max_score' # in Minari's metadata
+
 def _write(tau, dataset_id, env, rewards, truncated, metadata): # into Minari's folder, as `save`
     import minari
-    lo, hi = reference(env) if has_reference(env) else (None,None)
-    scores = dict(ref_min_score=lo, ref_max_score=hi)
+    scores = dict(zip(_scores, reference(env) if has_reference(env) else (None,None)))
     buffers = _buffers(tau, rewards, truncated)
+    scores |= {k:metadata.pop(k) for k in _scores if k in metadata}
     more = scores|_spaces(tau, env)|metadata
     made = minari.create_dataset_from_buffers(dataset_id, buffers, _written(env), **more)
     _compress(main_of(Path(_minari_home())/dataset_id))
-    made.storage.update_metadata(dict(dataset_size=made.storage.get_size()))
+    known = {k:v for k,v in scores.items() if v is not None} # without an environment Minari leaves them out
+    made.storage.update_metadata(known|dict(dataset_size=made.storage.get_size()))
 
 # %% ../nbs/01_data.ipynb #dat00007b
 def save(
@@ -172,9 +176,12 @@ def save(
     root=None,         # folder of Minari sets; None: Minari's own
     rewards=None,      # list of (n,) per-step rewards; None: the return, paid at the end
     truncated=None,    # (N,) bool: did the time limit end it? None: every episode terminated by itself
+    ref_min=None, ref_max=None, # returns of a random policy, of an expert; None: D4RL's, if it has them
     **metadata,        # author, algorithm_name, description, …
 )->Path:               # folder of the new set
     "Write a Minari set, all or nothing."
+    if ref_min is not None or ref_max is not None:
+        metadata |= dict(zip(_scores, checked_reference(ref_min, ref_max)))
     place = _place(dataset_id, root, tau.last)
     with (tempfile.TemporaryDirectory() as tmp, _minari_root(tmp), warnings.catch_warnings(),
           writing(place, folder=True) as new):
@@ -346,6 +353,18 @@ def shrink(
     kept = [rew[i:i+n] for i,n in zip(tau.a_at[rows].tolist(), tau.n[rows].tolist())]
     return save(tau[rows], dataset_id, env_of(path, env), root, kept, cut[rows.numpy()], **metadata)
 
+# %% ../nbs/01_data.ipynb #dat00032
+def references(
+    dataset,       # as for `load`
+)->tuple:          # returns of a random policy, of an expert; None: the set has none of its own
+    "What `normalised` measures a score by, as the set tells it."
+    kind, path = _find(dataset)
+    meta = metadata_of(path) if kind=='minari' else {}
+    own = [meta.get(k) for k in _scores]
+    if own==[None,None]: return None
+    try: return checked_reference(*own)
+    except ValueError as e: raise BadFile(f'{path}: {e}') from None
+
 # %% ../nbs/01_data.ipynb #57b9f7da
 def describe(name, env=None)->dict: # as for `load`, environment id if the data do not name one
     "What a data set holds and where it comes from; env is None where nobody names one."
@@ -356,4 +375,6 @@ def describe(name, env=None)->dict: # as for `load`, environment id if the data 
     size = dict(N=len(tau), steps=steps, S=tau.s.shape[1], A=tau.a.shape[1], length_mean=steps/len(tau))
     told = dict(mean=y.mean(), std=y.std(), min=y.min(), max=y.max())
     returns = {f'return_{k}':float(v) for k,v in told.items()}
-    return dict(name=str(name), kind=kind, env=world)|size|returns|dict(source=_about(kind, path)[1])
+    scale = references(name) or (reference(world) if has_reference(world) else ())
+    known = dict(zip(('ref_min','ref_max'), scale))
+    return dict(name=str(name), kind=kind, env=world)|size|returns|known|dict(source=_about(kind, path)[1])

@@ -18,7 +18,7 @@ from .buffer import CURE, episodes, next_offset, own_keys, read_chunks, store, w
 from .core import Trajectories, data_root, writing
 from .data import load
 from .envs import EpisodeError, check_spaces, rollout
-from .folder import usable
+from .folder import locked, usable
 from .model import published
 from .query import Ask, PlanPolicy, asker, bounds, evaluate
 from .rows import read_rows, save_rows
@@ -265,13 +265,14 @@ def online(
     **kw,                # for `fit`
 )->pd.DataFrame:         # result rows, one per episode, by stage
     "Fine-tune in stages, and ask after each."
-    _begin(run, tau, env, out, cfg, n)
     rows, last = [], None
-    for k in range(cfg.stages+1):
-        home = Path(out)/f'stage-{k}'
-        if k: run, tau, last = stage(run, tau, env, home, cfg, k, last, progress, **kw)
-        rows.append(_asked(run, env, home, k, cfg, n, asked, seed, progress))
-        if k and log: log(_line(rows[-1], last, k))
+    with locked(out):
+        _begin(run, tau, env, out, cfg, n)
+        for k in range(cfg.stages+1):
+            home = Path(out)/f'stage-{k}'
+            if k: run, tau, last = stage(run, tau, env, home, cfg, k, last, progress, **kw)
+            rows.append(_asked(run, env, home, k, cfg, n, asked, seed, progress))
+            if k and log: log(_line(rows[-1], last, k))
     return pd.concat(rows, ignore_index=True)
 
 # %% ../nbs/08_online.ipynb #15dd8831

@@ -13,7 +13,7 @@ from .rows import as_rows
 from .core import Posterior, generator
 from .elbo import ascend
 from .envs import rollout
-from .query import Ask, PlanPolicy, asker, bounds, evaluate, objective, seen_by, start
+from .query import Ask, PlanPolicy, asker, bounds, evaluate, objective, scale_of, seen_by, start
 
 # %% ../nbs/07d_plans.ipynb #04dce1cb
 def stored(
@@ -125,7 +125,8 @@ def replanned(
         pol = Replan(run.model, plan, 'sample', seed, *bounds(env), every=k or 10**9)
         tau = rollout(env, pol, n, seed)
         first = dict(predicted=pol.predicted.numpy(), kl=pol.q.kl().numpy())
-        return as_rows(tau, env, seed, method=f'every {k}' if k else 'once', **known, **first)
+        told = known|first|dict(method=f'every {k}' if k else 'once')
+        return as_rows(tau, env, seed, scale_of(run,env), **told)
     return pd.concat([act(k) for k in (None,*every)], ignore_index=True)
 
 # %% ../nbs/07d_plans.ipynb #8d9dc321

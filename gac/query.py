@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['QUESTIONS', 'READS', 'ACTING', 'Ask', 'Question', 'register', 'targets', 'log_posterior', 'expected_return',
-           'objective', 'ask', 'start', 'PlanPolicy', 'seen_by', 'asker', 'bounds', 'acting_of', 'evaluate']
+           'objective', 'ask', 'start', 'PlanPolicy', 'seen_by', 'asker', 'bounds', 'acting_of', 'evaluate', 'scale_of']
 
 # %% ../nbs/07_query.ipynb #03d9d4b6
 import math, time, warnings
@@ -345,8 +345,13 @@ def evaluate(
     return rows
 
 # %% ../nbs/07_query.ipynb #4ef025ac
+def scale_of(run, env): # a run, where it acts -> the references of its data, if that is where they are from
+    was = run.meta.get('env')
+    was = was.get('id') if isinstance(was, dict) else was
+    return run.meta.get('reference') if was in (None, str(env)) else None
+
 def _told(tau, env, seed, pol, run): # rollouts of a policy -> result rows with what was predicted
     goal, of = pol.info['target'], {k:run.meta[k] for k in ('dataset','fingerprint')}
     said = dict(target=float('nan') if goal is None else goal.cpu().numpy(), kl=pol.q.kl().cpu().numpy(),
                 predicted=pol.predicted.cpu().numpy(), device=str(run.model.head.lsd.device))
-    return as_rows(tau, env, seed, method='GAC', train_seed=run.cfg.seed, **said, **of)
+    return as_rows(tau, env, seed, scale_of(run,env), method='GAC', train_seed=run.cfg.seed, **said, **of)

@@ -23,17 +23,18 @@ def as_rows(
     tau:Trajectories, # rollouts, episode i reset with seed+i
     env,              # environment id, EnvSpec or EnvConfig
     seed:int,         # of the first
+    scale=None,       # returns of a random policy and of an expert; None: D4RL's for the environment
     **cols,           # dataset, method, train_seed, …
-)->pd.DataFrame:      # one row per rollout, columns `COLUMNS`
+)->pd.DataFrame:      # one row per rollout, columns `COLUMNS`; without references, no `normalised`
     "Rollouts as rows of a result file."
-    y = tau.y.double()
-    score = np.asarray(normalised(y, env)).round(2) if has_reference(env) else np.nan
-    known = dict(env=getattr(env, 'id', env), env_seed=range(seed, seed+len(tau)), normalised=score,
+    y, scale = tau.y.double(), scale or env
+    known = dict(env=getattr(env, 'id', env), env_seed=range(seed, seed+len(tau)),
         achieved=y.numpy().round(2), length=tau.n.numpy(),
         device='cpu', threads=torch.get_num_threads(), versions=versions())
+    if has_reference(scale): known['normalised'] = np.asarray(normalised(y, scale)).round(2)
     unknown = sorted(set(cols)-set(COLUMNS))
     if unknown: raise ValueError(f'unknown columns {unknown}: use some of {COLUMNS}')
-    return pd.DataFrame(known|cols).reindex(columns=COLUMNS)
+    return pd.DataFrame(known|cols).reindex(columns=[k for k in COLUMNS if k!='normalised' or k in known])
 
 # %% ../nbs/02a_rows.ipynb #rowsread
 TEXT = dict.fromkeys(('dataset','method','fingerprint'), str) # columns that may look like numbers
@@ -85,7 +86,8 @@ def table(
 )->pd.DataFrame:       # means (and std of the normalised score over episodes)
     "Table 2's columns, and what was predicted beside what was achieved."
     means = ('target','predicted','achieved','length','kl','normalised')
-    f = {k:(k,'mean') for k in means}|dict(std=('normalised','std'))
+    f = {k:(k,'mean') for k in means if k in rows}
+    if 'normalised' in rows: f['std'] = 'normalised','std'
     out = rows.groupby(list(by), sort=False, dropna=False).agg(**f)
     if y is not None: out.insert(3, 'g', gain(out.achieved, y))
     return out.dropna(axis=1, how='all')
@@ -95,8 +97,9 @@ def summary(
     rows:pd.DataFrame, # result rows of one system
 )->str:                # a line for each thing that is known: mean ± standard deviation over episodes
     "What was predicted and achieved, in words."
-    there = [k for k in ('predicted','achieved','normalised') if rows[k].notna().any()]
-    return '\n'.join(f'{k:>11}  {rows[k].mean():8.1f} ± {rows[k].std():.1f}' for k in there)
+    there = [k for k in ('predicted','achieved','normalised') if k in rows and rows[k].notna().any()]
+    spread = {k:f' ± {rows[k].std():.1f}' if len(rows)>1 else '' for k in there}
+    return '\n'.join(f'{k:>11}  {rows[k].mean():8.1f}{spread[k]}' for k in there)
 
 # %% ../nbs/02a_rows.ipynb #ebfe5672
 def _squares(x): # (n,m) training × environment seeds -> between training seeds, what neither explains

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 from .core import Trajectories, generator, set_seed, versions
-from .data import Standardizer, fingerprint
+from .data import Standardizer, checked_reference, fingerprint
 from .elbo import PosteriorStore
 from .files import BadFile
 from .folder import locked, renewing, standing
@@ -174,10 +174,15 @@ def _optimiser(model, cfg):
     return torch.optim.AdamW(model.parameters(), betas=(.9,.99), fused=True, **kw)
 
 _all_ = ['fingerprint']
-META = dict(fingerprint=(str,), dataset=(str,None), env=(str,dict,None))|{'versions?':(str,)}
+META = dict(fingerprint=(str,), dataset=(str,None), env=(str,dict,None))
+META |= {'versions?':(str,), 'reference?':(list,None)}
 
 def _known_meta(meta, where): # dict, for the message
     pick(meta, META, where)
+    if meta.get('reference') is not None:
+        try: low, high = meta['reference']
+        except ValueError: raise ValueError(f'{where}: reference must hold two returns') from None
+        checked_reference(low, high)
     try: json.dumps(meta)
     except (TypeError, ValueError) as e: raise ValueError(f'{where} cannot be written as JSON: {e}') from None
 
@@ -187,7 +192,7 @@ def new_run(
     arch=None,         # Arch, or None for the default
     cfg:Fit=Fit(),     # settings
     device='cpu',      # where θ and data live
-    **meta,            # dataset, env, … remembered in the checkpoint
+    **meta,            # dataset, env, reference, … remembered in the checkpoint
 )->Run:
     "A fresh run, seeded by `cfg.seed`."
     if len(tau)<2: raise ValueError(f'training needs at least 2 trajectories; got {len(tau)}')
@@ -198,6 +203,7 @@ def new_run(
     check_fields(arch)
     check_memory(arch, len(tau), device)
     meta = dict(dataset=None, env=None)|meta|dict(fingerprint=fingerprint(tau), versions=versions())
+    if meta.get('reference') is not None: meta['reference'] = list(meta['reference'])
     _known_meta(meta, 'meta')
     set_seed(cfg.seed)
     model = GAC(arch, Standardizer.fit(tau)).to(device)

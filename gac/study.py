@@ -33,8 +33,8 @@ from .data import env_of
 from .model import Arch
 from .run import Fit, fingerprint
 from .storage import clear_errors, is_there, open_storage, optuna_here, unusable
-from .tune import (Search, Unaffordable, affordable, attempt, begin, configure, data_of, forget, iteration_flops,
-    searchable, space, split, trial_folder)
+from .tune import (Search, Unaffordable, affordable, attempt, begin, configure, data_of, forget,
+    iteration_flops, searchable, space, split, trial_folder)
 
 # %% ../nbs/09b_study.ipynb #0431d7b7
 def open_study(
@@ -193,7 +193,7 @@ def run_trial(
     return number[0]
 
 # %% ../nbs/09b_study.ipynb #bac5e5e2
-def tidy(study):
+def tidy(study, out=None): # the study, folder of its checkpoints
     "Mark running trials of dead processes of this host as failed; queue again what has not had its say."
     fail = optuna_here().trial.TrialState.FAIL
     gone = []
@@ -207,6 +207,7 @@ def tidy(study):
     for t in trials:
         if t.state.name=='FAIL' and 'why' not in t.user_attrs and t.number not in queued:
             study.enqueue_trial(_proposed(study, t), user_attrs=dict(again=t.number))
+    forget(study, out)
     return gone
 
 # %% ../nbs/09b_study.ipynb #pr000002
@@ -295,9 +296,7 @@ def _dispatch(study, trials, workers, done, args): # gives the word, listens
             if not team.busy: break
             team.hear()
             done()
-    finally:
-        team.close()
-        tidy(study)
+    finally: team.close()
     if finished(study)<trials:
         why, n = team.why[-1] if team.why else 'no reason given', finished(study)
         raise ChildProcessError(f'all {workers} workers ended, {n} of {trials} trials are done: {why}; '
@@ -338,8 +337,7 @@ def run_study(
 # %% ../nbs/09b_study.ipynb #tune0001
 def _go_on(study, search, tau, trials, workers, progress, about, rest): # with what is open and checked
     _, out, dev, env, threads = rest
-    tidy(study)
-    forget(study, out)
+    tidy(study, out)
     bar = tqdm(total=trials, initial=min(trials,finished(study)), desc=study.study_name, disable=not progress,
         mininterval=0)
     def done():
@@ -356,8 +354,7 @@ def _go_on(study, search, tau, trials, workers, progress, about, rest): # with w
             done()
     finally:
         bar.close()
-        tidy(study)
-        forget(study, out)
+        tidy(study, out)
 
 # %% ../nbs/09b_study.ipynb #tune0002
 def _check_call(name, trials, workers, threads, out): # what does not need the data

@@ -288,8 +288,8 @@ def _start(search, chosen, tau, device, env): # as for `attempt` -> Run, data to
     rest, held = split(tau, search.held, search.seed, new)
     arch, cfg = configure(search, chosen, tau.s.shape[1], tau.a.shape[1], len(rest))
     rest, held = rest.to(device), held.to(device)
-    if run: run = _onward(run, rest, arch, cfg)
-    else: run = new_run(rest, arch, cfg, device, dataset=name_of(search.dataset), env=env)
+    if run: return _onward(run, rest, arch, cfg), rest, held
+    run = new_run(rest, arch, cfg, device, dataset=name_of(search.dataset), env=env)
     return run, rest, held
 
 def _onward(run, rest, arch, cfg): # from `begin`, data, settings -> the run at the start of its refit
@@ -311,12 +311,13 @@ def trial_folder(out, name, number): return Path(out)/f'{name}-{number:03d}' # o
 def forget(study, out): # an optuna study, folder of its checkpoints or None
     "Remove what killed trials had begun to save: they are run again, under another number."
     for t in study.get_trials(deepcopy=False):
-        at = out and trial_folder(out, study.study_name, t.number)/'checkpoint'
-        if t.state.name!='FAIL' or not at or not at.is_dir() or (at/'config.json').exists(): continue
-        with locked(at.parent):
-            for mark in ('','.new'): Version(at, mark).drop()
-            if not any(at.iterdir()): at.rmdir()
-        if not any(at.parent.iterdir()): at.parent.rmdir()
+        top = out and trial_folder(out, study.study_name, t.number)
+        at = top and top/'checkpoint'
+        if t.state.name!='FAIL' or not top or not top.is_dir() or (at/'config.json').exists(): continue
+        with locked(top): # which removes what is hidden
+            for mark in ('','.new') if at.is_dir() else (): Version(at, mark).drop()
+            if at.is_dir() and not any(at.iterdir()): at.rmdir()
+        if not any(top.iterdir()): top.rmdir()
 
 # %% ../nbs/09_tune.ipynb #2e8146bf
 def returns(
@@ -359,7 +360,7 @@ def _earned(run, t, env, question, n, seed): # -> dict, one row
         raise ValueError(f'the checkpoint of trial {t.trial} does not say its environment; '
             'name it with --env')
     r = evaluate(run, env, question, n, seed)
-    means = {k:r[k].mean() for k in ('predicted','normalised','length','kl')}
+    means = {k:r[k].mean() for k in ('predicted','normalised','length','kl') if k in r}
     return dict(dataset=t.dataset, study=t.study, trial=t.trial, value=t.value, error=t.error, env=env,
         question=question, acting=r.acting[0], episodes=n, env_seed=seed, achieved=r.achieved.mean(),
         achieved_error=r.achieved.std()/n**.5, **means, train_seed=t.train_seed, device='cpu',

@@ -1,5 +1,6 @@
 "Questions: closed forms, independence of episodes, and what the policy feeds while acting."
 import math
+from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
@@ -297,12 +298,17 @@ def test_acting_has_three_names(run):
 
 FAST = Ask(steps=6, starts=4)
 
+def test_a_score_is_measured_by_the_references_of_the_run(run):
+    own = replace(run, meta=run.meta|dict(reference=[10,30]))
+    r = evaluate(own, ID, 'prior', 3, seed=10_020)
+    assert np.allclose(r.normalised, 5*(r.achieved-10), atol=.02)
+
 @pytest.mark.parametrize('question', tuple(QUESTIONS))
 def test_rows_of_evaluate(run, question):
     r = evaluate(run, ID, question, 4, seed=10_020, cfg=FAST)
-    assert list(r)==COLUMNS and r.env_seed.tolist()==[10_020,10_021,10_022,10_023]
+    assert list(r)==[k for k in COLUMNS if k!='normalised'] and r.env_seed.tolist()==[10_020,10_021,10_022,10_023]
     assert (r.question==question).all() and (r.acting==ACTING[question]).all() and (r.train_seed==7).all() and (r.env==ID).all()
-    assert (r.method=='GAC').all() and (r.dataset=='point mass').all() and (r.stage==0).all() and r.normalised.isna().all()
+    assert (r.method=='GAC').all() and (r.dataset=='point mass').all() and (r.stage==0).all()
     assert np.isfinite(r[['predicted','achieved','length','kl']].astype(float)).all().all()
     assert r.target.isna().all()==(question in ('prior','best'))
     if question=='target': assert np.allclose(r.target, run.y.max())

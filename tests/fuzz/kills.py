@@ -23,9 +23,8 @@ def hurry(f, **new): # a function -> the same, with other defaults
     names = [k for k,v in p.items() if v.default is not v.empty and v.kind is v.POSITIONAL_OR_KEYWORD]
     f.__defaults__ = tuple(new.get(k, p[k].default) for k in names)
 
-def _often(): # save every few iterations, collect a few episodes at a time, bound by few steps
-    from gac import online, query, train
-    hurry(train.fit, every=3)
+def _often(): # collect a few episodes at a time, bound by few steps
+    from gac import online, query
     hurry(online.Online.__init__, chunk=2)
     hurry(query.Ask.__init__, steps=5)
     quick()
@@ -34,14 +33,14 @@ class Job:
     "A command, how it goes on, what it is about."
     def __init__(self, name, args, out, workers=1): self.name, self.args, self.out, self.workers = name, [str(a) for a in args], out, workers
     def again(self, room): # what to type after a kill
-        if self.name=='train' and (room.work/self.out/'checkpoint').exists(): return ['train','flat.hdf5','--out',self.out,'--resume']
+        if self.name=='train' and (room.work/self.out/'checkpoint').exists(): return ['train','flat.hdf5','--out',self.out,'--save-every','3','--resume']
         return self.args
 
 TUNE = ['tune','flat.hdf5','--phase','fit','--budget',.1,'--held',2,*ARCH,'--table','','--study','s','--out','out','--no-prune']
-LONG = Job('train', ['train','flat.hdf5','--out','out','--iterations',90,*SMALL], 'out') # still at work when it is asked to stop
+LONG = Job('train', ['train','flat.hdf5','--out','out','--iterations',90,'--save-every',3,*SMALL], 'out') # still at work when it is asked to stop
 JOBS = dict(
-    train=Job('train', ['train','flat.hdf5','--out','out','--iterations',18,*SMALL], 'out'),
-    online=Job('online', ['online','run','--dataset','flat.hdf5','--strategy','improve','--stages',2,'--episodes',6,'--set','iterations=5','--asked',2,'--out','out'], 'out'),
+    train=Job('train', ['train','flat.hdf5','--out','out','--iterations',18,'--save-every',3,*SMALL], 'out'),
+    online=Job('online', ['online','run','--dataset','flat.hdf5','--strategy','improve','--stages',2,'--episodes',6,'--set','iterations=5','--asked',2,'--save-every',3,'--out','out'], 'out'),
     tune=Job('tune', [*TUNE,'--trials',3], 'out'),
     tune2=Job('tune with two workers', [*TUNE,'--trials',3,'--workers',2], 'out', 2))
 
@@ -222,7 +221,7 @@ def _begun(room, job): # wait for the first checkpoint
 
 def together(base, shelf, sig=KILL): # two trainings of one folder: the second is refused, until the first has died
     job, room = JOBS['train'], settle(harness.Room(tempfile.mkdtemp(prefix='both-',dir=base), shelf))
-    long = [*job.args[:-len(SMALL)-1], 2000, *map(str,SMALL)]
+    long = [str(2000) if a=='18' else a for a in job.args]
     pid, err = start(job, long, room, 0)
     _begun(room, job)
     second = _go(job, room, job.again(room), 1)
