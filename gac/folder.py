@@ -85,7 +85,7 @@ def alive(pid:int)->bool: # number of a process on this host
 def sweep(top): # run folder, locked
     "Remove what killed processes have left."
     at = top/'checkpoint'
-    for p in [*top.glob('.*'), *at.glob('.*')]:
+    for p in [*top.glob('.*'), *at.glob('.*'), *(top/'episodes').glob('.*')]:
         found = re.fullmatch(r'\.(.+)\.(\d+)\.(tmp|old)(\..+)?', p.name)
         if not found or (found[1]!='checkpoint' and alive(int(found[2]))): continue
         if found[3]=='old' and not at.exists(): p.rename(at) # killed between two renames, by version 0.1

@@ -4,7 +4,7 @@ import torch
 from gac.core import Posterior, draw_windows, generator
 from gac.data import Standardizer
 from gac.elbo import elbo_on
-from gac.flops import counted, made_up, work
+from gac.flops import counted, toy_data, work
 from gac.model import GAC, Arch
 
 def posterior(m, N, seed=3):
@@ -16,7 +16,7 @@ ARCHS = dict(default=Arch(11,3), transition=Arch(11,3,transition=True), M4ds=Arc
 @pytest.mark.parametrize('name', ARCHS)
 def test_counted_work_is_the_work_done(name):
     "Within 4 %: torch also counts pairs behind the mask, and a token of the plan's last layer that nobody reads."
-    a, N, k = ARCHS[name], 2, 32; tau = made_up(N, a); m = GAC(a, Standardizer.fit(tau)); q = posterior(m, N)
+    a, N, k = ARCHS[name], 2, 32; tau = toy_data(N, a); m = GAC(a, Standardizer.fit(tau)); q = posterior(m, N)
     win = draw_windows(tau, k, a.M)
     f = lambda: elbo_on(m, win, tau.s0, tau.y, q, torch.zeros_like(q.mu))[0].sum()
     for step,do in dict(forward=f, inner=lambda: torch.autograd.grad(f(),(q.mu,q.lsd)), outer=lambda: f().backward()).items():
@@ -28,12 +28,12 @@ def test_work_adds_up():
     m = dict(peak_gflops=1., bandwidth_gbs=1e9); assert w.floor(m)==pytest.approx(w.flops/1e9)
     assert w.floor(dict(peak_gflops=1e9, bandwidth_gbs=1.))==pytest.approx(w.bytes/1e9)
 
-def test_made_up_lengths():
+def test_toy_data_lengths():
     for N in (10,200,500):
-        n = made_up(N, Arch(3,2)).n.double()
+        n = toy_data(N, Arch(3,2)).n.double()
         assert n.max()==1000 and n.min()>=5 and 150<n.mean()<260
-    assert made_up(5, Arch(3,2), T=70).n.tolist()==[70]*5
-    assert torch.equal(made_up(5,Arch(3,2)).s, made_up(5,Arch(3,2)).s) and not torch.equal(made_up(5,Arch(3,2)).n, made_up(5,Arch(3,2),seed=1).n)
+    assert toy_data(5, Arch(3,2), T=70).n.tolist()==[70]*5
+    assert torch.equal(toy_data(5,Arch(3,2)).s, toy_data(5,Arch(3,2)).s) and not torch.equal(toy_data(5,Arch(3,2)).n, toy_data(5,Arch(3,2),seed=1).n)
 
 def test_bad_step():
     with pytest.raises(ValueError, match="step='both'"): work(Arch(1,1), 1, 1, 'both')

@@ -8,7 +8,7 @@ from gac.core import Posterior, Trajectories, data_root, generator
 from gac.data import Standardizer
 from gac.elbo import elbo, infer
 from gac.model import GAC, Arch
-from gac.speed import COLUMNS, KEY, machine, ratios, save_speed, speed_row, time_to_level
+from gac.speed import COLUMNS, KEY, machine, ratios, save_speed, speed_row, time_to_target
 sys.path.insert(0, str(Path(__file__).parent/'speed'))
 import plain
 
@@ -103,7 +103,7 @@ def test_ratios_and_level():
     d = pd.DataFrame([speed_row('inner',w,'x', s, M, 10) for w,s in dict(ours=1.,plain=20.,other=1.).items()])
     assert ratios(d).to_numpy().tolist()==[[20.]]
     d = pd.DataFrame([speed_row('curve',w,'x', s, M, 1, T=i, elbo=e) for w,c in dict(ours=[(1,0),(2,5),(3,9)],plain=[(10,0),(20,5.5)]).items() for i,(s,e) in enumerate(c)])
-    got = time_to_level(d); assert got.seconds.to_dict()==dict(ours=3,plain=20) and got.level.eq(5.5).all()
+    got = time_to_target(d); assert got.seconds.to_dict()==dict(ours=3,plain=20) and got.target.eq(5.5).all()
 
 def test_bad_input():
     with pytest.raises(ValueError, match=r"unknown columns \['colour'\]"): speed_row('inner','ours','x', 1., M, 1, colour=2)

@@ -52,6 +52,7 @@ def settle(room): # a room with what every job needs
 def start(job, args, room, n): # -> pid, the files of what it says
     files = [room.top/f'{n}.{k}' for k in ('out','err')]
     def do():
+        signal.signal(INT, signal.default_int_handler) # in the background of a shell it would be ignored
         if job.workers==1: _often()
         return harness.call(args)
     return harness.fork(do, room.work, harness.variables(room, {}), *files), files[1]

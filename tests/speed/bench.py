@@ -12,7 +12,7 @@ from gac.core import data_root, generator
 from gac.data import load
 from gac.elbo import ascend, elbo, infer
 from gac.model import Arch
-from gac.flops import made_up, work
+from gac.flops import toy_data, work
 from gac.speed import speed_row
 from gac.tune import held_out_elbo
 from gac.run import Fit, load_run, new_run
@@ -26,7 +26,7 @@ def arch_of(name, small=False):
 
 def setting(name, small, device, N=32, T=None, **kw): # -> run, data
     N, arch = min(N,4) if small else N, arch_of(name, small)
-    tau = made_up(N, arch, T).to(device)
+    tau = toy_data(N, arch, T).to(device)
     return new_run(tau, arch, Fit(iterations=10_000, **kw), device), tau
 
 # ---- (a) ours: steps and epochs
@@ -123,7 +123,7 @@ def test_plain(name, form, step, small, device, timed, roof, keep):
         outer=lambda: plain.descend(run, p, q, 200., form), epoch=lambda: plain.iterate(run, p, 200., form))[step], 3 if step=='inner' else 2)
     keep(speed_row(step, 'plain' if form is plain.dense else 'plain windows', name, took/(n if step=='inner' else 1), roof(), len(p), N=len(p), T=p.a.shape[1]))
 
-# ---- (c) time to a level
+# ---- (c) time to a target
 
 def curve(way, train, test, arch, cfg, budget, roof): # -> rows
     run, scale, spent, out = new_run(train, arch, cfg, train.s.device), float(train.n.float().mean()), 0., []
@@ -140,7 +140,7 @@ def curve(way, train, test, arch, cfg, budget, roof): # -> rows
     return out
 
 @pytest.mark.parametrize('way', ['ours','plain','plain windows'])
-def test_time_to_level(way, small, device, roof, keep, request):
+def test_time_to_target(way, small, device, roof, keep, request):
     "The default network on part of the shipped Hopper set; the clock stands while we evaluate."
     tau = load('gac/hopper/medium-replay-mini-v0').to(device); budget = 3. if small else request.config.getoption('budget')
     rows = torch.linspace(0, len(tau)-1, 10 if small else 80, device=device).long(); test = torch.arange(len(rows), device=device)%5==0
@@ -168,7 +168,7 @@ def updates(what, sizes, device, roof, keep, rounds): # sizes: [(N,T)]
     "Seconds of one batch at each size, in turn, so that other jobs of the machine meet all sizes alike."
     made = []
     for N,T in sizes:
-        tau = made_up(N, Arch(11,3), T).to(device); made.append((new_run(tau, Arch(11,3), Fit(iterations=10_000), device), tau))
+        tau = toy_data(N, Arch(11,3), T).to(device); made.append((new_run(tau, Arch(11,3), Fit(iterations=10_000), device), tau))
     took = [[] for _ in made]
     for i in range(rounds+1):
         for (run,tau),t in zip(made, took):
@@ -183,8 +183,8 @@ def test_update_by_N(small, device, roof, keep):
     updates('update by N', [(N,None) for N in (100,300,1000,2000)], device, roof, keep, 3 if small else 15)
 
 PEAK = """import pathlib, resource, sys, torch; torch.set_num_threads(1)
-from gac.model import Arch; from gac.speed import made_up; from gac.train import *
-tau = made_up({N}, Arch(11,3)); run = new_run(tau, Arch(11,3), Fit(iterations=9)); run.store.get(tau.key)
+from gac.model import Arch; from gac.speed import toy_data; from gac.train import *
+tau = toy_data({N}, Arch(11,3)); run = new_run(tau, Arch(11,3), Fit(iterations=9)); run.store.get(tau.key)
 iterate(run, tau, Draws(run,tau), 200.)
 status = pathlib.Path('/proc/self/status') # ru_maxrss also counts what the parent had before the new process began
 kb = next(int(l.split()[1]) for l in status.open() if l.startswith('VmHWM')) if status.exists() else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1024

@@ -6,13 +6,13 @@ import pytest
 import torch
 sys.path.insert(0, str(Path(__file__).parent))
 from gac.core import data_root, set_threads
-from gac.speed import machine, ratios, save_speed, time_to_level
+from gac.speed import machine, ratios, save_speed, time_to_target
 
 def pytest_addoption(parser):
     g = parser.getgroup('speed')
     g.addoption('--device', default='cpu', help='cpu or cuda')
     g.addoption('--threads', default='1,2', help='numbers of threads, as 1,2')
-    g.addoption('--budget', type=float, default=60., help='seconds of training for each plain way in `time to a level`')
+    g.addoption('--budget', type=float, default=60., help='seconds of training for each plain way in `time to a target`')
     g.addoption('--rounds', type=int, default=5, help='the median is of so many')
     g.addoption('--small', action='store_true', help='tiny sizes, to see that all of it runs')
     g.addoption('--rows', default=None, help='file of rows; default: data/results/speed.csv')
@@ -67,7 +67,7 @@ def pytest_terminal_summary(terminalreporter):
     with pd.option_context('display.width', 200, 'display.max_columns', 30, 'display.max_rows', 200):
         for (device,threads),m in ROOFS.items(): say(f"\n{m['device']}, threads {threads}: {m['peak_gflops']:.0f} GFLOP/s float32, {m['bandwidth_gbs']:.1f} GB/s")
         if (step := d.what.isin(['inner','outer','epoch'])).any(): say('\nsteps\n'+d[step].reindex(columns='what way arch N k threads seconds trajectories_per_second flops bytes floor_seconds share_of_peak'.split()).round(4).to_string(index=False))
-        if 'ours' in set(d.way[d.what=='curve']): say('\nseconds to the same held-out ELBO\n'+time_to_level(d).round(2).to_string())
+        if 'ours' in set(d.way[d.what=='curve']): say('\nseconds to the same held-out ELBO\n'+time_to_target(d).round(2).to_string())
         for what in ('update by T','update by N','rollout'):
             if (d.what==what).any(): say(f'\n{what}\n'+d[d.what==what].reindex(columns='way N T seconds trajectories memory_mb'.split()).round(4).to_string(index=False))
         if {'plain','plain windows'}&set(d.way) and not (r := ratios(d)).empty: say('\ntimes as many trajectories per second\n'+r.round(1).to_string())
