@@ -181,7 +181,7 @@ def save(
 )->Path:               # folder of the new set
     "Write a Minari set, all or nothing."
     if ref_min is not None or ref_max is not None:
-        metadata |= dict(zip(_scores, checked_reference(ref_min, ref_max)))
+        metadata |= dict(zip(_scores, checked_reference((ref_min,ref_max))))
     place = _place(dataset_id, root, tau.last)
     with (tempfile.TemporaryDirectory() as tmp, _minari_root(tmp), warnings.catch_warnings(),
           writing(place, folder=True) as new):
@@ -362,7 +362,7 @@ def references(
     meta = metadata_of(path) if kind=='minari' else {}
     own = [meta.get(k) for k in _scores]
     if own==[None,None]: return None
-    try: return checked_reference(*own)
+    try: return checked_reference(own)
     except ValueError as e: raise BadFile(f'{path}: {e}') from None
 
 # %% ../nbs/01_data.ipynb #57b9f7da

@@ -344,12 +344,13 @@ def evaluate(
     rows.attrs.update(plan_seconds=pol.plan_seconds, rollout_seconds=took)
     return rows
 
-# %% ../nbs/07_query.ipynb #4ef025ac
+# %% ../nbs/07_query.ipynb #scaleof1
 def scale_of(run, env): # a run, where it acts -> the references of its data, if that is where they are from
     was = run.meta.get('env')
     was = was.get('id') if isinstance(was, dict) else was
     return run.meta.get('reference') if was in (None, str(env)) else None
 
+# %% ../nbs/07_query.ipynb #4ef025ac
 def _told(tau, env, seed, pol, run): # rollouts of a policy -> result rows with what was predicted
     goal, of = pol.info['target'], {k:run.meta[k] for k in ('dataset','fingerprint')}
     said = dict(target=float('nan') if goal is None else goal.cpu().numpy(), kl=pol.q.kl().cpu().numpy(),

@@ -175,14 +175,11 @@ def _optimiser(model, cfg):
 
 _all_ = ['fingerprint']
 META = dict(fingerprint=(str,), dataset=(str,None), env=(str,dict,None))
-META |= {'versions?':(str,), 'reference?':(list,None)}
+META |= {'versions?':(str,), 'reference?':(list,tuple,None)}
 
 def _known_meta(meta, where): # dict, for the message
     pick(meta, META, where)
-    if meta.get('reference') is not None:
-        try: low, high = meta['reference']
-        except ValueError: raise ValueError(f'{where}: reference must hold two returns') from None
-        checked_reference(low, high)
+    if meta.get('reference') is not None: checked_reference(meta['reference'])
     try: json.dumps(meta)
     except (TypeError, ValueError) as e: raise ValueError(f'{where} cannot be written as JSON: {e}') from None
 
@@ -203,7 +200,6 @@ def new_run(
     check_fields(arch)
     check_memory(arch, len(tau), device)
     meta = dict(dataset=None, env=None)|meta|dict(fingerprint=fingerprint(tau), versions=versions())
-    if meta.get('reference') is not None: meta['reference'] = list(meta['reference'])
     _known_meta(meta, 'meta')
     set_seed(cfg.seed)
     model = GAC(arch, Standardizer.fit(tau)).to(device)

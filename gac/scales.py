@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from .core import Trajectories
 
 # %% ../nbs/00b_scales.ipynb #scal0007
-def checked_reference(low, high)->tuple: # raw returns: of a random policy, of an expert -> the same as floats
+def checked_reference(pair)->tuple: # raw returns: of a random policy, of an expert -> the same as floats
     "Two returns that a score can be measured by."
-    try: both = float(low), float(high)
-    except (TypeError, ValueError): both = math.nan, math.nan
-    if all(map(math.isfinite, both)) and both[0]<both[1]: return both
-    raise ValueError(f'reference {str(low)[:40]}, {str(high)[:40]}: give the returns of a random policy and '
-                     'of an expert, both finite, the first below the second')
+    try: low, high = map(float, pair)
+    except (TypeError, ValueError): low = high = math.nan
+    if math.isfinite(low) and math.isfinite(high) and low<high: return low, high
+    raise ValueError(f'reference {str(pair)[:80]}: give the returns of a random policy and of an expert, '
+                     'both finite, the first below the second')
 
 _grades = 'random|medium|expert|simple|full-replay|medium-replay|medium-expert|medium-replay-mini'
 
@@ -41,7 +41,7 @@ def has_reference(env)->bool: # environment id, EnvSpec or data set name; or the
 
 def reference(env)->tuple: # as for `has_reference` -> raw returns: random policy, expert
     "D4RL's reference scores; two returns of one's own stay as they are."
-    if isinstance(env, (tuple,list)): return checked_reference(*env)
+    if isinstance(env, (tuple,list)): return checked_reference(env)
     if has_reference(env): return _references()[_family(env)]
     raise ValueError(f"no reference scores for {str(getattr(env,'id',env))!r}; they are known for "
                      f"{', '.join(_references())}; report raw returns instead")
