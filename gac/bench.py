@@ -151,7 +151,8 @@ def _fit_ours(job, cfg, tau, folder, device): # GAC -> its run folder, steps, de
     if (out/'checkpoint').is_dir(): run = load_run(out, device=device)
     else:
         fit, arch = cfg
-        run = new_run(tau, arch, fit, device, dataset=name_of(job.dataset), source=job.dataset, env=env)
+        told = dict(source=job.dataset, env=env, reference=data.references(job.dataset))
+        run = new_run(tau, arch, fit, device, dataset=name_of(job.dataset), **told)
     train.fit(run, tau.to(device), out, progress=False)
     return out, run.i, device
 
@@ -175,7 +176,8 @@ def _rows_other(job, path, tau, env): # the policy in that file acts, on the CPU
     policy, question = systems.aimed(policy, tau, job.target or None)
     made = rollout(env, policy, job.episodes, job.env_seed)
     told = systems.told(job.label or job.system, job.rewards, policy, tau, question, job.seed)
-    return as_rows(made, env, job.env_seed, dataset=name_of(job.dataset), **told)
+    scale = data.references(job.dataset)
+    return as_rows(made, env, job.env_seed, scale, dataset=name_of(job.dataset), **told)
 
 # %% ../nbs/11_bench.ipynb #bdbf9a1f
 def done(folder)->bool: return (Path(folder)/'rows.csv').is_file()
