@@ -121,7 +121,8 @@ TOLD = dict( # what a pointer on a control is told
     target='y*: return to aim for, in units of the environment',
     delta_y="Δy: added to a good return of the data, in units of the environment",
     quantile='q: how good a return, as a share of the data below it',
-    seed='environment seed of the initial state', acting='a sample of the posterior, its mean, or the mean action of eight samples')
+    seed='environment seed of the initial state',
+    acting='a sample of the posterior, its mean, or the mean action of eight samples')
 
 def slider(kind, name, value, low, high, step, label): # a slider that asks when it is let go
     return kind(value=value, min=low, max=high, step=step, description=label, tooltip=TOLD[name],
