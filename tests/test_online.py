@@ -6,21 +6,35 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from gac import cli
 from gac.buffer import episodes, store
 from gac.data import from_arrays, save
 from gac.envs import EpisodeError, PointMass, point_mass_data
 from gac.model import Arch
 from gac.online import STRATEGIES, Online, data_of_run, next_question, online, reach, stage, told
+from gac.query import Ask
 from gac.run import Fit, load_run, new_run, save_run
 from gac.train import fit
 
 ID = 'gac/PointMass-v0'
 SMALL = dict(stages=2, episodes=10, chunk=4, refit=dict(iterations=4, outer_lr=1e-3))
 ONE = dict(stages=1, episodes=6, chunk=4, refit=dict(iterations=2))
+
+@dataclass(frozen=True)
+class Short(Ask):
+    "What is checked here does not depend on how long a plan is searched for."
+    steps:int=20
+
+@pytest.fixture(scope='module', autouse=True)
+def _short_searches():
+    with pytest.MonkeyPatch.context() as m:
+        m.setattr('gac.online.Ask', Short)
+        yield
 
 @pytest.fixture(scope='module')
 def start(tmp_path_factory):
@@ -158,7 +172,7 @@ def test_half_written_chunks_are_ignored(start, tmp_path):
     _, buffer, got = stage(load_run(out), tau, ID, tmp_path/'s', cfg)
     assert len(got)==10 and len(buffer)==50
 
-def test_kill_9_and_the_same_command_again(start, tmp_path):
+def test_kill_9_and_the_same_command_again(start, tmp_path, monkeypatch):
     "A process killed while it collects: what was on disk stays as it is, and the end is that of an online run left in peace."
     out, tau = start; disk, home, n = save(tau, 'gac/lane-v0', ID, tmp_path), tmp_path/'killed', 45
     at = home/'stage-1'/'episodes'; first = at/'00000.safetensors'
@@ -176,6 +190,7 @@ def test_kill_9_and_the_same_command_again(start, tmp_path):
     assert p.returncode==0 and 'written' in said, said
     assert all(f.read_bytes()==v for f,v in kept.items()) and len(episodes(at)[0])==n and load_run(home/'stage-1').i==4
     assert not [f for f in home.rglob('*') if f.name.startswith('.') or '.tmp' in f.name]
+    monkeypatch.setattr('gac.online.Ask', Ask) # as long as the command's
     online(load_run(out), tau, ID, tmp_path/'peace', Online('improve', stages=1, episodes=n, refit=Online().refit|dict(iterations=4)), n=0)
     assert {f.name:f.read_bytes() for f in at.iterdir()}=={f.name:f.read_bytes() for f in (tmp_path/'peace'/'stage-1'/'episodes').iterdir()}
     assert same(load_run(home/'stage-1'), load_run(tmp_path/'peace'/'stage-1'))
@@ -334,7 +349,7 @@ def test_success_or_not(start, tmp_path, strategy):
 
 # ---- The data of a run
 
-def test_train_evaluate_online_on_a_file_of_ones_own(tmp_path):
+def test_train_evaluate_online_on_a_file_of_ones_own(tmp_path, monkeypatch):
     "The label of the data is not where they are."
     import h5py
     tau = point_mass_data(20)
@@ -345,12 +360,15 @@ def test_train_evaluate_online_on_a_file_of_ones_own(tmp_path):
     s, s1 = (torch.cat([tau[i].s[part] for i in range(20)]).numpy() for part in (slice(None,-1), slice(1,None)))
     with h5py.File(tmp_path/'my_episodes.hdf5', 'w') as f:
         for k,v in dict(observations=s, next_observations=s1, actions=tau.a.numpy(), rewards=r, terminals=end, timeouts=0*end).items(): f[k] = v
+    monkeypatch.setenv('GAC_CACHE', str(tmp_path/'cache'))
+    monkeypatch.setattr(sys, 'excepthook', sys.excepthook) # the command line sets its own
     def gac(*args, cwd=tmp_path):
-        p = subprocess.run([sys.executable,'-m','gac',*map(str,args)], capture_output=True, text=True, cwd=cwd, env=os.environ|dict(GAC_CACHE=str(tmp_path/'cache')))
-        assert p.returncode==0, p.stderr
-        return p.stdout
-    gac('train','my_episodes.hdf5','--env',ID,'--out','runs/mine','--iterations',3)
-    gac('evaluate','runs/mine','--question','best','--episodes',2)
+        monkeypatch.chdir(cwd)
+        try: cli.main([*map(str,args)])
+        except SystemExit as e: assert not e.code
+    small = [x for k in ('D=16','heads=2','tokens=1','enc=1','dec=1','batch=4') for x in ('--set',k)]
+    gac('train','my_episodes.hdf5','--env',ID,'--out','runs/mine','--iterations',3,*small)
+    gac('evaluate','runs/mine','--question','best','--episodes',2,'--steps',20)
     (tmp_path/'elsewhere').mkdir()
     on = ('--stages',1,'--episodes',3,'--asked',0,'--set','iterations=2')
     gac('online',tmp_path/'runs'/'mine',*on, cwd=tmp_path/'elsewhere')

@@ -261,11 +261,17 @@ def test_best_tenth_is_never_held_out():
     assert len(rows)==len(rows.unique())==10 and y[rows].max()<y.sort(descending=True).values[19]
     with pytest.raises(ValueError, match='3 trajectories are too few'): new_run(data(N=3), arch(), open_ended())
 
+@pytest.fixture(scope='module')
+def to_its_end():
+    "Data, and an open-ended run of them that nobody interrupted; its bound is flat early."
+    tau = data(N=30); run = new_run(tau, arch(), open_ended(outer_lr=1e-5)); fit(run, tau, progress=False)
+    return tau, run
+
 @pytest.mark.parametrize('cut', ['before the end is known','while the rate falls'])
-def test_open_ended_run_resumes_to_the_bit(tmp_path, cut):
-    tau = data(N=30); whole = new_run(tau, arch(), open_ended()); fit(whole, tau, progress=False)
+def test_open_ended_run_resumes_to_the_bit(to_its_end, tmp_path, cut):
+    tau, whole = to_its_end; cfg = whole.cfg
     until = whole.watch.cooling-1 if cut.startswith('before') else whole.watch.cooling+1
-    part = new_run(tau, arch(), open_ended()); fit(part, tau, tmp_path/'r', until=until, progress=False)
+    part = new_run(tau, arch(), cfg); fit(part, tau, tmp_path/'r', until=until, progress=False)
     part = load_run(tmp_path/'r'); assert (part.end is None)==cut.startswith('before')
     fit(part, tau, tmp_path/'r', progress=False); again = load_run(tmp_path/'r')
     assert again.watch.bound==whole.watch.bound and again.i==again.end==whole.end
