@@ -111,6 +111,7 @@ def checked(
     if kind in paid: return
     tau = data.load(job.dataset)
     data.env_of(job.dataset)
+    data.references(job.dataset)
     if job.rewards=='step': systems.step_rewards(tau, data.rewards(job.dataset), job.dataset)
     paid.add(kind)
 

@@ -96,6 +96,7 @@ def measure(
     n:int=100,        # rollouts each
     seed:int=10_000,  # environment seed of the first rollout
     fractions=FRACTIONS, # {name of the method: share of the transitions}
+    scales={},        # {name: returns of a random policy and of an expert}; else D4RL's
     **kw,             # for `clone`, e.g. steps
 )->pd.DataFrame:      # rows
     "Clone the best fractions of each data set, and roll out."
@@ -106,5 +107,5 @@ def measure(
                 new = rollout(env, clone(tau, frac, seed=s, **kw), n, seed)
                 told = dict(dataset=name, method=method, acting='mean', train_seed=s,
                             fingerprint=fingerprint(tau))
-                out.append(as_rows(new, env, seed, **told))
+                out.append(as_rows(new, env, seed, scales.get(name), **told))
     return pd.concat(out, ignore_index=True)

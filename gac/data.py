@@ -162,6 +162,7 @@ def _write(tau, dataset_id, env, rewards, truncated, metadata): # into Minari's 
     scores = dict(zip(_scores, reference(env) if has_reference(env) else (None,None)))
     buffers = _buffers(tau, rewards, truncated)
     scores |= {k:metadata.pop(k) for k in _scores if k in metadata}
+    if any(v is not None for v in scores.values()): checked_reference([*scores.values()])
     more = scores|_spaces(tau, env)|metadata
     made = minari.create_dataset_from_buffers(dataset_id, buffers, _written(env), **more)
     _compress(main_of(Path(_minari_home())/dataset_id))
@@ -363,7 +364,8 @@ def references(
     own = [meta.get(k) for k in _scores]
     if own==[None,None]: return None
     try: return checked_reference(own)
-    except ValueError as e: raise BadFile(f'{path}: {e}') from None
+    except ValueError as e:
+        raise BadFile(f'{path}: {e}; they are {_scores[0]} and {_scores[1]} in data/metadata.json') from None
 
 # %% ../nbs/01_data.ipynb #57b9f7da
 def describe(name, env=None)->dict: # as for `load`, environment id if the data do not name one

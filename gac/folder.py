@@ -62,7 +62,7 @@ def locked(
     "Only this process writes the folder, until the block ends or the process does."
     top = out and usable(out).resolve()
     if top is None or top in _mine: return (yield)
-    made = not top.exists()
+    made = [p for p in (top,*top.parents) if not p.exists()]
     top.mkdir(parents=True, exist_ok=True)
     f = _grab(top/'.lock')
     _mine[top] = f
@@ -73,7 +73,7 @@ def locked(
         _mine.pop(top)
         (top/'.lock').unlink(missing_ok=True)
         f.close()
-        if made and not any(top.iterdir()): top.rmdir()
+        for p in (p for p in made if not any(p.iterdir())): p.rmdir()
 
 # %% ../nbs/04c_folder.ipynb #fold014
 def alive(pid:int)->bool: # number of a process on this host

@@ -268,7 +268,6 @@ def online(
     rows, last = [], None
     with locked(out):
         _begin(run, tau, env, out, cfg, n)
-        _swept(out)
         for k in range(cfg.stages+1):
             home = Path(out)/f'stage-{k}'
             if k: run, tau, last = stage(run, tau, env, home, cfg, k, last, progress, **kw)
@@ -291,13 +290,12 @@ def _begin(run, tau, env, out, cfg, n):
     if has!=mine:
         raise ValueError(f'{out} holds an online run with other settings (there, asked for): {diff}; '
                          'repeat its settings, or choose another folder')
+    for k in range(1, cfg.stages+1): # what killed stages have left
+        if (Path(out)/f'stage-{k}').is_dir():
+            with locked(Path(out)/f'stage-{k}'): pass
     if f.exists(): return
     _refits_fit(run, tau, cfg)
     with writing(f) as tmp: tmp.write_text(json.dumps(mine, indent=1))
-
-def _swept(out): # of what killed stages have left
-    for home in Path(out).glob('stage-*'):
-        with locked(home): pass
 
 # %% ../nbs/08_online.ipynb #on-refits
 def _refits_fit(run, tau, cfg): # what Fit refuses, a stage would refuse later

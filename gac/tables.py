@@ -20,7 +20,7 @@ from .core import data_root
 from .rows import paired_interval, read_rows
 
 # %% ../nbs/12_tables.ipynb #tab-readx
-NEEDED = 'dataset method question acting train_seed env_seed achieved normalised'.split()
+NEEDED = 'dataset method question acting train_seed env_seed achieved'.split()
 KEY = ['dataset','method','question','acting','stage','train_seed','env_seed'] # no two rows agree in these
 
 # %% ../nbs/12_tables.ipynb #tab-readxb
@@ -29,13 +29,13 @@ def checked_rows(
 )->pd.DataFrame:   # its rows, checked; none where it does not exist
     "Rows of one result file."
     path = Path(path)
-    if not path.exists(): return pd.DataFrame(columns=[*NEEDED,'stage'])
+    if not path.exists(): return pd.DataFrame(columns=[*NEEDED,'stage','normalised'])
     try: rows = read_rows(path)
     except (ValueError, OSError) as e:
         raise ValueError(f'{path} cannot be read ({e}): {_again(path)}') from None
     missing = [c for c in NEEDED if c not in rows]
     if missing: raise ValueError(f'{path} has no column {missing[0]}: {_again(path)}')
-    rows = rows.assign(stage=rows.get('stage', np.nan))
+    rows = rows.assign(**{c:rows.get(c, np.nan) for c in ('stage','normalised')})
     for c in ('train_seed','env_seed','achieved'):
         bad = rows[c][~np.isfinite(pd.to_numeric(rows[c], errors='coerce'))]
         if not len(bad): continue
@@ -128,8 +128,9 @@ def gather(
         rows = checked_rows(folder/f'{file}.csv')
         rows = rows.merge(_costs(folder/f'{file}.csv'), 'left', ['dataset','method','train_seed'])
         parts += [_of(rows, s).assign(order=i) for s in sources if s.file==file and len(rows)]
-    if not parts: return pd.DataFrame(columns=[*NEEDED,'stage',*ADDED])
-    rows = pd.concat(parts, ignore_index=True).reindex(columns=[*NEEDED,'stage','target','predicted',*ADDED])
+    if not parts: return pd.DataFrame(columns=[*NEEDED,'stage','normalised',*ADDED])
+    columns = [*NEEDED,'stage','normalised','target','predicted',*ADDED]
+    rows = pd.concat(parts, ignore_index=True).reindex(columns=columns)
     return rows.astype(dict.fromkeys(_WORDS, 'category'))
 
 # %% ../nbs/12_tables.ipynb #tab-pick

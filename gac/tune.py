@@ -12,6 +12,7 @@ import csv
 import json
 import re
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import blake2b
 from importlib.resources import files
@@ -25,10 +26,10 @@ import scipy
 import torch
 from torch import Tensor
 from .core import Trajectories, generator, name_of, versions
-from .data import load
+from .data import load, references
 from .elbo import elbo, infer
 from .flops import work
-from .folder import Version, locked
+from .folder import Held, locked
 from .model import Arch, n_params
 from .online import Online, episodes, refit_at, restage, store
 from .query import evaluate
@@ -289,8 +290,9 @@ def _start(search, chosen, tau, device, env): # as for `attempt` -> Run, data to
     arch, cfg = configure(search, chosen, tau.s.shape[1], tau.a.shape[1], len(rest))
     rest, held = rest.to(device), held.to(device)
     if run: return _onward(run, rest, arch, cfg), rest, held
-    run = new_run(rest, arch, cfg, device, dataset=name_of(search.dataset), env=env)
-    return run, rest, held
+    told = dict(dataset=name_of(search.dataset), env=env)
+    with suppress(FileNotFoundError): told['reference'] = references(search.dataset) # data may have no file
+    return new_run(rest, arch, cfg, device, **told), rest, held
 
 def _onward(run, rest, arch, cfg): # from `begin`, data, settings -> the run at the start of its refit
     if arch!=run.model.arch:
@@ -312,12 +314,11 @@ def forget(study, out): # an optuna study, folder of its checkpoints or None
     "Remove what killed trials had begun to save: they are run again, under another number."
     for t in study.get_trials(deepcopy=False):
         top = out and trial_folder(out, study.study_name, t.number)
-        at = top and top/'checkpoint'
-        if t.state.name!='FAIL' or not top or not top.is_dir() or (at/'config.json').exists(): continue
-        with locked(top): # which removes what is hidden
-            for mark in ('','.new') if at.is_dir() else (): Version(at, mark).drop()
-            if at.is_dir() and not any(at.iterdir()): at.rmdir()
-        if not any(top.iterdir()): top.rmdir()
+        if t.state.name!='FAIL' or not top or not top.is_dir(): continue
+        try:
+            with locked(top): pass # which removes what is hidden
+            if not any(top.iterdir()): top.rmdir()
+        except Held: continue # another search looks at it
 
 # %% ../nbs/09_tune.ipynb #2e8146bf
 def returns(

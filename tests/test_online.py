@@ -98,6 +98,7 @@ def test_a_failing_world_keeps_what_was_over(start, tmp_path):
 
 def test_another_setting_is_refused(start, tmp_path):
     out, tau = start
+    (tmp_path/'stage-notes.txt').touch() # no stage
     online(load_run(out), tau, ID, tmp_path, Online('control', **SMALL), n=0)
     with pytest.raises(ValueError, match='quantile.*choose another folder'): online(load_run(out), tau, ID, tmp_path, Online('control', **SMALL, quantile=.5), n=0)
 
@@ -264,7 +265,7 @@ def test_a_checkpoint_beside_other_episodes_is_refused(start, over, tmp_path):
 @pytest.mark.parametrize('n', [-1, 1.5, True])
 def test_how_many_are_asked(start, tmp_path, n):
     with pytest.raises(ValueError, match='episodes for each question'):
-        online(load_run(start[0]), start[1], ID, tmp_path/'o', Online('improve', **SMALL), n=n)
+        online(load_run(start[0]), start[1], ID, tmp_path/'o'/'deep', Online('improve', **SMALL), n=n)
     assert not (tmp_path/'o').exists()
 
 def test_another_world_is_refused_before_any_work(start, tmp_path):

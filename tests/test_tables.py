@@ -92,13 +92,18 @@ def test_markdown(): assert markdown(pd.DataFrame({'c':['**x**']}, ['a']))=='|  
 
 @pytest.mark.parametrize('spoil, says', [
     (lambda d: pd.concat([d, d[:1]]), 'environment seed 10000 twice, training seed 0'),
-    (lambda d: d.drop(columns='normalised'), 'no column normalised'),
+    (lambda d: d.drop(columns='achieved'), 'no column achieved'),
     (lambda d: d.assign(achieved=[np.nan]+[1.]*(len(d)-1)), "achieved is 'nan' in row 0"),
     (lambda d: d.assign(train_seed='two'), "train_seed is 'two' in row 0")])
 def test_bad_rows_are_named(tmp_path, spoil, says):
     home = kept(tmp_path, rivals=[spoil(made('TD3+BC', 20))])
     with pytest.raises(ValueError, match=says) as e: gather(home)
     assert 'rivals.csv' in str(e.value) and 'make rows X=rivals' in str(e.value)
+
+def test_rows_without_references_are_rows(tmp_path):
+    made('GAC', 20).drop(columns='normalised').to_csv(tmp_path/'x.csv', index=False)
+    rows = checked_rows(tmp_path/'x.csv')
+    assert len(rows) and rows.normalised.isna().all()
 
 @pytest.mark.parametrize('content', [b'', b'\x00\xff\xfe'])
 def test_bad_files_are_named(tmp_path, content):
