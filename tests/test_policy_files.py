@@ -2,7 +2,8 @@
 import json
 import pytest, torch
 from safetensors.torch import load_file, safe_open, save_file
-from gac.baselines import td
+from gac import cloning
+from gac.baselines import sb3, td
 from gac.baselines.systems import SYSTEMS, settings
 from gac.envs import point_mass_data
 
@@ -19,10 +20,10 @@ def files(tmp_path_factory): # name -> file of a policy that has hardly learned
         out[name] = policy.save(tmp_path_factory.mktemp('policies')/'p.safetensors')
     return out
 
-def changed(path, to, change, drop=()): # file, where to, function of the settings, tensors to leave out
+def changed(path, to, change, drop=(), **new): # file, where to, function of the settings, tensors to leave out, tensors
     with safe_open(path, 'pt') as f: meta = json.loads(f.metadata()['policy'])
     change(meta)
-    save_file({k:v for k,v in load_file(path).items() if k not in drop}, to, {'policy':json.dumps(meta)})
+    save_file({k:v for k,v in (load_file(path)|new).items() if k not in drop}, to, {'policy':json.dumps(meta)})
     return to
 
 def put(**kw): return lambda meta: meta['cfg'].update(kw)
@@ -45,3 +46,27 @@ def test_a_tensor_that_is_missing(files, tmp_path, name):
 def test_settings_that_are_no_settings(tmp_path, text):
     save_file(dict(w=torch.zeros(1)), tmp_path/'p.safetensors', {'policy':text})
     with pytest.raises(ValueError, match=r'p\.safetensors'): td.load(tmp_path/'p.safetensors', td.IQL)
+
+@pytest.mark.parametrize('name', SMALL)
+def test_a_tensor_of_another_shape(files, tmp_path, name):
+    for k,x in load_file(files[name]).items():
+        if not k.startswith('units.') and k not in ('low','high','0.bias','4.bias'): continue # not compared by the network's own names alone
+        for bad in (x.new_zeros(1,*x.shape), x.new_zeros(() if x.dim() else 2)):
+            path = changed(files[name], tmp_path/'p.safetensors', lambda meta: None, **{k:bad})
+            with pytest.raises(ValueError, match=r'p\.safetensors.*save it again'): SYSTEMS[name].load(path)
+
+def test_a_clone_of_long_vectors_is_made_without_memory(files, tmp_path, monkeypatch):
+    path = changed(files['clone-all'], tmp_path/'p.safetensors', lambda meta: None, **{k:torch.zeros(10**5) for k in ('units.mean','units.sd','0.bias','4.bias')})
+    made, net = [], cloning._net
+    monkeypatch.setattr(cloning, '_net', lambda *sizes: made.append(net(*sizes)) or made[-1])
+    with pytest.raises(ValueError, match=r'weight is .*by its settings \(100000, 100000\)'): SYSTEMS['clone-all'].load(path)
+    assert {p.device.type for m in made for p in m.parameters()}=={'meta'}
+
+FIRST = {'PPO':'mlp_extractor.policy_net', 'SAC':'actor.latent_pi'}
+@pytest.mark.parametrize('name', FIRST)
+@pytest.mark.parametrize('new,width', [({'odd':(9000,4)},9000), ({'units.low':(9000,),'units.high':(9000,)},8), ({'0.weight':(9000,4)},9000)], ids=['a tensor of another name','bounds','first layer alone'])
+def test_no_network_of_the_library_is_tried(files, tmp_path, monkeypatch, name, new, width):
+    new = {f'{FIRST[name]}.{k}' if k[0]=='0' else k: torch.zeros(s) for k,s in new.items()}
+    path = changed(files[name], tmp_path/'p.safetensors', put(width=width), **new)
+    monkeypatch.setattr(sb3, '_net', lambda *_: pytest.fail('made before it was checked'))
+    with pytest.raises(ValueError, match='by its settings .*save it again'): SYSTEMS[name].load(path)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from .td import load_policy, rebuilt, save_policy, settings_of
+from .td import load_policy, rebuilt, same, save_policy, settings_of
 from ..core import Posterior, Trajectories, draw_windows, generator, set_seed
 from ..data import Standardizer
 from ..elbo import still
@@ -207,6 +207,7 @@ def load(path)->Policy: # what `Policy.save` wrote
     "LPT from its file."
     state, meta = load_policy(path, 'LPT')
     cfg, S, A = settings_of(meta, Cfg), meta['S'], meta['A']
+    same(path, state, dict(low=(A,), high=(A,)))
     low, high = state.take('', 'low', 'high').values()
     def make(): return LPT(arch_of(S,A,cfg), Standardizer.blank(S,A), cfg)
     model = rebuilt(state, make, max(cfg.enc,cfg.dec))

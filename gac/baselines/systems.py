@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from .. import cloning
 from . import dt, lpt, sb3, td
-from .td import load_policy, paid, rebuilt, save_policy
+from .td import length, load_policy, paid, rebuilt, same, save_policy
 from ..core import Trajectories
 from ..data import fingerprint
 from ..run import typed
@@ -44,9 +44,10 @@ def fit_clone(tau, rewards=None, cfg=cloning.Cfg(), seed=0): # as every `fit`
 # %% ../../nbs/10d_systems.ipynb #syssav02
 def load_clone(path): # what `Clone.save` wrote
     state, _ = load_policy(path, 'clone')
+    S, A, width = (length(state, k) for k in ('units.mean','4.bias','0.bias'))
+    same(path, state, {'units.sd':(S,)})
     mean, sd = state.take('units.', 'mean', 'sd').values()
-    sizes = len(mean), len(state['4.bias']), len(state['0.bias'])
-    return Clone(rebuilt(state, lambda: cloning._net(*sizes,0), on='cpu'), mean, sd)
+    return Clone(rebuilt(state, lambda: cloning._net(S,A,width,0)), mean, sd)
 
 # %% ../../nbs/10d_systems.ipynb #systab01
 def _late(kind): # settings of a method that discounts -> the same where the return is paid at the end
