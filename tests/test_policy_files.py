@@ -1,5 +1,6 @@
 "A policy's file of somebody else: sizes that are not those of its tensors end in one error, before memory is taken."
 import json
+from dataclasses import fields
 import pytest, torch
 from safetensors.torch import load_file, safe_open, save_file
 from gac import cloning
@@ -7,9 +8,10 @@ from gac.baselines import sb3, td
 from gac.baselines.systems import SYSTEMS, settings
 from gac.envs import point_mass_data
 
-SMALL = {'TD3+BC':dict(steps=1, batch=4, width=8), 'DT':dict(D=8, layers=1, M=2, steps=1, batch=2), 'ODT':dict(D=8, layers=1, M=2, steps=1, batch=2),
+VALUES, TOKENS = dict(steps=1, batch=4, width=8), dict(D=8, layers=1, M=2, steps=1, batch=2)
+SMALL = {'TD3+BC':VALUES, 'IQL':VALUES, 'CQL':VALUES, 'DT':TOKENS, 'QDT':TOKENS|dict(critic_steps=1), 'ODT':TOKENS,
     'LPT':dict(D=8, tokens=2, heads=2, enc=1, dec=1, steps=1, k=2, batch=2, outer=1), 'PPO':dict(env='gac/PointMass-v0', episodes=1, width=8, batch=16, collect=32),
-    'SAC':dict(env='gac/PointMass-v0', episodes=1, width=8, batch=16), 'clone-all':dict(steps=1)}
+    'SAC':dict(env='gac/PointMass-v0', episodes=1, width=8, batch=16), 'clone-all':dict(steps=1), 'clone-10%':dict(steps=1)}
 HUGE = 10**9
 
 @pytest.fixture(scope='module')
@@ -29,7 +31,7 @@ def changed(path, to, change, drop=(), **new): # file, where to, function of the
 def put(**kw): return lambda meta: meta['cfg'].update(kw)
 
 @pytest.mark.parametrize('name,change', [('TD3+BC',put(width=HUGE)), ('TD3+BC',put(width=9)), ('TD3+BC',put(width='8')), ('TD3+BC',put(odd=1)), ('TD3+BC',lambda m: m.pop('cfg')),
-    ('DT',put(D=HUGE)), ('DT',put(D=10**12)), ('DT',put(layers=HUGE)), ('DT',put(layers=2)), ('DT',lambda m: m.update(longest=HUGE)), ('DT',lambda m: m.update(S=HUGE)), ('DT',lambda m: m.pop('A')),
+    ('DT',put(D=HUGE)), ('DT',put(M=HUGE)), ('LPT',put(M=HUGE)), ('LPT',put(enc='2')), ('LPT',put(dec=None)), ('IQL',put(lsd=[-5.])), ('IQL',put(lsd=['a','b'])), ('DT',put(D=10**12)), ('DT',put(layers=HUGE)), ('DT',put(layers=2)), ('DT',lambda m: m.update(longest=HUGE)), ('DT',lambda m: m.update(S=HUGE)), ('DT',lambda m: m.pop('A')),
     ('ODT',put(noisy=False)), ('LPT',put(D=HUGE)), ('LPT',put(dec=HUGE)), ('LPT',put(tokens=HUGE)), ('LPT',put(prior='transformer')), ('LPT',put(heads=0)), ('LPT',lambda m: m.update(A=HUGE)),
     ('PPO',put(width=HUGE)), ('SAC',put(width=9)), ('SAC',lambda m: m.update(S=HUGE)), ('PPO',lambda m: m.pop('S'))])
 def test_settings_that_are_not_the_tensors(files, tmp_path, name, change):
@@ -70,3 +72,32 @@ def test_no_network_of_the_library_is_tried(files, tmp_path, monkeypatch, name, 
     path = changed(files[name], tmp_path/'p.safetensors', put(width=width), **new)
     monkeypatch.setattr(sb3, '_net', lambda *_: pytest.fail('made before it was checked'))
     with pytest.raises(ValueError, match='by its settings .*save it again'): SYSTEMS[name].load(path)
+
+WRONG = [None, [3], {}, 'abc', float('nan'), float('inf'), .5, -1, 0, True, 10**400] # of some kinds
+
+def refused(name, path, k): # is it one clear error that names the field?
+    try: SYSTEMS[name].load(path)
+    except ValueError as e: return 'p.safetensors' in str(e) and 'save it again' in str(e) and k in str(e)
+
+@pytest.mark.parametrize('name', SMALL)
+def test_every_word_of_the_wrong_kind(files, tmp_path, name):
+    "What no field may be is refused in each."
+    with safe_open(files[name], 'pt') as f: told = json.loads(f.metadata()['policy'])
+    for k in set(told)-{'method','cfg','versions'}:
+        for v in WRONG:
+            fine = k=='stepwise' and v is True or k=='target' and v in (.5,-1,0) and v is not True or k=='seed' and v==0
+            path = changed(files[name], tmp_path/'p.safetensors', lambda meta: meta.update({k:v}))
+            assert fine or refused(name, path, k), (k,v)
+    if 'cfg' not in told: return
+    for f in fields(settings(name, 'return')):
+        if f.name not in told['cfg']: continue # of the critic that relabels
+        for v in WRONG[:4]:
+            fine = f.type is object or f.type is str and v=='abc' and f.name=='draw'
+            assert fine or refused(name, changed(files[name], tmp_path/'p.safetensors', put(**{f.name:v})), f.name), (f.name,v)
+
+def test_every_system_is_tried(): assert [*SMALL]==[k for k in SYSTEMS if k in SMALL] and set(SMALL)==set(SYSTEMS)
+
+@pytest.mark.parametrize('lsd', [-5, (-5.,), (2.,-5.), (1.,1.), (-5.,0.,2.), ('a','b'), (float('nan'),1.), (-float('inf'),2.)])
+def test_the_range_of_a_log_sd_is_two_numbers(lsd):
+    with pytest.raises(ValueError, match='write two numbers, the smaller first'): td.IQL(lsd=lsd)
+    with pytest.raises(ValueError, match='write two numbers'): settings('IQL', 'return', ['lsd=-5'])
