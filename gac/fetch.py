@@ -123,23 +123,26 @@ def fetch(
     progress=False, # show a bar?
 )->Path:            # run folder: `gac ask` and all others take it
     "A shipped checkpoint, fetched once."
-    from tqdm.auto import tqdm
     known = manifest()
     if name not in known:
         raise ValueError(f"there is no checkpoint {name!r}; choose one of {', '.join(known)}")
     to, parts = cache(folder)/name, known[name]
-    if _whole(to/'checkpoint', parts): return to
+    if _here(to, parts): return to
     at = source(url)
-    with _alone(to) as coming, \
-         tqdm(total=sum(f['bytes'] for f in parts), unit='B', unit_scale=True, disable=not progress) as bar:
-        def get(file, bytes, sha256): return download(at(name, file), coming/file, sha256, bytes, bar.update)
-        got = [get(**f) for f in parts]
-        _settled(got, to)
+    with _alone(to) as coming:
+        if not _here(to, parts): _bring(at, name, parts, coming, to, progress) # nobody was faster
     return to
 
 def _whole(folder, parts): # are all files here, and right?
     return all((folder/f['file']).is_file() and digest(folder/f['file'])==f['sha256'] for f in parts)
 
+def _here(to, parts): # run folder -> is it the checkpoint of the manifest? Another is an error
+    at = to/'checkpoint'
+    if _whole(at, parts): return True
+    if not os.path.lexists(at): return False
+    raise ValueError(f'{at} is not the checkpoint of the manifest: remove it, or give another --cache')
+
+# %% ../nbs/04e_fetch.ipynb #fch035
 @contextmanager
 def _alone(to): # run folder, which is locked -> folder for what comes, gone if it is empty in the end
     coming = to.with_name(f'.{to.name}')
@@ -150,6 +153,13 @@ def _alone(to): # run folder, which is locked -> folder for what comes, gone if 
                 if coming.is_dir() and not any(coming.iterdir()): coming.rmdir()
     except Held as e:
         raise Held(f'{to} is being fetched by another process: wait for it, or give another --cache') from e
+
+def _bring(at, name, parts, coming, to, progress): # from addresses, by way of a folder, to the run folder
+    from tqdm.auto import tqdm
+    total = sum(f['bytes'] for f in parts)
+    with tqdm(total=total, unit='B', unit_scale=True, disable=not progress) as bar:
+        def get(file, bytes, sha256): return download(at(name, file), coming/file, sha256, bytes, bar.update)
+        _settled([get(**f) for f in parts], to)
 
 def _settled(got, to): # files that are right -> run folder
     with writing(to/'checkpoint', folder=True) as d:

@@ -126,6 +126,28 @@ def test_one_process_fetches_at_a_time(tmp_path):
     assert 'another process' in r.stdout and '--cache' in r.stdout and left(tmp_path)==[]
     assert f.fetch('demo', data_root()/'checkpoints', tmp_path)==tmp_path/'demo' and sorted(p.name for p in tmp_path.iterdir())==['demo']
 
+def test_the_second_of_two_does_not_transfer_again(tmp_path, monkeypatch):
+    "It has looked before the first was ready, and comes in after it."
+    here, source = data_root()/'checkpoints', f.source
+    def meanwhile(url):
+        monkeypatch.setattr(f, 'source', source)
+        f.fetch('demo', here, tmp_path)
+        monkeypatch.setattr(f, 'download', lambda *_: pytest.fail('transferred again'))
+    monkeypatch.setattr(f, 'source', meanwhile)
+    assert f.fetch('demo', here, tmp_path)==tmp_path/'demo' and [p.name for p in tmp_path.iterdir()]==['demo']
+
+@pytest.mark.parametrize('late', [False,True], ids=['before','while waiting'])
+def test_another_checkpoint_is_not_replaced(late, tmp_path, monkeypatch):
+    own, source = tmp_path/'demo'/'checkpoint'/'config.json', f.source
+    def make():
+        own.parent.mkdir(parents=True)
+        own.write_bytes(b'mine')
+    if late: monkeypatch.setattr(f, 'source', lambda url: make() or source(url))
+    else: make()
+    with pytest.raises(ValueError, match=r'demo.checkpoint is not .*: remove it, or give another --cache'): f.fetch('demo', data_root()/'checkpoints', tmp_path)
+    assert own.read_bytes()==b'mine' and left(tmp_path)==['config.json']
+    if not late: assert f.fetch('demo', data_root()/'checkpoints', tmp_path/'other')==tmp_path/'other'/'demo'
+
 def test_fetch_goes_on_with_what_has_come(tmp_path):
     first = f.manifest()['demo'][0]
     def answer(h): # the first file, then nothing
