@@ -52,14 +52,14 @@ demo: $(STAMP) ## train on a shipped set, ask four questions, act on the answers
 	@$(BIN)/gac demo --out '$(OUT)' $(if $(wildcard $(OUT)/checkpoint),--resume)
 
 test: export MPLBACKEND := agg
-test: $(STAMP) ## notebooks clean, exported, executed; then pytest (7 to 13 minutes on two cores)
+test: $(STAMP) ## notebooks clean, exported, executed; then pytest (about a quarter of an hour on two cores)
 	@echo "test 1/4: the notebooks are clean (a second)"
 	@$(BIN)/python -m pytest -q tests/test_notebooks.py -k clean
 	@echo "test 2/4: gac/ is what the notebooks export (a second)"
 	@$(BIN)/python -m pytest -q tests/test_notebooks.py -k modules_match
 	@echo "test 3/4: every notebook runs (some minutes)"
 	@$(BIN)/nbdev_test --n_workers 2 --timing --do_print
-	@echo "test 4/4: pytest, on two processes (5 to 6 minutes)"
+	@echo "test 4/4: pytest, on two processes (ten minutes)"
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --durations=5
 	@echo "test: all passed"
 
