@@ -20,7 +20,7 @@ from .core import name_of, pick_device, set_threads, versions, writing
 from .envs import rollout
 from .folder import locked
 from .rows import as_rows, read_rows, save_rows
-from .run import load_run, new_run, written
+from .run import load_run, new_run, parsed
 
 # %% ../nbs/11_bench.ipynb #c3d7025e
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Job:
     @property
     def name(self): # of its folder
         what = asdict(self)
-        if self.system=='GAC': what['made'] = [asdict(x) for x in written(self.set.split(), 1, 1)]
+        if self.system=='GAC': what['made'] = [asdict(x) for x in parsed(self.set.split(), 1, 1)]
         mark = hashlib.blake2b(json.dumps(what).encode(), digest_size=4).hexdigest()
         words = name_of(self.dataset), self.label or self.system, self.rewards, str(self.seed), mark
         return re.sub(r'[^\w.+-]+', '-', '-'.join(words))
@@ -55,7 +55,7 @@ def _ours(job, S, A): # Job of GAC, dimensions of its data -> Fit, Arch
     pairs = job.set.split()
     if any(p.startswith('seed=') for p in pairs):
         raise ValueError(f'set={job.set!r}: the seed stands in its own column')
-    return written(pairs, S, A, seed=job.seed)
+    return parsed(pairs, S, A, seed=job.seed)
 
 # %% ../nbs/11_bench.ipynb #6b77d230
 def configured(

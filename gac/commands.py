@@ -291,8 +291,8 @@ def settings(
     **fit,         # fields of Fit that were given otherwise
 )->tuple:          # Fit, Arch
     "The recipe, changed by name=value pairs."
-    from gac.run import written
-    return written(pairs, S, A, '--set ', **fit)
+    from gac.run import parsed
+    return parsed(pairs, S, A, '--set ', **fit)
 
 # %% ../nbs/13_commands.ipynb #827c9188
 @app.command()

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Trajectories', 'take', 'cat', 'make_keys', 'Windows', 'windows', 'rand', 'randn', 'draw_steps', 'step_blocks',
            'draw_windows', 'window_blocks', 'Posterior', 'set_seed', 'generator', 'set_threads', 'pick_device',
-           'versions', 'name_of', 'data_root', 'settle', 'writing']
+           'versions', 'name_of', 'data_root', 'settle', 'writing', 'remove']
 
 # %% ../nbs/00_core.ipynb #85e41cab
 import ctypes, hashlib, os, platform, random, shutil, sys
@@ -308,23 +308,24 @@ def writing(
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     tmp = path.parent/f'.{path.name}.{os.getpid()}.tmp{path.suffix}'
-    _remove(tmp)
+    remove(tmp)
     if folder: tmp.mkdir()
     try:
         yield tmp
         settle(tmp)
         if folder and path.exists(): _swap(tmp, path)
         else: os.replace(tmp, path)
-    finally: _remove(tmp)
+    finally: remove(tmp)
 
 def _swap(tmp, path): # a new folder for an old one
     old = path.parent/f'.{path.name}.{os.getpid()}.old'
-    _remove(old)
+    remove(old)
     try:
         path.rename(old)
         tmp.rename(path)
     finally: # stopped between the two, the old one comes back
         if old.exists() and not path.exists(): old.rename(path)
-        else: _remove(old)
+        else: remove(old)
 
-def _remove(p): shutil.rmtree(p) if p.is_dir() else p.unlink(missing_ok=True)
+def remove(p): # a file, a folder or a link, there or not
+    shutil.rmtree(p) if p.is_dir() and not p.is_symlink() else p.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ __all__ = ['Held', 'usable', 'locked', 'alive', 'sweep', 'Version', 'standing', 
 import fcntl, json, os, re, signal, socket, sys, threading, warnings
 from contextlib import contextmanager
 from pathlib import Path
-from .core import settle, writing
+from .core import remove, settle, writing
 
 # %% ../nbs/04c_folder.ipynb #fold006
 class Held(BlockingIOError):
@@ -89,7 +89,7 @@ def sweep(top): # run folder, locked
         found = re.fullmatch(r'\.(.+)\.(\d+)\.(tmp|old)(\..+)?', p.name)
         if not found or (found[1]!='checkpoint' and alive(int(found[2]))): continue
         if found[3]=='old' and not at.exists(): p.rename(at) # killed between two renames, by version 0.1
-        else: _remove(p)
+        else: remove(p)
     if not (at/'config.json').is_file(): return
     standing(at).go_home()
     Version(at, '' if standing(at).mark else '.new').drop()
@@ -154,11 +154,6 @@ def renewing(
         if standing(folder).mark==new.mark and new.mark!=old.mark: old.drop()
         else: new.drop()
     new.go_home()
-
-# %% ../nbs/04c_folder.ipynb #d788805b
-def _remove(p):
-    import shutil
-    shutil.rmtree(p) if p.is_dir() and not p.is_symlink() else p.unlink(missing_ok=True)
 
 # %% ../nbs/04c_folder.ipynb #fold032
 class Stopped(KeyboardInterrupt):

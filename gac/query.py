@@ -348,7 +348,7 @@ def evaluate(
 def scale_of(run, env): # a run, where it acts -> the references of its data, if that is where they are from
     was = run.meta.get('env')
     was = was.get('id') if isinstance(was, dict) else was
-    return run.meta.get('reference') if was in (None, str(env)) else None
+    return run.meta.get('reference') if was in (None, str(getattr(env,'id',env))) else None
 
 # %% ../nbs/07_query.ipynb #4ef025ac
 def _told(tau, env, seed, pol, run): # rollouts of a policy -> result rows with what was predicted

@@ -9,7 +9,6 @@ __all__ = ['searchable', 'LOOKS', 'space', 'iteration_flops', 'Search', 'Unaffor
 
 # %% ../nbs/09_tune.ipynb #1c525c34
 import csv
-import json
 import re
 import time
 from contextlib import suppress
@@ -31,7 +30,7 @@ from .elbo import elbo, infer
 from .flops import work
 from .folder import Held, locked
 from .model import Arch, n_params
-from .online import Online, episodes, refit_at, restage, store
+from .online import Online, episodes, refit_at, restage, store, told as told_of
 from .query import evaluate
 from .rows import read_rows, save_rows
 from .run import Fit, check_data, load_run, new_run, resumable, save_run
@@ -222,16 +221,7 @@ def _before(folder): # -> checkpoint the refit begins with, what online.json say
     k = int(m[1])
     start = d.parent/f'stage-{k-1}' if k>1 else d.parent.parent
     if k==1 and not (start/'checkpoint').is_dir(): raise ValueError(_elsewhere.format(folder, start))
-    return start, _record(f), [d.parent/f'stage-{j}'/'episodes' for j in range(1,k+1)]
-
-def _record(f): # online.json -> dict, or one error that names file and field
-    try: told = json.loads(f.read_text())
-    except ValueError: raise ValueError(f'{f} is not JSON: give the stage of another online run') from None
-    want = dict(settings=dict, start=str, i=int)
-    for k,kind in want.items():
-        if not isinstance(told, dict) or not isinstance(told.get(k), kind):
-            raise ValueError(f'{f}: no {k}, {kind.__name__}, in it: give the stage of another online run')
-    return told
+    return start, told_of(d.parent), [d.parent/f'stage-{j}'/'episodes' for j in range(1,k+1)]
 
 # %% ../nbs/09_tune.ipynb #refit007
 def search_refit(
