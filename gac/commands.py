@@ -460,12 +460,13 @@ def demo(
     _must_act(dataset)
     train(dataset, out, threads=threads, resume=resume, **first)
     from gac import compare as c, data
+    from gac.query import scale_of
     from gac.run import load_run
     run = load_run(out)
     env, tau = _env(run), data.load(dataset)
     asked = c.compare(run, env, episodes, actings=(None,), progress=shown())
-    scale, steps = run.meta.get('reference'), clone_steps
-    rows = c.with_clone(asked, tau, env, episodes, scale=scale, steps=steps, progress=shown())
+    told = dict(scale=scale_of(run, env), steps=clone_steps, progress=shown())
+    rows = c.with_clone(asked, tau, env, episodes, **told)
     _report(rows, run, out)
 
 # %% ../nbs/13_commands.ipynb #d6ae75d0
