@@ -60,7 +60,7 @@ test: $(STAMP) ## notebooks clean, exported, executed; then pytest (about a quar
 	@echo "test 3/4: every notebook runs (some minutes)"
 	@$(BIN)/nbdev_test --n_workers 2 --timing --do_print
 	@echo "test 4/4: pytest, on two processes (ten minutes)"
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --durations=5
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=5
 	@echo "test: all passed"
 
 fuzz: export MPLBACKEND := agg

@@ -10,6 +10,13 @@ import torch
 
 torch.set_num_threads(1)
 
+# The longest files first, by seconds measured: with two processes none of them is left over for the end.
+LONG = ('test_processes','test_browser','test_train','test_cli','test_online','test_tune','test_workers','test_query','test_study')
+
+def pytest_collection_modifyitems(items):
+    rank = {name:i for i,name in enumerate(LONG)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(LONG)))
+
 @pytest.fixture(scope='session')
 def root(): return Path(__file__).resolve().parents[1]
 

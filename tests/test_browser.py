@@ -36,6 +36,17 @@ def browser():
         yield b
         b.close()
 
+def until_ready(page, lab, path):
+    "The kernel is there, the page listens to it, and it is idle; `Run All` before that is lost in a dialog."
+    def ready():
+        kernels = [s['kernel'] for s in page.request.get(f'{lab}/api/sessions?token=t').json() if s['path']==path]
+        return any(k['connections'] and k['execution_state']=='idle' for k in kernels)
+    end = time.time()+180
+    while not ready():
+        assert time.time()<end, f'no kernel for {path}'
+        page.wait_for_timeout(200)
+    page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').first.wait_for(state='attached', timeout=180_000)
+
 @pytest.fixture
 def opened(lab, browser, request):
     "A notebook that has run from top to bottom; at the end its page's console must be free of errors."
@@ -46,7 +57,7 @@ def opened(lab, browser, request):
     page.wait_for_selector('.jp-Notebook .jp-CodeCell', timeout=180_000)
     dialog = page.locator('.jp-Dialog .jp-mod-accept') # JupyterLab asks for a kernel now and then
     page.add_locator_handler(dialog, lambda: dialog.click())
-    page.wait_for_timeout(2000)
+    until_ready(page, lab, f'{request.param}.ipynb')
     page.get_by_role('menuitem', name='Run', exact=True).click()
     page.get_by_role('menuitem', name='Run All Cells', exact=True).click()
     page.locator('.gac-readout').last.wait_for(timeout=300_000)
