@@ -10,12 +10,10 @@ __all__ = ['open_study', 'place_of', 'finished', 'suggest', 'run_trial', 'tidy',
 import json
 import os
 import signal
-import socket
 import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import datetime, timedelta
 from hashlib import blake2b
 from math import isfinite
 from multiprocessing import get_context, parent_process
@@ -32,7 +30,8 @@ from .core import Trajectories, name_of, pick_device, set_threads, versions
 from .data import env_of
 from .model import Arch
 from .run import Fit, fingerprint
-from .storage import clear_errors, is_there, open_storage, optuna_here, unusable
+from .storage import (clear_errors, is_there, open_storage, optuna_here, orphan, owners,
+    this_process, unusable)
 from .tune import (Search, Unaffordable, affordable, attempt, begin, configure, data_of, forget,
     iteration_flops, searchable, space, split, trial_folder)
 
@@ -93,6 +92,8 @@ def _check_trial(t, name, sp): # a trial of a study, its space: its own words, o
         return ValueError(f'trial {t.number} of study {name!r}: {k} is {v!r}, which no search of ours '
             'writes; choose another --study or --storage')
     u = t.user_attrs
+    for owner in owners(u):
+        if not _is_process(owner): raise bad('process', owner)
     whole = t.state.name=='COMPLETE'
     for k,good in _words.items():
         said = k in u or (whole and k in _complete)
@@ -105,11 +106,12 @@ def _check_trial(t, name, sp): # a trial of a study, its space: its own words, o
 def _within(v, axis): return axis['low']<=v<=axis['high'] if isinstance(axis, dict) else v in axis
 def _is_number(v, t=None): return type(v) in (int,float) and isfinite(v)
 def _is_count(v, t=None): return type(v) is int and v>=0
+def _is_process(v): return type(v) is list and [type(x) for x in v] in ([str,int],[str,int,str])
 
 _complete = ('error','iterations','values')
 _words = dict(error=_is_number, iterations=_is_count, flops=_is_count, n_params=_is_count,
     values=lambda v,t: type(v) is list and len(v)>0 and all(map(_is_number, v)),
-    process=lambda v,t: type(v) is list and len(v)==2 and type(v[0]) is str and type(v[1]) is int,
+    process=lambda v,t: _is_process(v),
     again=lambda v,t: _is_count(v) and v<t.number)
 
 # %% ../nbs/09b_study.ipynb #c1096eb1
@@ -161,7 +163,7 @@ def _hopeless(e): # an error that these settings bring about: the trial is given
 
 # %% ../nbs/09b_study.ipynb #objective1
 def _objective(trial, o, search, tau, name, out, device, env): # -> the value of a trial
-    told = dict(process=[socket.gethostname(),os.getpid()], device=str(device),
+    told = dict(process=this_process(), device=str(device),
         threads=torch.get_num_threads(), versions=versions())
     for k,v in told.items(): trial.set_user_attr(k, v)
     def report(percent, value):
@@ -198,7 +200,7 @@ def tidy(study, out=None): # the study, folder of its checkpoints
     fail = optuna_here().trial.TrialState.FAIL
     gone = []
     for t in study.get_trials(deepcopy=False):
-        if t.state.name!='RUNNING' or not _orphan(t): continue
+        if t.state.name!='RUNNING' or not orphan(t): continue
         try: study.tell(t.number, state=fail)
         except ValueError: continue # somebody else was first
         gone.append(t.number)
@@ -215,23 +217,6 @@ def _proposed(study, t): # the settings of a trial; without all of them, what wa
     told = study.user_attrs.get('search')
     sp = space(told['space'], told['phase']) if told else t.params
     return t.params if set(sp)<=set(t.params) else t.system_attrs.get('fixed_params', {})
-
-# %% ../nbs/09b_study.ipynb #9cb65feb
-def _orphan(t): # is the process of a running trial dead, as far as we can tell?
-    u = t.user_attrs
-    host, pid = u.get('process') or (u.get('host'), u.get('pid')) # older versions made two writes
-    if host is None: # a trial names its process at once, or that process has died
-        return not t.datetime_start or datetime.now()-t.datetime_start>=timedelta(minutes=2)
-    return host==socket.gethostname() and pid is not None and not _alive(pid)
-
-def _alive(pid):
-    if pid==os.getpid(): return False # this process runs no trial while it tidies
-    try: os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError): return False
-    except PermissionError: pass
-    try: said = Path(f'/proc/{pid}/stat').read_text()
-    except OSError: return True
-    return said.rpartition(')')[2].split()[0]!='Z' # dead, and nobody has asked why
 
 # %% ../nbs/09b_study.ipynb #493a1a38
 def _end_with_parent():

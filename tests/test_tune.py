@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from gac import cli, study as st, tune as tu
+from gac import cli, storage as sg, study as st, tune as tu
 from gac.rows import save_rows
 from gac.core import generator, windows
 from gac.data import save
@@ -313,6 +313,7 @@ def test_the_first_ten_do_not_depend_on_who_ends_first(mass, tmp_path, monkeypat
     many = open_study(about(), mass, tmp_path/'b.log', 's', prune=False); sp = space('cpu','fit')
     for n in range(4):
         three = [many.ask() for _ in range(3)]; chosen = [st.suggest(t, sp) for t in three]
+        for t in three: t.set_user_attr('process', [socket.gethostname(),os.getppid()]) # somebody else
         for i in (2,0,1):
             t, c = three[i], chosen[i]
             if n==1 and i==0: t.set_user_attr('process', [socket.gethostname(),os.getpid()]); tidy(many); t = many.ask(); assert st.suggest(t,sp)==c
@@ -356,42 +357,68 @@ def test_interrupted_amid_a_trial(mass, tmp_path, monkeypatch):
         monkeypatch.setattr(st, 'attempt', quick); run_trial(study, about(), mass)
     assert states(study).count('COMPLETE')==4 and by_place(study).keys()=={0,1,2,4}
 
-def test_tidy_where_a_worker_died_before_it_said_who_it_was(mass, tmp_path, untrained, monkeypatch):
+def nameless(study): # a trial of an older version, which began before it said whose it was
+    from optuna.storages.journal import JournalFileBackend
+    o = optuna.load_study(study_name='s', storage=optuna.storages.JournalStorage(JournalFileBackend(study._storage._backend._file_path)), sampler=optuna.samplers.RandomSampler())
+    return o.ask()
+
+def test_tidy_where_an_older_version_died_before_it_said_who_it_was(mass, tmp_path, untrained, monkeypatch):
     "Without a name: dead once it is old. The settings that were queued come back."
-    study = open_study(about(), mass, tmp_path/'a.log', 's'); first = study.ask(); later = study.ask(); later.set_user_attr('process', [socket.gethostname(),os.getppid()])
+    study = open_study(about(), mass, tmp_path/'a.log', 's'); first = nameless(study); later = study.ask(); later.set_user_attr('process', [socket.gethostname(),os.getppid()])
     assert tidy(study)==[] and states(study)==['RUNNING']*2
-    class Later(st.datetime):
+    class Later(sg.datetime):
         @classmethod
-        def now(cls, tz=None): return super().now(tz)+st.timedelta(minutes=3)
-    monkeypatch.setattr(st, 'datetime', Later)
+        def now(cls, tz=None): return super().now(tz)+sg.timedelta(minutes=3)
+    monkeypatch.setattr(sg, 'datetime', Later)
     assert tidy(study)==[first.number] and states(study)==['FAIL','RUNNING','WAITING'] and tidy(study)==[]
     assert run_trial(study, about(), mass)==2 and study.trials[2].params['outer_lr']==1e-3
 
-@pytest.mark.parametrize('writes', [1,2,3])
-def test_killed_between_any_two_writes(mass, tmp_path, untrained, monkeypatch, writes):
-    "The first thing a trial writes says whose it is: killed after it, it is known to be dead at once, and its settings come back."
-    study, left, real = open_study(about(), mass, tmp_path/'a.log', 's'), [writes], optuna.trial.Trial.set_user_attr
-    def dies(t, k, v):
-        real(t, k, v); left[0] -= 1
-        if not left[0]: os.kill(os.getpid(), signal.SIGKILL)
-    monkeypatch.setattr(optuna.trial.Trial, 'set_user_attr', dies)
+def killed(run): # in a child
     pid = os.fork()
-    if not pid:
-        signal.signal(signal.SIGALRM, signal.SIG_DFL); signal.alarm(60) # a child that hangs ends too
-        try: run_trial(study, about(), mass)
-        finally: os._exit(1)
-    assert os.WTERMSIG(os.waitpid(pid, 0)[1])==signal.SIGKILL and states(study)==['RUNNING']
-    assert tidy(study)==[0] and states(study)==['FAIL','WAITING']
+    if pid: return os.WTERMSIG(os.waitpid(pid, 0)[1])==signal.SIGKILL
+    signal.signal(signal.SIGALRM, signal.SIG_DFL); signal.alarm(60) # a child that hangs ends too
+    try: run()
+    finally: os._exit(1)
+
+@pytest.mark.parametrize('kind', ['{}/a.log','sqlite:///{}/a.db'])
+@pytest.mark.parametrize('waits', [False,True])
+def test_killed_at_any_write(mass, tmp_path, untrained, monkeypatch, kind, waits):
+    "Before and after each record of the storage, the next search goes on at once, and no trial is lost."
+    where = kind.format(tmp_path)
+    def study(): return open_study(about(), mass, where, 's')
+    if waits: study().enqueue_trial(dict(batch=64), user_attrs={})
+    else: study()
+    def dies(n, after):
+        number = iter(range(1, 1000))
+        def at(f):
+            def write(*a, **kw):
+                mine = next(number)
+                if mine==n and not after: os.kill(os.getpid(), signal.SIGKILL)
+                got = f(*a, **kw)
+                if mine==n: os.kill(os.getpid(), signal.SIGKILL)
+                return got
+            return write
+        s = study(); own = type(s._storage)
+        for k in ('create_new_trial','set_trial_state_values','set_trial_user_attr','set_trial_param'):
+            if k in vars(s._storage): monkeypatch.setattr(s._storage, k, at(getattr(s._storage, k)))
+            else: monkeypatch.setattr(own, k, at(getattr(own, k)))
+        run_trial(s, about(), mass)
+    for n,after in ([(1,True)] if ':' in kind else [(n,after) for n in range(1,5) for after in (False,True)]): # a database is slow
+        assert killed(lambda: dies(n, after))
+        s = study(); tidy(s)
+        assert 'RUNNING' not in states(s) and states(s).count('WAITING')==(waits or len(states(s))>0)
+    s = study(); run_trial(s, about(), mass)
+    assert finished(s)==1 and 'WAITING' not in states(s) and s.best_trial.params['batch']==(64 if waits else 32)
 
 def test_tidy_knows_the_trials_of_an_older_version(mass, tmp_path, untrained, monkeypatch):
     "Host and process apart: alive is left alone however old, dead is failed."
     study = open_study(about(), mass, tmp_path/'a.log', 's'); dead = subprocess.Popen(['true']); dead.wait()
     for pid in (os.getppid(), dead.pid):
-        t = study.ask(); t.set_user_attr('pid', pid); t.set_user_attr('host', socket.gethostname())
-    class Later(st.datetime):
+        t = nameless(study); t.set_user_attr('pid', pid); t.set_user_attr('host', socket.gethostname())
+    class Later(sg.datetime):
         @classmethod
-        def now(cls, tz=None): return super().now(tz)+st.timedelta(minutes=3)
-    monkeypatch.setattr(st, 'datetime', Later)
+        def now(cls, tz=None): return super().now(tz)+sg.timedelta(minutes=3)
+    monkeypatch.setattr(sg, 'datetime', Later)
     assert tidy(study)==[1] and states(study)==['RUNNING','FAIL','WAITING']
 
 def test_rows(mass, tmp_path, untrained):
@@ -425,6 +452,8 @@ def wait_for(ok, seconds=300):
     while not ok() and time.time()<end: time.sleep(.02)
     assert ok()
 
+def living(pid): return sg._began(pid) is not None
+
 def worker_pids(study): return {t.user_attrs['process'][1]:t.number for t in study.get_trials() if t.state.name=='RUNNING' and 'process' in t.user_attrs}
 
 def test_kill_9_of_a_worker_and_of_all(disk, mass, tmp_path):
@@ -437,7 +466,7 @@ def test_kill_9_of_a_worker_and_of_all(disk, mass, tmp_path):
         os.kill(pid, signal.SIGKILL); wait_for(lambda: states(study)[number]=='FAIL')
         assert states(study).count('FAIL')==1
         wait_for(lambda: finished(study)>=1 and len(worker_pids(study))==1)
-        lost = worker_pids(study); p.kill(); [os.kill(x, signal.SIGKILL) for x in lost]; p.wait(); wait_for(lambda: not any(map(st._alive,lost)))
+        lost = worker_pids(study); p.kill(); [os.kill(x, signal.SIGKILL) for x in lost]; p.wait(); wait_for(lambda: not any(map(living,lost)))
     finally: p.kill(); p.wait()
     before = finished(study)
     assert 1<=before<4 and p.returncode
@@ -467,8 +496,8 @@ def test_workers_end_with_their_parent(disk, mass, tmp_path, end):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) # a parent in the background may have it ignored
     try:
         wait_for(lambda: len(worker_pids(study))==2); pids = list(worker_pids(study)); p.send_signal(end); said = p.communicate(timeout=60)[1]
-        wait_for(lambda: not any(map(st._alive,pids)), 30)
-    finally: p.kill(); p.wait(); [os.kill(x, signal.SIGKILL) for x in worker_pids(study) if st._alive(x)]
+        wait_for(lambda: not any(map(living,pids)), 30)
+    finally: p.kill(); p.wait(); [os.kill(x, signal.SIGKILL) for x in worker_pids(study) if living(x)]
     assert p.returncode==(143 if end==signal.SIGTERM else -end), said
     assert end!=signal.SIGTERM or 'the same command goes on' in said
     tidy(study); assert sorted(states(study))==['FAIL','FAIL','WAITING','WAITING'] and [f.name for f in tmp_path.iterdir()]==['a.log']
