@@ -176,7 +176,7 @@ def _rows_other(job, path, tau, env): # the policy in that file acts, on the CPU
     policy = systems.SYSTEMS[job.system].load(path)
     policy, question = systems.aimed(policy, tau, job.target or None)
     made = rollout(env, policy, job.episodes, job.env_seed)
-    told = systems.told(job.label or job.system, job.rewards, policy, tau, question, job.seed)
+    told = systems.columns_of(job.label or job.system, job.rewards, policy, tau, question, job.seed)
     scale = data.references(job.dataset)
     return as_rows(made, env, job.env_seed, scale, dataset=name_of(job.dataset), **told)
 

@@ -18,7 +18,7 @@ import gac.share_commands
 from .commands import (Dataset, Device, Env, EnvKwargs, EnvSeed, Episodes, Folder, Imports, Iterations,
     Out, Seed, Set, Threads, _count, _env, _fresh, _given, _many, _must_act,
     _real, app, ask, demo, evaluate, film, info, prepare,
-    settings, shown, slim, train, writable)
+    run_settings, shown, slim, train, writable)
 from .baseline_commands import baseline
 from .bench_commands import bench
 
@@ -131,7 +131,7 @@ def _same_data(run, tau, out): # Run, Trajectories, its folder
 def _unfinished(run, out, iterations, pairs, seed): # Run, its folder, what was asked for -> bool
     "Is there training left to do? Refuse a run of other settings."
     arch = run.model.arch
-    asked = settings(pairs, arch.S, arch.A, seed=seed, iterations=iterations or run.cfg.iterations)
+    asked = run_settings(pairs, arch.S, arch.A, seed=seed, iterations=iterations or run.cfg.iterations)
     began = replace(run.cfg, **run.meta.get('began',{})) # before it was resumed otherwise
     if asked!=(began, arch):
         raise ValueError(f'{out} was trained with other settings: choose another --label, or remove it')
@@ -210,7 +210,7 @@ def _refits(base, pairs, stages, arch): # settings of every refit, or a list, on
 
 # %% ../nbs/13a_table_commands.ipynb #clisp25
 def _only(pairs, arch): # fields of Fit that were named, checked
-    cfg, _ = settings(pairs, arch.S, arch.A)
+    cfg, _ = run_settings(pairs, arch.S, arch.A)
     names = [p.partition('=')[0] for p in pairs]
     for n in names:
         if not hasattr(cfg,n):
@@ -230,7 +230,7 @@ def processes(
     from gac.rows import save_rows
     each = _counts(counts)
     at, tau = _rows_at(table, 'processes'), data.load(dataset)
-    settings(set_ or [], tau.s.shape[1], tau.a.shape[1])
+    run_settings(set_ or [], tau.s.shape[1], tau.a.shape[1])
     options = [x for s in set_ or [] for x in ('--set',s)]
     rows = p.throughput(dataset, each, repetitions, iterations, options, log=_speed)
     save_rows(rows.round(3), at, ('dataset','batch'), 'repetition')
@@ -341,7 +341,7 @@ def critic(
     at, tau = _rows_at(table, 'critic'), data.load(dataset)
     if held>len(tau)-2: raise ValueError(f'--held {held}: {dataset} has {len(tau)}, and 2 must remain')
     fit = {} if iterations is None else dict(iterations=iterations)
-    cfg, arch = settings(set_ or [], tau.s.shape[1], tau.a.shape[1], **fit)
+    cfg, arch = run_settings(set_ or [], tau.s.shape[1], tau.a.shape[1], **fit)
     rows = c.held_out(tau, arch, cfg, held, seed=split, dataset=dataset, progress=shown(), starts=starts)
     rows = rows.round(4).assign(method=label, env_seed=0)
     save_rows(rows, at, ('dataset','method','train_seed','split'))
@@ -416,7 +416,7 @@ def _tune_search(dataset, run, pairs, where, name, phase, **kw): # -> Search
 
 # %% ../nbs/13a_table_commands.ipynb #clisp44
 def _tune_fixed(pairs, phase, where, name, S, A): # -> dict of the fields that all trials share
-    cfg, arch = settings(pairs, S, A)
+    cfg, arch = run_settings(pairs, S, A)
     names = [p.partition('=')[0] for p in pairs]
     fixed = {k:getattr(arch if hasattr(arch,k) else cfg, k) for k in names}
     if phase!='fit': return fixed

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['app', 'Dataset', 'Out', 'Seed', 'EnvSeed', 'Set', 'Iterations', 'Minutes', 'Episodes', 'Threads', 'Device',
            'Question', 'Acting', 'Folder', 'Target', 'Quantile', 'DeltaY', 'Lam', 'Width', 'Steps', 'Env', 'EnvKwargs',
-           'Imports', 'MAY_CHANGE', 'shown', 'info', 'writable', 'prepare', 'train', 'drawn', 'env_record', 'settings',
-           'evaluate', 'ask', 'film', 'slim', 'demo']
+           'Imports', 'MAY_CHANGE', 'shown', 'info', 'writable', 'prepare', 'train', 'drawn', 'env_record',
+           'run_settings', 'evaluate', 'ask', 'film', 'slim', 'demo']
 
 # %% ../nbs/13_commands.ipynb #6479c5c7
 import math, os, sys, warnings
@@ -225,7 +225,7 @@ MAY_CHANGE = ('batch','k','noise','precision','compile') # of a run that is resu
 # %% ../nbs/13_commands.ipynb #cmdsp33
 def _changed(run, pairs): # a run to resume, 'name=value' of what may change -> the run
     from dataclasses import replace
-    new,_ = settings(pairs, run.model.arch.S, run.model.arch.A)
+    new,_ = run_settings(pairs, run.model.arch.S, run.model.arch.A)
     names = [p.partition('=')[0] for p in pairs]
     was = {k:getattr(run.cfg,k) for k in names}|run.meta.get('began',{}) # what it was, on record
     run.meta = run.meta|dict(began=was)
@@ -243,7 +243,7 @@ def _fresh(dataset, tau, world, pairs, dev, fit): # -> Run
     from gac.core import name_of
     from gac.data import references
     from gac.run import new_run
-    cfg, arch = settings(pairs, tau.s.shape[1], tau.a.shape[1], **fit)
+    cfg, arch = run_settings(pairs, tau.s.shape[1], tau.a.shape[1], **fit)
     place = str(Path(dataset).resolve()) if Path(dataset).exists() else dataset
     env = _world(dataset, arch, *world)
     told = dict(dataset=name_of(dataset), source=place, env=env, reference=references(dataset))
@@ -285,7 +285,7 @@ def env_record(
     return config.id if usual and plain else config.asdict()
 
 # %% ../nbs/13_commands.ipynb #b7f12a3b
-def settings(
+def run_settings(
     pairs,         # ['name=value', …]; 'recipe=none' leaves the recipe out
     S, A,          # state and action dimension of the data
     **fit,         # fields of Fit that were given otherwise

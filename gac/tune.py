@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['searchable', 'LOOKS', 'space', 'iteration_flops', 'Search', 'Unaffordable', 'configure', 'affordable', 'split',
-           'held_out_elbo', 'begin', 'search_refit', 'data_of', 'attempt', 'trial_folder', 'forget', 'returns',
-           'rank_correlation']
+           'held_out_elbo', 'begin', 'search_refit', 'data_of', 'attempt', 'trial_folder', 'trial_mark', 'forget',
+           'returns', 'rank_correlation']
 
 # %% ../nbs/09_tune.ipynb #1c525c34
 import csv
+import json
 import re
 import time
 from contextlib import suppress
@@ -28,9 +29,9 @@ from .core import Trajectories, generator, name_of, versions
 from .data import load, references
 from .elbo import elbo, infer
 from .flops import work
-from .folder import Held, locked
+from .folder import Held, locked, standing
 from .model import Arch, n_params
-from .online import Online, episodes, refit_at, restage, store, told as told_of
+from .online import Online, episodes, read_online, refit_at, restage, store
 from .query import evaluate
 from .rows import read_rows, save_rows
 from .run import Fit, check_data, load_run, new_run, resumable, save_run
@@ -192,14 +193,14 @@ def begin(
     device='cpu', # where to put the run
 )->tuple:         # Run with the refit's settings; its buffer; (N,) bool: what θ has not seen, None: nothing
     "Where the refit of a stage begins."
-    start, told, places = _before(folder)
+    start, record, places = _before(folder)
     run = resumable(load_run(start, device=device))
     tau = load(dataset or run.meta['dataset'])
-    if len(places)==1 and (told['start'],told['i'])!=(run.meta['fingerprint'],run.i):
+    if len(places)==1 and (record['start'],record['i'])!=(run.meta['fingerprint'],run.i):
         raise ValueError(_elsewhere.format(folder, start))
     for d in places[:-1]: tau = _longer(run, tau, d, 'zero') # their posteriors are in the checkpoint
     check_data(run, tau)
-    settings = told['settings']
+    settings = record['settings']
     buffer = _longer(run, tau, places[-1], settings['fresh']) if places else tau
     if places and len(buffer)==len(tau) and settings['strategy']!='control':
         raise ValueError(f'{folder} has collected nothing yet: there is nothing new to refit to')
@@ -221,7 +222,7 @@ def _before(folder): # -> checkpoint the refit begins with, what online.json say
     k = int(m[1])
     start = d.parent/f'stage-{k-1}' if k>1 else d.parent.parent
     if k==1 and not (start/'checkpoint').is_dir(): raise ValueError(_elsewhere.format(folder, start))
-    return start, told_of(d.parent), [d.parent/f'stage-{j}'/'episodes' for j in range(1,k+1)]
+    return start, read_online(d.parent), [d.parent/f'stage-{j}'/'episodes' for j in range(1,k+1)]
 
 # %% ../nbs/09_tune.ipynb #refit007
 def search_refit(
@@ -239,9 +240,9 @@ def search_refit(
     if arch.learn_sigma_y:
         raise ValueError(f'{folder} learns sigma_y: it would differ from trial to trial, '
             'and then ELBOs do not compare')
-    told = {k:getattr(arch if f is Arch else run.cfg, k) for k,f in searchable.items() if k not in sp}
+    kept = {k:getattr(arch if f is Arch else run.cfg, k) for k,f in searchable.items() if k not in sp}
     kw = dict(phase='fit', run=str(folder))|kw
-    return Search(str(dataset or run.meta['dataset']), fixed=told|fixed, **kw)
+    return Search(str(dataset or run.meta['dataset']), fixed=kept|fixed, **kw)
 
 def data_of(search): # -> Trajectories that a study is about, (N,) bool: which may be held out; None: all
     return begin(search.run, search.dataset)[1:] if search.run else (load(search.dataset), None)
@@ -258,6 +259,7 @@ def attempt(
     out=None,          # run folder for a slim checkpoint; None: none
     device='cpu',      # where to train
     env=None,          # environment id, remembered in the checkpoint
+    mark=None,         # likewise: of `trial_mark`, whose checkpoint it is
 )->dict:               # value and error (nats per trajectory), values (N,), …
     "Train at the budget, then measure."
     clock = time.perf_counter()
@@ -267,6 +269,7 @@ def attempt(
         if report: report(round(100*part), _finite(_look(run.model, held)).mean().item())
     fit(run, rest, progress=False)
     v = _finite(held_out_elbo(run.model, held, search.steps, search.k, search.draws)).double()
+    run.meta |= dict(trial=mark) if mark else {}
     if out: save_run(run, out, slim=True)
     flops = run.i*iteration_flops(run.model.arch, run.cfg, len(rest))
     error, values = (v.std()/len(v)**.5).item(), [round(x,3) for x in v.tolist()]
@@ -280,9 +283,9 @@ def _start(search, chosen, tau, device, env): # as for `attempt` -> Run, data to
     arch, cfg = configure(search, chosen, tau.s.shape[1], tau.a.shape[1], len(rest))
     rest, held = rest.to(device), held.to(device)
     if run: return _onward(run, rest, arch, cfg), rest, held
-    told = dict(dataset=name_of(search.dataset), env=env)
-    with suppress(FileNotFoundError): told['reference'] = references(search.dataset) # data may have no file
-    return new_run(rest, arch, cfg, device, **told), rest, held
+    meta = dict(dataset=name_of(search.dataset), env=env)
+    with suppress(FileNotFoundError): meta['reference'] = references(search.dataset) # data may have no file
+    return new_run(rest, arch, cfg, device, **meta), rest, held
 
 def _onward(run, rest, arch, cfg): # from `begin`, data, settings -> the run at the start of its refit
     if arch!=run.model.arch:
@@ -300,15 +303,29 @@ def _finite(v): # (N,) -> the same, or an error
 # %% ../nbs/09_tune.ipynb #trialfd1
 def trial_folder(out, name, number): return Path(out)/f'{name}-{number:03d}' # of its slim checkpoint
 
+def trial_mark(t): # of optuna -> 16 letters: this trial of this process; None: of an older version
+    whose = t.user_attrs.get('process')
+    return whose and blake2b(json.dumps([t.number,*whose]).encode(), digest_size=8).hexdigest()
+
 def forget(study, out): # an optuna study, folder of its checkpoints or None
-    "Remove what killed trials had begun to save: they are run again, under another number."
+    "Remove what killed trials have saved, whole or half: they are run again, under another number."
     for t in study.get_trials(deepcopy=False):
         top = out and trial_folder(out, study.study_name, t.number)
         if t.state.name!='FAIL' or not top or not top.is_dir(): continue
         try:
-            with locked(top): pass # which removes what is hidden
+            with locked(top): _drop(top/'checkpoint', trial_mark(t)) # the lock removes what is hidden
             if not any(top.iterdir()): top.rmdir()
         except Held: continue # another search looks at it
+
+# %% ../nbs/09_tune.ipynb #trialfd4
+def _drop(at, mark): # a checkpoint folder, the mark that it has to have: its files go, others stay
+    try: head = json.loads((at/'config.json').read_text())
+    except (OSError, ValueError, RecursionError): return
+    meta = head.get('meta') if isinstance(head, dict) else None
+    if not (mark and isinstance(meta, dict) and meta.get('trial')==mark): return
+    standing(at).drop()
+    (at/'config.json').unlink()
+    if not any(at.iterdir()): at.rmdir()
 
 # %% ../nbs/09_tune.ipynb #2e8146bf
 def returns(

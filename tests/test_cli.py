@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from gac import cli, data, train
-from gac.cli import _refits, settings
+from gac.cli import _refits, run_settings
 from gac.envs import point_mass_data
 from gac.model import Arch
 from gac.online import Online
@@ -202,17 +202,17 @@ def test_help_is_quick_and_without_torch(tmp_path):
     assert best<1, best
 
 def test_settings():
-    fit, arch = settings(['batch=8','clip=.5','warm=false','D=16','heads=2','transition=True','draw=sqrt'], 3, 2, seed=4, iterations=9)
+    fit, arch = run_settings(['batch=8','clip=.5','warm=false','D=16','heads=2','transition=True','draw=sqrt'], 3, 2, seed=4, iterations=9)
     assert (fit.batch,fit.clip,fit.warm,fit.draw,fit.seed,fit.iterations)==(8,.5,False,'sqrt',4,9)
     assert (arch.S,arch.A,arch.D,arch.heads,arch.transition)==(3,2,16,2,True)
 
 def test_settings_begin_with_the_recipe():
-    assert settings([], 3, 2, seed=4)==recipe(3, 2, seed=4)
-    assert settings(['recipe=none'], 3, 2)==(Fit(), Arch(3,2))
-    assert settings(['draw=good','tokens=3'], 3, 2)==recipe(3, 2, draw='good', tokens=3)
-    fit, arch = settings([], 3, 2)
+    assert run_settings([], 3, 2, seed=4)==recipe(3, 2, seed=4)
+    assert run_settings(['recipe=none'], 3, 2)==(Fit(), Arch(3,2))
+    assert run_settings(['draw=good','tokens=3'], 3, 2)==recipe(3, 2, draw='good', tokens=3)
+    fit, arch = run_settings([], 3, 2)
     assert all(RECIPE[k]==getattr(arch if hasattr(arch,k) else fit, k) for k in RECIPE)
-    with pytest.raises(ValueError, match='recipe=none'): settings(['recipe=mine'], 3, 2)
+    with pytest.raises(ValueError, match='recipe=none'): run_settings(['recipe=mine'], 3, 2)
 
 def test_info(capsys, shelf):
     quiet('info', shelf/'whole.hdf5'); out = capsys.readouterr().out

@@ -16,7 +16,7 @@ from gac.buffer import episodes, store
 from gac.data import from_arrays, save
 from gac.envs import EpisodeError, PointMass, point_mass_data
 from gac.model import Arch
-from gac.online import STRATEGIES, Online, data_of_run, next_question, online, reach, stage, told
+from gac.online import STRATEGIES, Online, data_of_run, next_question, online, reach, read_online, stage
 from gac.query import Ask
 from gac.run import Fit, load_run, new_run, save_run
 from gac.train import fit
@@ -229,7 +229,7 @@ def test_no_text_gets_past_online_json(start, over, tmp_path, text):
     (tmp_path/'online.json').write_text(text)
     with pytest.raises(ValueError, match='online.json'): again()
     (tmp_path/'online.json').write_bytes(b'\xff\xfe')
-    with pytest.raises(ValueError, match='online.json'): told(tmp_path)
+    with pytest.raises(ValueError, match='online.json'): read_online(tmp_path)
 
 def spoil(rows, how):
     if how=='no column': return rows.drop(columns='achieved')

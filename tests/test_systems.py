@@ -2,7 +2,7 @@
 from dataclasses import fields
 import pytest
 import torch
-from gac.baselines.systems import SYSTEMS, aimed, settings, step_rewards, told
+from gac.baselines.systems import SYSTEMS, aimed, columns_of, settings, step_rewards
 from gac.baselines.td import paid
 from gac.core import Trajectories
 from gac.data import fingerprint
@@ -33,9 +33,9 @@ def test_names_in_rows():
     tau = point_mass_data(10)
     cfg = settings('DT', 'step', **{k:v for k,v in dict(D=8, layers=1, M=2, steps=1).items()})
     policy, question = aimed(SYSTEMS['DT'].fit(tau, None, cfg, 0), tau, '7')
-    assert told('DT', 'step', policy, tau, question, 2)==dict(fingerprint=fingerprint(tau), method='DT-step', acting='mean', train_seed=2, question='target', target=7.)
+    assert columns_of('DT', 'step', policy, tau, question, 2)==dict(fingerprint=fingerprint(tau), method='DT-step', acting='mean', train_seed=2, question='target', target=7.)
     td = SYSTEMS['IQL'].fit(tau, None, settings('IQL', 'return', steps=1, width=4), 0)
-    assert aimed(td, tau)==(td, '') and 'target' not in told('IQL', 'return', td, tau)
+    assert aimed(td, tau)==(td, '') and 'target' not in columns_of('IQL', 'return', td, tau)
     with pytest.raises(ValueError, match='not asked for a return'): aimed(td, tau, 'best')
 
 def test_settings_of_a_critic_are_the_relabellers():

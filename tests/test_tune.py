@@ -13,7 +13,7 @@ from gac.elbo import infer
 from gac.envs import point_mass_data
 from gac.model import Arch
 from gac.storage import FileLock, check_journal, open_storage
-from gac.study import finished, open_study, run_study, run_trial, tidy, trial_rows
+from gac.study import finished, open_study, run_study, requeue, run_trial, trial_rows
 from gac.run import Fit, load_run, new_run
 from gac.train import fit
 from gac.tune import Search, Unaffordable, attempt, configure, held_out_elbo, iteration_flops, space, split
@@ -22,7 +22,7 @@ optuna = pytest.importorskip('optuna')
 FIXED = dict(D=16, tokens=1, heads=2, enc=1, dec=1, M=1)
 def about(dataset='mass', **kw): return Search(str(dataset), **(dict(phase='fit', budget=.3, held=8, steps=5, k=4, draws=2, fixed=FIXED)|kw))
 def states(study): return [t.state.name for t in study.get_trials(deepcopy=False)]
-def quick(search, chosen, tau, report=None, out=None, device='cpu', env=None): # a trial without training
+def quick(search, chosen, tau, report=None, out=None, device='cpu', env=None, mark=None): # a trial without training
     for i in (25,50,75): report(i, -float(chosen['batch']))
     return dict(value=-float(chosen['batch']), error=1., iterations=9, flops=9, n_params=9, seconds=0., values=[1.,2.])
 
@@ -233,7 +233,7 @@ def lost_in_a_trial(monkeypatch, break_it): # the storage goes while a trial tra
 
 @pytest.mark.parametrize('workers', [1,2])
 def test_storage_lost_in_the_middle(disk, tmp_path, monkeypatch, workers):
-    "One clear error that names the storage, from trial, tidy and finally alike."
+    "One clear error that names the storage, from trial, requeue and finally alike."
     import sqlite3
     where, db = f'sqlite:///{tmp_path}/a.db', tmp_path/'a.db'
     def lose():
@@ -294,7 +294,7 @@ def test_interrupted_or_not_the_same_is_proposed(mass, tmp_path, monkeypatch, se
     for _ in range(16): run_trial(whole, s, mass)
     def study(): return open_study(s, mass, tmp_path/'b.log', 's', prune=False)
     for k in range(16):
-        for params in {0:[5], 3:[0,2,5,5], 11:[5,0], 12:[3], 15:[5]}.get(k, []): lose(study(), params); tidy(study())
+        for params in {0:[5], 3:[0,2,5,5], 11:[5,0], 12:[3], 15:[5]}.get(k, []): lose(study(), params); requeue(study())
         run_trial(study(), s, mass)
     assert by_place(study())==by_place(whole) and len(by_place(whole))==16 and states(study()).count('FAIL')==9
     assert by_place(whole)[0]==dict(outer_lr=1e-3, weight_decay=1e-3, outer_steps=8, inner_lr=.1, batch=32) # the default
@@ -316,7 +316,7 @@ def test_the_first_ten_do_not_depend_on_who_ends_first(mass, tmp_path, monkeypat
         for t in three: t.set_user_attr('process', [socket.gethostname(),os.getppid()]) # somebody else
         for i in (2,0,1):
             t, c = three[i], chosen[i]
-            if n==1 and i==0: t.set_user_attr('process', [socket.gethostname(),os.getpid()]); tidy(many); t = many.ask(); assert st.suggest(t,sp)==c
+            if n==1 and i==0: t.set_user_attr('process', [socket.gethostname(),os.getpid()]); requeue(many); t = many.ask(); assert st.suggest(t,sp)==c
             many.tell(t, varied(None, c)['value'])
     a, b = by_place(one), by_place(many)
     assert [a[k]==b[k] for k in range(10)]==[True]*10 and set(a)==set(b)==set(range(12))
@@ -333,17 +333,17 @@ def test_divergence_is_given_up(mass, tmp_path, monkeypatch):
     study = open_study(about(), mass, tmp_path/'a.log', 's'); monkeypatch.setattr(st, 'attempt', nan); run_trial(study, about(), mass)
     assert states(study)==['PRUNED'] and study.trials[0].user_attrs['why']=='elbo is nan'
 
-def test_tidy(mass, tmp_path, untrained):
+def test_requeue(mass, tmp_path, untrained):
     "Dead on this host: failed, and queued again, however often. Alive, or elsewhere: left alone."
     study = open_study(about(), mass, tmp_path/'a.log', 's'); dead = subprocess.Popen(['true']); dead.wait()
     def running(host, pid):
         t = study.ask(); st.suggest(t, space('cpu','fit')); t.set_user_attr('process', [host,pid]); return t.number
     a, b, c = running(socket.gethostname(), dead.pid), running('elsewhere', dead.pid), running(socket.gethostname(), os.getppid())
-    assert tidy(study)==[a] and states(study)==['FAIL','RUNNING','RUNNING','WAITING'] and tidy(study)==[]
+    assert requeue(study)==[a] and states(study)==['FAIL','RUNNING','RUNNING','WAITING'] and requeue(study)==[]
     for again in (3,4):
         dies = study.ask(); assert dies.number==again and st.suggest(dies, space('cpu','fit'))==study.trials[a].params
-        dies.set_user_attr('process', [socket.gethostname(),dead.pid]); assert tidy(study)==[again]
-    assert run_trial(study, about(), mass)==5 and study.trials[5].params==study.trials[a].params and tidy(study)==[]
+        dies.set_user_attr('process', [socket.gethostname(),dead.pid]); assert requeue(study)==[again]
+    assert run_trial(study, about(), mass)==5 and study.trials[5].params==study.trials[a].params and requeue(study)==[]
     assert finished(study)==1 and states(study)==['FAIL','RUNNING','RUNNING','FAIL','FAIL','COMPLETE']
 
 def test_interrupted_amid_a_trial(mass, tmp_path, monkeypatch):
@@ -353,7 +353,7 @@ def test_interrupted_amid_a_trial(mass, tmp_path, monkeypatch):
         def stop(*a): raise error
         monkeypatch.setattr(st, 'attempt', stop)
         with pytest.raises(type(error)): run_trial(study, about(), mass)
-        tidy(study); assert (states(study)[-1]=='WAITING')==back
+        requeue(study); assert (states(study)[-1]=='WAITING')==back
         monkeypatch.setattr(st, 'attempt', quick); run_trial(study, about(), mass)
     assert states(study).count('COMPLETE')==4 and by_place(study).keys()=={0,1,2,4}
 
@@ -362,15 +362,15 @@ def nameless(study): # a trial of an older version, which began before it said w
     o = optuna.load_study(study_name='s', storage=optuna.storages.JournalStorage(JournalFileBackend(study._storage._backend._file_path)), sampler=optuna.samplers.RandomSampler())
     return o.ask()
 
-def test_tidy_where_an_older_version_died_before_it_said_who_it_was(mass, tmp_path, untrained, monkeypatch):
+def test_requeue_where_an_older_version_died_before_it_said_who_it_was(mass, tmp_path, untrained, monkeypatch):
     "Without a name: dead once it is old. The settings that were queued come back."
     study = open_study(about(), mass, tmp_path/'a.log', 's'); first = nameless(study); later = study.ask(); later.set_user_attr('process', [socket.gethostname(),os.getppid()])
-    assert tidy(study)==[] and states(study)==['RUNNING']*2
+    assert requeue(study)==[] and states(study)==['RUNNING']*2
     class Later(sg.datetime):
         @classmethod
         def now(cls, tz=None): return super().now(tz)+sg.timedelta(minutes=3)
     monkeypatch.setattr(sg, 'datetime', Later)
-    assert tidy(study)==[first.number] and states(study)==['FAIL','RUNNING','WAITING'] and tidy(study)==[]
+    assert requeue(study)==[first.number] and states(study)==['FAIL','RUNNING','WAITING'] and requeue(study)==[]
     assert run_trial(study, about(), mass)==2 and study.trials[2].params['outer_lr']==1e-3
 
 def killed(run): # in a child
@@ -405,12 +405,23 @@ def test_killed_at_any_write(mass, tmp_path, untrained, monkeypatch, kind, waits
         run_trial(s, about(), mass)
     for n,after in ([(1,True)] if ':' in kind else [(n,after) for n in range(1,5) for after in (False,True)]): # a database is slow
         assert killed(lambda: dies(n, after))
-        s = study(); tidy(s)
+        s = study(); requeue(s)
         assert 'RUNNING' not in states(s) and states(s).count('WAITING')==(waits or len(states(s))>0)
     s = study(); run_trial(s, about(), mass)
     assert finished(s)==1 and 'WAITING' not in states(s) and s.best_trial.params['batch']==(64 if waits else 32)
 
-def test_tidy_knows_the_trials_of_an_older_version(mass, tmp_path, untrained, monkeypatch):
+def test_a_whole_checkpoint_of_a_killed_trial_goes_and_nobody_elses(mass, tmp_path, monkeypatch):
+    "Killed between its save and its word; a study of the same name and folder in another storage loses nothing, and a user's file stays."
+    study, out = open_study(about(budget=.1), mass, tmp_path/'a.log', 's'), tmp_path/'out'
+    def dies(*a): attempt(*a); (out/'s-000'/'note.txt').touch(); os.kill(os.getpid(), signal.SIGKILL)
+    monkeypatch.setattr(st, 'attempt', dies)
+    assert killed(lambda: run_trial(study, about(budget=.1), mass, out)) and load_run(out/'s-000').i==6
+    other = open_study(about(budget=.1), mass, tmp_path/'b.log', 's'); other.ask(); requeue(other, out)
+    assert states(other)==['FAIL','WAITING'] and load_run(out/'s-000').i==6
+    requeue(study, out)
+    assert states(study)==['FAIL','WAITING'] and [p.name for p in out.rglob('*')]==['s-000','note.txt']
+
+def test_requeue_knows_the_trials_of_an_older_version(mass, tmp_path, untrained, monkeypatch):
     "Host and process apart: alive is left alone however old, dead is failed."
     study = open_study(about(), mass, tmp_path/'a.log', 's'); dead = subprocess.Popen(['true']); dead.wait()
     for pid in (os.getppid(), dead.pid):
@@ -419,7 +430,7 @@ def test_tidy_knows_the_trials_of_an_older_version(mass, tmp_path, untrained, mo
         @classmethod
         def now(cls, tz=None): return super().now(tz)+sg.timedelta(minutes=3)
     monkeypatch.setattr(sg, 'datetime', Later)
-    assert tidy(study)==[1] and states(study)==['RUNNING','FAIL','WAITING']
+    assert requeue(study)==[1] and states(study)==['RUNNING','FAIL','WAITING']
 
 def test_rows(mass, tmp_path, untrained):
     study = open_study(about(), mass, tmp_path/'a.log', 's')
@@ -442,7 +453,7 @@ def test_arguments_are_understood_by_the_command_line(mass, tmp_path, untrained)
     study = open_study(about(), mass, tmp_path/'a.log', 's'); run_trial(study, about(), mass)
     said = st.arguments(about(), study.best_trial).split()
     assert said[:2]==['--iterations','9']
-    cfg, arch = cli.settings([x for x in said[2:] if x!='--set'], 3, 2)
+    cfg, arch = cli.run_settings([x for x in said[2:] if x!='--set'], 3, 2)
     assert arch==Arch(3,2,**FIXED) and cfg.batch==32 and cfg.outer_lr==1e-3
 
 # ---- workers
@@ -500,7 +511,7 @@ def test_workers_end_with_their_parent(disk, mass, tmp_path, end):
     finally: p.kill(); p.wait(); [os.kill(x, signal.SIGKILL) for x in worker_pids(study) if living(x)]
     assert p.returncode==(143 if end==signal.SIGTERM else -end), said
     assert end!=signal.SIGTERM or 'the same command goes on' in said
-    tidy(study); assert sorted(states(study))==['FAIL','FAIL','WAITING','WAITING'] and [f.name for f in tmp_path.iterdir()]==['a.log']
+    requeue(study); assert sorted(states(study))==['FAIL','FAIL','WAITING','WAITING'] and [f.name for f in tmp_path.iterdir()]==['a.log']
 
 # ---- the command line
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SYSTEMS', 'REWARDS', 'System', 'Clone', 'fit_clone', 'load_clone', 'QDT', 'fit_qdt', 'known', 'ready', 'settings',
-           'step_rewards', 'aimed', 'method_of', 'told']
+           'step_rewards', 'aimed', 'method_of', 'columns_of']
 
 # %% ../../nbs/10d_systems.ipynb #sysimp00
 from dataclasses import dataclass, fields
@@ -146,7 +146,7 @@ def aimed(
 def method_of(name, rewards): # of a system; 'step' or 'return' -> what its rows call it
     return f'{name}-step' if rewards=='step' else name
 
-def told(name, rewards, policy, tau, question='', seed=0): # a policy that has acted -> columns for `as_rows`
+def columns_of(name, rewards, policy, tau, question='', seed=0): # of a policy that acted -> for `as_rows`
     "What a row says of the system."
     cols = dict(method=method_of(name, rewards), acting=getattr(policy,'acting','mean'), train_seed=seed)
     if question: cols |= dict(question=question, target=policy.target)
