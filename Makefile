@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help install demo test fuzz speed rows tables oracles docs lab notebooks readme readme-to clean
+.PHONY: help install demo test fuzz runall speed rows tables oracles docs lab notebooks readme readme-to clean
 
 # The first of these that is Python 3.11 or later and can make a venv.
 PYTHON ?= $(firstword $(foreach p,python3.11 python3,$(shell $p -c 'import sys, venv, ensurepip; sys.version_info>=(3,11) and print("$p")' 2>/dev/null)))
@@ -68,6 +68,11 @@ fuzz: export PYTHONPATH := tests
 fuzz: $(STAMP) ## about a thousand malformed inputs and fifty kills into data/results/fuzz.csv (about half an hour; a part: FLAGS='--only checkpoints')
 	@echo "fuzz: malformed inputs, then kills; about half an hour, each that does not end well is named"
 	@nice -n 5 $(BIN)/python -m fuzz $(if $(FLAGS),$(FLAGS),--kills 54 --rows data/results/fuzz.csv)
+
+runall: export PYTHONPATH := tests
+runall: $(STAMP) ## Run All of every notebook in JupyterLab, in headless Chromium, into data/results/run-all.csv (about an hour; FLAGS=04_elbo, --again)
+	@echo "runall: opens each notebook in JupyterLab and runs all cells, as a reader does; about an hour, known rows are kept"
+	@$(BIN)/python -m browser $(FLAGS)
 
 speed: export MPLBACKEND := agg
 speed: $(STAMP) ## times, floors and ratios into data/results/speed.csv (about half an hour; a part: FLAGS='-k default', FLAGS=--device=cuda)
