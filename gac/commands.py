@@ -281,7 +281,7 @@ def env_record(
     spec = gym.registry.get(config.id)
     usual = spec and config.max_episode_steps in (None, spec.max_episode_steps or -1)
     as_made = not config.kwargs or spec and config.kwargs==spec.kwargs
-    plain = as_made and not (config.wrappers or config.imports)
+    plain = as_made and not (config.wrappers or config.imports or config.parts)
     return config.id if usual and plain else config.asdict()
 
 # %% ../nbs/13_commands.ipynb #b7f12a3b

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from .core import Trajectories, data_root, name_of, writing
 from .files import BadFile, json_of, opened
-from .layouts import from_arrays, main_of, metadata_of, read_d4rl, read_flat, read_set
+from .layouts import from_arrays, main_of, metadata_of, observed, read_d4rl, read_flat, read_set
 from gac.scales import (Standardizer, checked_reference, denormalised, has_reference, normalised,
     reference)
 
@@ -285,7 +285,7 @@ def _refused(path, k, value)->ValueError: # the set, what of its environment, wh
 # %% ../nbs/01_data.ipynb #dat00017
 def recorded_env(
     dataset,        # as for `load`
-)->dict:            # id; if recorded, kwargs, max_episode_steps, additional_wrappers; None: no environment
+)->dict:            # id; if recorded, kwargs, …, the parts of a flattened state; None: no environment
     "The environment of a data set as its file tells it: data, not yet fit for use."
     kind, path = _find(dataset)
     spec = _about(kind, path)[0]
@@ -294,7 +294,8 @@ def recorded_env(
     if not isinstance(id, str) or not re.fullmatch(_world, id): raise _refused(path, 'id', id)
     for k,t in _kinds.items():
         if k in spec and (not isinstance(spec[k], t) or spec[k] is True): raise _refused(path, k, spec[k])
-    return {k:spec[k] for k in ('id',*_kinds) if k in spec}
+    parts = [[p.name,p.width] for p in observed(path)] if kind=='minari' else []
+    return {k:spec[k] for k in ('id',*_kinds) if k in spec}|(dict(parts=parts) if parts else {})
 
 # %% ../nbs/01_data.ipynb #dat00021
 def _known(env:str)->bool: # id -> does this process know it?
@@ -379,4 +380,6 @@ def describe(name, env=None)->dict: # as for `load`, environment id if the data 
     returns = {f'return_{k}':float(v) for k,v in told.items()}
     scale = references(name) or (reference(world) if has_reference(world) else ())
     known = dict(zip(('ref_min','ref_max'), scale))
+    parts = ', '.join(f'{p.name} {p.width}' for p in (observed(path) if kind=='minari' else ()))
+    size |= dict(states=parts) if parts else {}
     return dict(name=str(name), kind=kind, env=world)|size|returns|known|dict(source=_about(kind, path)[1])

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['WRAPPERS', 'EnvConfig', 'known_packages', 'import_packages', 'env_from', 'parse_kwargs', 'nearest_action',
-           'VectorAction', 'as_vectors', 'make_env', 'check_spaces']
+           'VectorAction', 'as_vectors', 'parts_shown', 'make_env', 'check_spaces']
 
 # %% ../nbs/01a_worlds.ipynb #wld546cd0
 import copy, difflib, functools, importlib, json, os, re, sys, warnings
@@ -17,6 +17,7 @@ from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import VectorEnv
 from .core import writing
+from .spaces import is_picture
 
 # %% ../nbs/01a_worlds.ipynb #wld62107b
 _ID = re.compile(r'([\w-]+/)?[\w.-]{1,100}', re.ASCII)
@@ -31,6 +32,7 @@ class EnvConfig:
     max_episode_steps:int = None # None: as registered; -1: no limit
     wrappers:tuple = ()          # ((name, kwargs), …) of gymnasium.wrappers, innermost first
     imports:tuple = ()           # names of packages that register it
+    parts:tuple = ()             # ((name, width), …) that a data set's states were flattened from, in order
     def __post_init__(self):
         if isinstance(self.id, str) and _ID.fullmatch(self.id): return
         raise ValueError(f"environment id {str(self.id)[:80]!r}: it reads like 'Name-v0' or 'space/Name-v0', "
@@ -39,6 +41,7 @@ class EnvConfig:
     def asdict(self)->dict: # for JSON; `env_from` reads it
         out = dict(id=self.id, kwargs=self.kwargs, imports=list(self.imports),
                    additional_wrappers=[dict(name=n, kwargs=k) for n,k in self.wrappers])
+        if self.parts: out['parts'] = [list(p) for p in self.parts]
         return out if self.max_episode_steps is None else out|dict(max_episode_steps=self.max_episode_steps)
 
 # %% ../nbs/01a_worlds.ipynb #wld7cab14
@@ -74,6 +77,12 @@ def _limit(x, what): # recorded limit -> of `EnvConfig`
     if isinstance(x, int) and not isinstance(x, bool) and (x==-1 or 1<=x<2**31): return x
     raise ValueError(f'{what} has max_episode_steps={str(x)[:60]!r}; it must be a whole number from 1')
 
+# %% ../nbs/01a_worlds.ipynb #wldpart2
+def _listed_parts(x, what)->tuple: # recorded names and widths -> of `EnvConfig`
+    x = [tuple(p) if isinstance(p, (list, tuple)) else p for p in x] if isinstance(x, (list, tuple)) else [x]
+    if all(isinstance(p, tuple) and [*map(type, p)]==[str,int] for p in x): return tuple(x)
+    raise ValueError(f'{what} has the parts {str(x)[:60]!r}; they must be names, each with a width')
+
 # %% ../nbs/01a_worlds.ipynb #wld10e2ff
 WRAPPERS = ('ClipAction', 'ClipReward', 'DelayObservation', 'DiscretizeAction', 'FilterObservation',
             'FlattenObservation', 'FrameStackObservation', 'MaxAndSkipObservation', 'RepeatAction',
@@ -105,7 +114,8 @@ def _recorded(d, where, given=())->EnvConfig: # id or dict; where it stands; arg
     return EnvConfig(name, _plain(kwargs, f'{where}: kwargs'),
                      _limit(d['max_episode_steps'], where) if 'max_episode_steps' in d else None,
                      tuple((n,k) for n,k in wraps if n.split(':')[-1] not in _IDLE),
-                     tuple(p for p in d.get('imports') or () if isinstance(p, str) and _MODULE.fullmatch(p)))
+                     tuple(p for p in d.get('imports') or () if isinstance(p, str) and _MODULE.fullmatch(p)),
+                     _listed_parts(d.get('parts') or (), where))
 
 # %% ../nbs/01a_worlds.ipynb #wld99d4e7
 _imported = {} # in this process, in order
@@ -170,7 +180,8 @@ def _overrule(recorded, own, where, given)->EnvConfig: # what the file says; wha
     ours = _own(own)
     if had.id!=ours.id: warnings.warn(f'{where} was recorded in {had}; {ours} is used')
     same = had.id==ours.id and isinstance(own, str)
-    return replace(had, imports=ours.imports or had.imports) if same else ours
+    if same: return replace(had, imports=ours.imports or had.imports)
+    return replace(ours, parts=had.parts) if had.parts and not ours.parts else ours
 
 # %% ../nbs/01a_worlds.ipynb #wld54acd2
 def env_from(
@@ -204,8 +215,7 @@ def _vector(space)->bool: # does it hold vectors of real numbers already?
 def _pixels(space)->bool: # pictures, or something that has some
     if isinstance(space, spaces.Dict): return any(map(_pixels, space.values()))
     if isinstance(space, spaces.Tuple): return any(map(_pixels, space))
-    if not isinstance(space, spaces.Box) or len(space.shape)<2: return False
-    return space.dtype==np.uint8 or len(space.shape)==3 and sorted(space.shape)[1]>=16
+    return isinstance(space, spaces.Box) and is_picture(space.shape, space.dtype)
 
 # %% ../nbs/01a_worlds.ipynb #wld0e7f82
 def _fits(space, what, name):
@@ -252,6 +262,22 @@ def as_vectors(env)->gym.Env:
     if isinstance(env.action_space, simple) and not _pixels(env.action_space): return VectorAction(env)
     raise ValueError(f'{name} has action space {str(env.action_space)[:100]}; a Box, Discrete, MultiDiscrete '
                      'or MultiBinary is needed: wrap it in gymnasium.wrappers.TransformAction')
+
+# %% ../nbs/01a_worlds.ipynb #wldpart4
+def parts_shown(space, path=())->tuple: # of an environment -> ((name, width), …); () if it has no parts
+    "What observations are flattened from, in order."
+    inner = space.items() if isinstance(space, spaces.Dict) else None
+    if isinstance(space, spaces.Tuple): inner = ((f'_index_{i}',s) for i,s in enumerate(space))
+    if inner is None: return (('/'.join(path), int(spaces.flatdim(space))),) if path else ()
+    return tuple(p for k,s in inner for p in parts_shown(s, (*path,*filter(None, str(k).split('/')))))
+
+# %% ../nbs/01a_worlds.ipynb #wldpart6
+def _same_parts(env, config): # environment as made, EnvConfig: does it show what was recorded?
+    wanted, space = config.parts, env.observation_space
+    if not wanted or _vector(space) or not space.is_np_flattenable: return
+    told = [', '.join(f'{k} {n}' for k,n in p) for p in (parts_shown(space), wanted)]
+    if told[0]!=told[1]: raise ValueError(f'{config.id} shows {told[0]}, but the data were recorded as '
+        f'{told[1]}: choose the environment the data came from, and its arguments')
 
 # %% ../nbs/01a_worlds.ipynb #wldad2970
 def _spec(config)->EnvSpec: # EnvConfig -> the registered spec with its arguments and limit
@@ -317,6 +343,7 @@ def make_env(
         what = _spec(env) if isinstance(env, EnvConfig) else env
         made = _wrapped(gym.make(what, disable_env_checker=True, **kw), wrappers)
     except Exception as e: raise ValueError(_no_env(env, e)) from e
+    if isinstance(env, EnvConfig): _same_parts(made, env)
     return as_vectors(made)
 
 # %% ../nbs/01a_worlds.ipynb #wldd2d201

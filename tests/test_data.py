@@ -246,17 +246,6 @@ def test_broken_minari_set(hurt, tmp_path):
     if hurt=='json': (d/'metadata.json').write_text('{')
     with pytest.raises(ValueError, match='not a readable Minari set'): load('me/x-v0')
 
-def test_dictionary_observations_are_refused():
-    import gymnasium as gym
-    eps = episodes(0)
-    space = gym.spaces.Dict(x=gym.spaces.Box(-9,9,(3,),np.float32))
-    buffers = [EpisodeBuffer(id=i, observations=dict(x=e['states']), actions=e['actions'], rewards=e['rewards'],
-        terminations=np.arange(len(e['rewards']))==len(e['rewards'])-1, truncations=np.zeros(len(e['rewards']),bool)) for i,e in enumerate(eps)]
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        minari.create_dataset_from_buffers('me/dict-v0', buffers, observation_space=space, action_space=gym.spaces.Box(-9,9,(1,),np.float32), data_format='hdf5')
-    with pytest.raises(ValueError, match='flatten them'): load('me/dict-v0')
-
 def test_environment(tmp_path):
     eps = episodes(0); p = flat(tmp_path/'a.hdf5', eps); store(eps, 'me/x-v0')
     assert env_of(p)==env_of('me/x-v0')=='Pendulum-v1'
@@ -476,8 +465,8 @@ def test_sizes_are_added_up(tmp_path):
     (dict(total_episodes='5'), "total_episodes is '5', not int"), (dict(total_episodes=True), 'total_episodes is .True., not int'), (dict(total_episodes=-1), 'total_episodes -1'),
     (dict(total_steps=3), 'total_steps 3'), (dict(data_format='pickle'), "data_format 'pickle' is unknown"), (dict(data_format=None), 'data_format is'),
     (dict(observation_space='{'), 'observation_space is not readable JSON'), (dict(observation_space='[1]'), 'observation_space is .*not a JSON object'),
-    (dict(action_space='{"type":"Discrete","n":3,"start":0}'), 'action_space is a Discrete.*flatten them'), (dict(action_space='{"type":"Box","shape":[2,2]}'), 'must be .steps, dim.'),
-    (dict(action_space='{"type":"Box","shape":"x"}'), 'must be .steps, dim.')])
+    (dict(action_space='{"type":"Discrete","n":3,"start":0}'), 'actions has rows of shape .1,., its space says ..;'), (dict(action_space='{"type":"Box","shape":[2,2]}'), 'actions has rows of shape .1,., its space says .2, 2.'),
+    (dict(action_space='{"type":"Box","shape":"x"}'), "action_space has shape 'x'"), (dict(action_space='{"type":"Dict","subspaces":{"x":{"type":"Box","shape":[1]}}}'), 'action_space is made of 1 parts.*flatten them')])
 def test_metadata_are_checked(change, says):
     store(episodes(0), 'me/x-v0'); edit_meta(lambda m: m.update(change))
     with pytest.raises(ValueError, match=says) as e: load('me/x-v0')
