@@ -4,6 +4,7 @@ import hashlib
 import importlib.metadata
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -48,14 +49,16 @@ def tried(browser, url, process, tree, name, limit): # -> row, what is wrong
     page = browser.new_page(viewport=dict(width=1400,height=1000))
     page.on('console', lambda m: heard.append(f"{m.text} [{(m.location or {}).get('url','')}]") if m.type=='error' else None)
     page.on('pageerror', lambda e: heard.append(str(e)))
+    (tree.parent/'cells.log').unlink(missing_ok=True)
     try: took, spent = lab.run_all(page, url, path, process, limit)
     finally:
         lab.stopped(page, url, path)
         page.close()
     cells, bad, uncounted = lab.told(tree/path)
     changed, ours = lab.written(tree, path), own(heard)
-    row = dict(notebook=name, source=mark, seconds=round(took, 1), cpu=round(spent, 1))|cells
-    row |= dict(console=len(ours), noise=len(heard)-len(ours), changed=' '.join(changed))|machine()
+    row = dict(notebook=name, source=mark, cells=cells['cells'], seconds=round(took, 1), cpu=round(spent, 1), slowest=cells['slowest'],
+        slowest_cpu=lab.cpu_of_cells(tree.parent/'cells.log'), cell=cells['cell'], errors=cells['errors'],
+        console=len(ours), noise=len(heard)-len(ours), changed=' '.join(changed))|machine()
     wrong = [f"{o['ename']}: {o['evalue']}" for o in bad]+ours+[f'changed: {c}' for c in changed]+([] if bad or not uncounted else [f'not run: {uncounted}'])
     return row, wrong
 
@@ -66,15 +69,17 @@ def one(browser, url, process, tree, name, args, names): # -> is all well? Its r
         lab.written(tree, '')
         return False
     kept(args.rows, row, names)
-    print(f"runall: {name} {row['seconds']} s, slowest cell {row['slowest']} s", *(f'  {w}' for w in wrong), sep='\n', flush=True)
+    print(f"runall: {name} {row['seconds']} s, slowest cell {row['slowest']} s, of CPU {row['slowest_cpu']} s", *(f'  {w}' for w in wrong), sep='\n', flush=True)
     return not wrong
 
 def due(args, names):
     old = before(args.rows)
     done = set() if args.again else {*zip(old.notebook, old.source)}
-    return [n for n in names if (not args.only or n in args.only) and (n, source(lab.REPO/'nbs'/f'{n}.ipynb')) not in done]
+    todo = [n for n in names if (not args.only or n in args.only) and (n, source(lab.REPO/'nbs'/f'{n}.ipynb')) not in done]
+    return sorted(todo, key=lambda n: n in {*old.notebook}) # those without a row first
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143)) # the laboratory is closed too
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument('only', nargs='*', help='names of notebooks, as 04_elbo; default: all')
     p.add_argument('--rows', type=Path, default=ROWS)

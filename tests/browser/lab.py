@@ -38,8 +38,29 @@ def written(tree, but): # -> files that are not as they were, and git is set bac
     git('clean','-fdq', cwd=tree)
     return sorted({l[3:] for l in lines}-{but})
 
+WATCH = """def watch(): # nothing of it stays among the notebook's names
+    import json, os, psutil
+    from IPython import get_ipython
+    begun, me = [], psutil.Process()
+    def of(p):
+        try: return sum(p.cpu_times()[:4]) # user, system, and of children that have ended
+        except psutil.Error: return 0.
+    def spent(): return of(me)+sum(map(of, me.children(recursive=True)))
+    def before(info): begun[:] = [spent()]
+    def after(result):
+        if not begun: return
+        with open(os.environ['CELLS_LOG'], 'a') as f: f.write(json.dumps(spent()-begun.pop())+'\\n')
+    get_ipython().events.register('pre_run_cell', before)
+    get_ipython().events.register('post_run_cell', after)
+watch()
+del watch
+""" # a busy machine makes seconds longer, CPU seconds hardly
+
 def environment(top, tree):
-    "Nobody's own settings, caches and data sets."
+    "Nobody's own settings, caches and data sets; the kernel writes down what CPU time each cell took."
+    startup = top/'ipython'/'profile_default'/'startup'/'00-watch.py'
+    startup.parent.mkdir(parents=True)
+    startup.write_text(WATCH)
     for key,s in SETTINGS.items():
         at = top/'settings'/f'{key}.jupyterlab-settings'
         at.parent.mkdir(parents=True, exist_ok=True)
@@ -47,7 +68,7 @@ def environment(top, tree):
     private = dict(JUPYTERLAB_SETTINGS_DIR='settings', JUPYTER_CONFIG_DIR='config', JUPYTERLAB_WORKSPACES_DIR='workspaces',
         JUPYTER_RUNTIME_DIR='runtime', IPYTHONDIR='ipython', GAC_CACHE='cache', MINARI_DATASETS_PATH='minari')
     keep = {k:v for k,v in os.environ.items() if k not in ('GAC_DATA','MPLBACKEND')}
-    return keep|{k:str(top/v) for k,v in private.items()}|dict(PYTHONPATH=str(tree), OMP_NUM_THREADS='1')
+    return keep|{k:str(top/v) for k,v in private.items()}|dict(PYTHONPATH=str(tree), OMP_NUM_THREADS='1', CELLS_LOG=str(top/'cells.log'))
 
 @contextmanager
 def lab(top, tree): # -> address, process
@@ -139,6 +160,11 @@ def told(file): # the notebook as JupyterLab saved it -> cells, slowest, its id,
     bad = [o for c in codes for o in c.outputs if o.output_type=='error']
     uncounted = [c.id for c in codes if c.execution_count is None]
     return dict(cells=len(codes), slowest=round(seconds(slow), 1), cell=slow.id, errors=len(bad)), bad, uncounted
+
+def cpu_of_cells(log): # -> the most CPU seconds of a cell; the log is empty again
+    most = max((float(l) for l in log.read_text().splitlines()), default=0.) if log.exists() else 0.
+    log.unlink(missing_ok=True)
+    return round(most, 1)
 
 def stopped(page, url, path): # its kernel ended, so that the next notebook is alone
     for s in sessions(page, url, path): page.request.delete(f"{url}/api/sessions/{s['id']}?token=t")
