@@ -95,6 +95,14 @@ def test_every_word_of_the_wrong_kind(files, tmp_path, name):
             fine = f.type is object or f.type is str and v=='abc' and f.name=='draw'
             assert fine or refused(name, changed(files[name], tmp_path/'p.safetensors', put(**{f.name:v})), f.name), (f.name,v)
 
+@pytest.mark.parametrize('name,fields_of', [('LPT',['climb','ask_steps','langevin']), *((k,None) for k in SMALL if not k.startswith('clone'))])
+def test_a_count_without_end(files, tmp_path, name, fields_of):
+    "No whole number of a file is believed that would keep a machine at work for ever: not what acting counts to, and nothing at a thousand millions."
+    with safe_open(files[name], 'pt') as f: cfg = json.loads(f.metadata()['policy'])['cfg']
+    for k in fields_of or [f.name for f in fields(settings(name, 'return')) if f.type is int and f.name in cfg]:
+        path = changed(files[name], tmp_path/'p.safetensors', put(**{k:20_000 if fields_of else HUGE}))
+        with pytest.raises(ValueError, match=rf'p\.safetensors.*{k}=.*must be at most .*save it again'): SYSTEMS[name].load(path)
+
 def test_every_system_is_tried(): assert [*SMALL]==[k for k in SYSTEMS if k in SMALL] and set(SMALL)==set(SYSTEMS)
 
 @pytest.mark.parametrize('lsd', [-5, (-5.,), (2.,-5.), (1.,1.), (-5.,0.,2.), ('a','b'), (float('nan'),1.), (-float('inf'),2.)])
