@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from hashlib import blake2b
 from math import isfinite
-from multiprocessing import get_context, parent_process
+from multiprocessing import parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
 from shlex import quote
@@ -30,6 +30,7 @@ from .core import Trajectories, name_of, pick_device, set_threads, versions
 from .data import env_of
 from .model import Arch
 from .run import Fit, fingerprint
+from .workers import fresh_processes, take_environ
 from .storage import (clear_errors, is_there, open_storage, optuna_here, orphan, owners,
     this_process, unusable)
 from .tune import (Search, Unaffordable, affordable, attempt, begin, configure, data_of, forget,
@@ -225,7 +226,8 @@ def _end_with_parent():
     wait([parent_process().sentinel])
     os._exit(1)
 
-def _work(search, where, name, workers, prune, out, device, env, threads, word): # a worker
+def _work(environ, search, where, name, workers, prune, out, device, env, threads, word): # a worker
+    take_environ(environ)
     signal.signal(signal.SIGINT, signal.SIG_IGN) # the parent decides
     threading.Thread(target=_end_with_parent, daemon=True).start()
     tqdm.set_lock(threading.RLock()) # not one between processes: a killed worker would leave it behind
@@ -246,10 +248,10 @@ class Team:
     def __init__(self): self.idle, self.busy, self.why = {}, {}, []
 
     def start(self, n, args):
-        ctx = get_context('spawn')
+        ctx = fresh_processes('gac.study')
         for _ in range(n):
             mine, theirs = ctx.Pipe()
-            self.idle[mine] = p = ctx.Process(target=_work, args=(*args,theirs), daemon=True)
+            self.idle[mine] = p = ctx.Process(target=_work, args=(dict(os.environ),*args,theirs), daemon=True)
             p.start()
             theirs.close()
 
