@@ -247,7 +247,7 @@ def test_slim_is_small(shelf):
 
 # --- interruption
 
-SOME = ['--iterations', 230, *SMALL]
+SOME = ['--iterations', 34, '--save-every', 20, *SMALL]
 
 @pytest.fixture(scope='module')
 def straight(shelf):
@@ -255,19 +255,19 @@ def straight(shelf):
     return weights(shelf/'straight')
 
 def test_interrupted_and_resumed(capsys, shelf, straight, tmp_path, monkeypatch):
-    "Ctrl-C in iteration 215, 15 after the checkpoint."
+    "Ctrl-C in iteration 30, 10 after the checkpoint."
     real, out = train.iterate, tmp_path/'r'
     def stop(run, *args):
-        if run.i==214: raise KeyboardInterrupt
+        if run.i==29: raise KeyboardInterrupt
         return real(run, *args)
     monkeypatch.setattr(train, 'iterate', stop); capsys.readouterr()
     code = call('train', shelf/'whole.hdf5', '--out', out, *SOME); err = capsys.readouterr().err
-    assert load_run(out).i==200 and code
+    assert load_run(out).i==20 and code
     monkeypatch.undo(); quiet('train', shelf/'whole.hdf5', '--out', out, '--resume')
-    assert load_run(out).i==230 and all(torch.equal(v, straight[k]) for k,v in weights(out).items())
+    assert load_run(out).i==34 and all(torch.equal(v, straight[k]) for k,v in weights(out).items())
     assert 'gac: interrupted; what was written is kept' in err, err
 
-def test_ctrl_c_in_a_shell(shelf, straight, tmp_path):
+def test_ctrl_c_in_a_shell(shelf, tmp_path):
     out, log = tmp_path/'r', open(tmp_path/'log','w')
     p = subprocess.Popen([sys.executable,'-m','gac','train',str(shelf/'whole.hdf5'),'--out',str(out),*map(str,SOME[2:]),'--iterations','100000'], stdout=log, stderr=log,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) # a parent in the background may have it ignored
@@ -278,13 +278,13 @@ def test_ctrl_c_in_a_shell(shelf, straight, tmp_path):
     finally: p.kill()
     said = (tmp_path/'log').read_text()
     i = load_run(out).i
-    assert i>=200 and not list(out.glob('.*')) and code==130 # it is saved where it stood
+    assert i>=20 and not list(out.glob('.*')) and code==130 # it is saved where it stood
     assert 'Traceback' not in said and f'stopped by SIGINT at iteration {i} of 100000; saved in' in said, said[-300:]
 
 # --- the main job
 
 def test_demo(tmp_path):
-    r = shell('demo', '--iterations', 12, '--episodes', 2, '--clone-steps', 300, '--out', tmp_path/'d', cwd=tmp_path)
+    r = shell('demo', '--iterations', 3, '--episodes', 2, '--clone-steps', 20, '--out', tmp_path/'d', cwd=tmp_path)
     assert r.returncode==0, r.stderr[-500:]
     assert {'table.csv','rows.csv','returns.png','curves.png','checkpoint'}<={p.name for p in (tmp_path/'d').iterdir()}
     rows, table = pd.read_csv(tmp_path/'d'/'rows.csv', keep_default_na=False, na_values=['']), pd.read_csv(tmp_path/'d'/'table.csv')

@@ -23,12 +23,13 @@ from gac.train import fit
 
 ID = 'gac/PointMass-v0'
 SMALL = dict(stages=2, episodes=10, chunk=4, refit=dict(iterations=4, outer_lr=1e-3))
+LIGHT = dict(batch=8, k=4, inner_steps=2, outer_steps=2)
 ONE = dict(stages=1, episodes=6, chunk=4, refit=dict(iterations=2))
 
 @dataclass(frozen=True)
 class Short(Ask):
     "What is checked here does not depend on how long a plan is searched for."
-    steps:int=20
+    steps:int=5
 
 @pytest.fixture(scope='module', autouse=True)
 def _short_searches():
@@ -40,7 +41,7 @@ def _short_searches():
 def start(tmp_path_factory):
     out = tmp_path_factory.mktemp('start')
     tau = point_mass_data(40, 0, (0,.6))
-    run = new_run(tau, Arch.tiny(3,2), Fit(iterations=6, batch=16, k=8), dataset='lane', env=ID)
+    run = new_run(tau, Arch.tiny(3,2), Fit(iterations=6, **LIGHT), dataset='lane', env=ID)
     fit(run, tau, out, progress=False)
     return out, tau
 
@@ -341,7 +342,7 @@ def test_success_or_not(start, tmp_path, strategy):
     from dataclasses import replace
     _, tau = start
     tau = replace(tau, y=(tau.y>tau.y.quantile(.7)).float())
-    run = new_run(tau, Arch.tiny(3,2), Fit(iterations=2, batch=16, k=8), dataset='success', env=ID)
+    run = new_run(tau, Arch.tiny(3,2), Fit(iterations=2, **LIGHT), dataset='success', env=ID)
     fit(run, tau, tmp_path/'run', progress=False)
     cfg = Online(strategy, stages=2, episodes=4, refit=dict(iterations=2))
     rows = online(load_run(tmp_path/'run'), tau, ID, tmp_path/'o', cfg, n=2, asked=('improve',))
