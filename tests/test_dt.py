@@ -2,7 +2,7 @@
 import json
 import pytest
 import torch
-from gac.baselines.dt import Cfg, Net, Noisy, batch, fit, fit_qdt, load, online, relabel, returns_to_go, targets
+from gac.baselines.dt import Cfg, Net, Noisy, batch, fit, fit_qdt, load, relabel, returns_to_go, targets
 from gac.baselines.td import IQL, paid
 from gac.core import Trajectories
 from gac.envs import PointMass, point_mass_data, rollout
@@ -157,15 +157,6 @@ def test_likelihood_finds_the_spread():
     pi = fit(tau, None, Cfg.tiny(noisy=True, steps=200, lr=1e-2, M=2))
     with torch.no_grad(): mu, lsd = pi.net.both(pi.net.hidden(*batch(tau, torch.zeros(4000), torch.arange(50), 2)))
     assert abs(float(mu[:,-1].mean()))<.1 and .2<float(lsd[:,-1].exp().mean())<.6
-
-def test_online_keeps_the_best_and_is_seeded():
-    tau, env = point_mass_data(20), 'gac/PointMass-v0'
-    def run(seed):
-        pi = fit(tau, None, Cfg.tiny(noisy=True, steps=5))
-        return online(pi, tau, env, 15., rounds=2, episodes=4, keep=10, seed=seed), pi
-    (a,p), (b,q), (c,_) = run(0), run(0), run(1)
-    assert torch.equal(a.a, b.a) and not torch.equal(a.a[:20], c.a[:20]) and len(a)==8
-    assert all(torch.equal(x, y) for x,y in zip(p.net.state_dict().values(), q.net.state_dict().values()))
 
 def test_a_noisy_policy_from_its_file(tmp_path):
     pi = fit(point_mass_data(20), None, Cfg.tiny(noisy=True, steps=3))

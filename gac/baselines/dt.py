@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CONTEXT', 'returns_to_go', 'Cfg', 'window_mask', 'Net', 'Policy', 'batch', 'net_of', 'train', 'fit', 'relabel',
-           'fit_qdt', 'log_squashed', 'Noisy', 'Explorer', 'online', 'load', 'targets']
+           'fit_qdt', 'log_squashed', 'Noisy', 'Explorer', 'load', 'targets']
 
 # %% ../../nbs/10a_dt.ipynb #dtimports
 import math
@@ -246,30 +246,6 @@ class Explorer(Policy):
     def pick(self, *window):
         mu, lsd = self.net.both(self.net.hidden(*window, last=True))
         return torch.tanh(mu+lsd.exp()*normal(mu, self.gen))*self.net.a_max
-
-# %% ../../nbs/10a_dt.ipynb #dtonlinex
-def online(
-    policy:Policy,    # an ODT, fitted offline with returns only; its network is trained further
-    tau:Trajectories, # what it was fitted to
-    env,              # as for `rollout`
-    target:float,     # return to ask for while collecting
-    rounds:int=3,     # of collecting and training
-    episodes:int=100, # new ones in each
-    keep:int=1000,    # the best this many trajectories stay in the buffer
-    seed:int=0,       # of noise, windows and the first environment
-)->Trajectories:      # all new episodes
-    "ODT online, return-only."
-    if not policy.cfg.noisy or policy.stepwise:
-        raise ValueError('online needs an ODT fitted with returns only: fit(tau, None, Cfg(noisy=True))')
-    new, buffer = [], tau
-    for k in range(rounds):
-        first = 1_000_000*(seed+1)+k*episodes
-        new.append(rollout(env, Explorer(policy, target, first), episodes, first))
-        buffer = cat([buffer, new[-1]])
-        buffer = buffer[buffer.y.argsort(descending=True, stable=True)[:keep].sort()[0]]
-        g = returns_to_go(buffer, paid(buffer))
-        train(policy.net, buffer, g, policy.cfg, generator(first))
-    return cat(new)
 
 # %% ../../nbs/10a_dt.ipynb #dtload
 CONTEXT = 10_000 # steps that a policy from a file may look back, if its longest episode had no more

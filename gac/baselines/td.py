@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['COUNTS', 'MOST', 'LEARNERS', 'paid', 'save_policy', 'load_policy', 'settings_of', 'length', 'same', 'rebuilt', 'Cfg',
            'Batch', 'units_of', 'transitions', 'mlp', 'Twin', 'Learner', 'normal', 'TD3BC', 'TD3BCLearner', 'IQL',
-           'Gaussian', 'IQLLearner', 'CQL', 'Squashed', 'Temperature', 'CQLLearner', 'Policy', 'fit', 'load']
+           'Gaussian', 'IQLLearner', 'CQL', 'Squashed', 'Temperature', 'CQLLearner', 'Policy', 'train', 'fit', 'load']
 
 # %% ../../nbs/10_td.ipynb #tdimports
 import copy, json, math
@@ -412,6 +412,15 @@ class Policy:
         cfg = self.learner.cfg
         return save_policy(path, self.learner.state_dict()|units, method=type(cfg).__name__, cfg=asdict(cfg))
 
+# %% ../../nbs/10_td.ipynb #tdtrainx
+def train(learner, data, steps, gen, watch=None): # Learner, transitions, gradient steps, generator
+    "So many gradient steps, in place, by fresh optimisers."
+    learner.begin()
+    for k in range(steps):
+        if watch: watch(k)
+        i = torch.randint(len(data.a), (learner.cfg.batch,), generator=gen).to(data.a.device)
+        learner.update(data[i], k, gen)
+
 # %% ../../nbs/10_td.ipynb #tdfitx
 def fit(
     tau:Trajectories, # N trajectories
@@ -428,11 +437,7 @@ def fit(
         torch.manual_seed(seed)
         learner = LEARNERS[type(cfg)](tau.s.shape[1], tau.a.shape[1], cfg).to(tau.a.device)
     data, policy = transitions(tau, rewards, cfg, units), Policy(learner, units)
-    learner.begin()
-    for k in range(cfg.steps):
-        if watch: watch(k, policy)
-        i = torch.randint(len(tau.a), (cfg.batch,), generator=gen).to(tau.a.device)
-        learner.update(data[i], k, gen)
+    train(learner, data, cfg.steps, gen, (lambda k: watch(k, policy)) if watch else None)
     if watch: watch(cfg.steps, policy)
     return policy
 
