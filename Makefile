@@ -53,13 +53,11 @@ demo: $(STAMP) ## train on a shipped set, ask four questions, act on the answers
 
 test: export MPLBACKEND := agg
 test: $(STAMP) ## notebooks clean, exported, executed; then pytest (about a quarter of an hour on two cores)
-	@echo "test 1/4: the notebooks are clean (a second)"
-	@$(BIN)/python -m pytest -q tests/test_notebooks.py -k clean
-	@echo "test 2/4: gac/ is what the notebooks export (a second)"
-	@$(BIN)/python -m pytest -q tests/test_notebooks.py -k modules_match
-	@echo "test 3/4: every notebook runs (some minutes)"
+	@echo "test 1/3: the notebooks are clean, and gac/ is what they export (seconds)"
+	@$(BIN)/python -m pytest -q tests/test_notebooks.py -k 'clean or modules_match'
+	@echo "test 2/3: every notebook runs (some minutes)"
 	@$(BIN)/nbdev_test --n_workers 2 --timing --do_print
-	@echo "test 4/4: pytest, on two processes (ten minutes)"
+	@echo "test 3/3: pytest, on two processes (some minutes more)"
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=5
 	@echo "test: all passed"
 

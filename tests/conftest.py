@@ -3,15 +3,13 @@ import os
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 os.environ.setdefault('MPLBACKEND', 'agg')
 
-import shutil
+import shutil, sys
 from pathlib import Path
 import pytest
-import torch
-
-torch.set_num_threads(1)
 
 # The longest files first, by seconds measured: with two processes none of them is left over for the end.
-LONG = ('test_processes','test_browser','test_train','test_cli','test_online','test_tune','test_workers','test_query','test_study')
+LONG = ('test_train','test_processes','test_browser','test_cli','test_online','test_tune','test_export','test_fuzz',
+        'test_query','test_readme','test_kills','test_study','test_workers')
 
 def pytest_collection_modifyitems(items):
     rank = {name:i for i,name in enumerate(LONG)}
@@ -19,6 +17,11 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope='session')
 def root(): return Path(__file__).resolve().parents[1]
+
+@pytest.fixture(scope='session', autouse=True)
+def _one_thread():
+    "Also where OMP_NUM_THREADS says otherwise; torch is not imported for tests that do without."
+    if 'torch' in sys.modules: sys.modules['torch'].set_num_threads(1)
 
 @pytest.fixture(scope='session', autouse=True)
 def _private_folders(tmp_path_factory):
