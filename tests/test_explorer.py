@@ -19,8 +19,8 @@ def asked(panel, monkeypatch):
 
 def usable(panel): return {k for k,c in panel.controls.items() if not c.disabled}-{'model','question','seed'}
 
-def test_a_new_panel_asks_best_and_acts_on_a_sample(panel):
-    assert (panel.answer['question'],panel.acting.value,panel.answer['policy'].acting)==('best','sample','sample')
+def test_a_new_panel_asks_the_recipe_for_best_and_acts_as_evaluate_does(panel):
+    assert (panel.model.value,panel.answer['question'],panel.acting.value,panel.answer['policy'].acting)==('hopper','best','average','average')
     assert usable(panel)==OPEN['best']
 
 @pytest.mark.parametrize('question', tuple(QUESTIONS))
