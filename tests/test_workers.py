@@ -45,6 +45,14 @@ def test_workers_may_play_the_same_episode():
     one, two = (play(Once, Same(), 6, workers=w) for w in (1,2))
     assert torch.equal(one.key, two.key) and len(set(two.key.tolist()))==6
 
+class Pays(Once):
+    def step(self, a): return np.zeros(3, np.float32), float(os.environ['GAC_PAYS']), True, False, {}
+
+def test_workers_have_the_environment_variables_of_the_moment(monkeypatch):
+    for paid in (3,5): # the second time the server is there already
+        monkeypatch.setenv('GAC_PAYS', str(paid))
+        assert play(Pays, Same(), 2, workers=2).y.tolist()==[paid]*2
+
 def test_workers_know_what_this_process_has_registered():
     from dataclasses import replace
     from gac.worlds import EnvConfig
