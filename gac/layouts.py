@@ -279,7 +279,14 @@ def _extra(f, at, parts): # Reader, group in an episode, arrays of its space: is
 def _array(f, at, parts)->np.ndarray: # Reader, name, arrays of its space or None -> rows, or None
     if parts is None: return f.read(at)
     _extra(f, at, parts)
-    return flat_rows(parts, lambda path: f.read('/'.join((at,*path))), f'{f.path}: {at}')
+    options = {p.path:p.width for p in parts if p.sizes}
+    def read(path):
+        x = f.read('/'.join((at,*path)))
+        f.left -= np.size(x)*options.get(path, 0)
+        if f.left>=0: return x
+        raise BadFile(f"{f.path}: {'/'.join((at,*path))} has {np.shape(x)} choices among {options[path]}; "
+                      'as one-hot vectors they are too large for such a file')
+    return flat_rows(parts, read, f'{f.path}: {at}')
 
 # %% ../nbs/00c_layouts.ipynb #lay00565
 def _seen(f, at, path=())->list: # Reader, group in an episode -> its arrays as they are found

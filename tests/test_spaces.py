@@ -163,6 +163,14 @@ def test_a_space_that_cannot_be_a_vector(new, says, tmp_path):
     assert len(str(e.value))<600
     with pytest.raises(ValueError): describe('me/nested-v0')
 
+def test_choices_may_not_fill_the_memory(tmp_path):
+    collected()
+    space_of(tmp_path, lambda s: s['subspaces'].update(a=dict(type='Discrete', n=9999)))
+    with h5py.File(main(tmp_path), 'a') as f:
+        del f['episode_0/observations/a']
+        f['episode_0/observations'].create_dataset('a', (10**6,), 'u1', chunks=(10**6,), compression='gzip')
+    with pytest.raises(ValueError, match='observations/a has .1000000,. choices among 9999'): load('me/nested-v0')
+
 def test_actions_are_one_array(tmp_path):
     collected()
     space_of(tmp_path, lambda s: dict(type='Dict', subspaces=dict(left=s)), 'action_space')
