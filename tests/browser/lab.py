@@ -103,7 +103,7 @@ def until(page, ask, limit, what): # until ask() says something
     end = time.monotonic()+limit
     while not (got := ask()):
         if time.monotonic()>end: raise TimeoutError(what)
-        page.wait_for_timeout(200)
+        page.wait_for_timeout(500)
     return got
 
 def sessions(page, url, path): return [s for s in page.request.get(f'{url}/api/sessions?token=t').json() if s['path']==path]
@@ -113,15 +113,15 @@ def ready(page, url, path): # JupyterLab's own sign says idle before there is a 
 
 STATE = """() => {
   const panel = jupyterapp.shell.currentWidget, codes = [...panel.content.model.cells].filter(c => c.type==='code' && c.sharedModel.getSource().trim());
-  const failed = codes.filter(c => c.outputs.toJSON().some(o => o.output_type==='error')).length;
-  return {kernel: panel.sessionContext.session?.kernel?.status, all: codes.length, failed,
-    counted: codes.filter(c => c.executionCount!==null).length, running: codes.filter(c => c.executionState==='running').length};
-}"""
+  const kernel = panel.sessionContext.session?.kernel?.status, counted = codes.filter(c => c.executionCount!==null).length;
+  const over = kernel==='idle' && !codes.some(c => c.executionState==='running');
+  return {kernel, over: over && (counted===codes.length || codes.some(c => c.outputs.toJSON().some(o => o.output_type==='error')))};
+}""" # outputs may be large: they are looked at only where cells are left over
 
 def over(page): # every cell has its count, or one has failed and the rest are left
     s = page.evaluate(STATE)
     if s['kernel'] in ('dead','autorestarting','restarting'): raise RuntimeError(f"the kernel is {s['kernel']}")
-    return s if s['kernel']=='idle' and not s['running'] and (s['counted']==s['all'] or s['failed']) else None
+    return s['over']
 
 def cpu(process): # seconds of the kernels of a JupyterLab, so far
     out = 0.
