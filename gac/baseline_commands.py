@@ -38,8 +38,9 @@ def _value(job, cfg, out): # -> mean discounted value of the first states, envir
 def _table(rows, run): # of one system, as the job wrote them
     from gac.rows import summary
     asked = f', asked for {rows.question[0]} ({rows.target[0]:.1f})' if rows.target.notna().all() else ''
-    print(f'{rows.method[0]}{asked}, {len(rows)} episodes of {rows.env[0]}; '
-          f'{run.steps[0]} steps, {run.cpu_seconds[0]} CPU seconds')
+    took = f'{run.cpu_seconds[0]} CPU seconds'
+    if run.steps.notna().all(): took = f'{run.steps[0]} steps, {took}'
+    print(f'{rows.method[0]}{asked}, {len(rows)} episodes of {rows.env[0]}; {took}')
     print(summary(rows))
 
 # %% ../nbs/13_system.ipynb #blxhlp00

@@ -21,7 +21,8 @@ def _sender(cluster, minutes, gpus): # -> Task -> submitit's job, or None
 # %% ../nbs/13_jobs.ipynb #aec2853b
 @app.command()
 def bench(
-    spec:Annotated[Path, typer.Argument(help='.csv: dataset, system, rewards, seed; perhaps settings')],
+    spec:Annotated[Path, typer.Argument(
+        help='.csv: dataset, system, rewards, seed; perhaps set, target, label, episodes, env_seed, stages')],
     out:Out=Path('runs/bench'), workers:_count(1, 'jobs at a time')=1, device:Device='cpu',
     files:Annotated[Optional[Path], typer.Option(help='folder of .hdf5 files that the list names')]=None,
     table:Annotated[Optional[str], typer.Option(help='rows join data/results/TABLE.csv')]=None,

@@ -70,7 +70,7 @@ Threads = Annotated[int, typer.Option(min=1, max=1024, help='CPU threads')]
 Device = Annotated[Optional[str], typer.Option(help="'cpu' or 'cuda'; default: cuda if there is one")]
 
 # %% ../nbs/13_commands.ipynb #cmdsp16
-Question = Annotated[str, typer.Option(help='prior, target, improve or best')]
+Question = Annotated[str, typer.Option(help='prior, target, improve, best, or one that --import registers')]
 Acting = Annotated[Optional[str], typer.Option(
     help="act on a 'sample' of the posterior, at its mean, 'mu', or on the 'average' over samples")]
 Folder = Annotated[Path, typer.Argument(help='run folder or shipped checkpoint')]
@@ -89,7 +89,7 @@ Env = Annotated[Optional[str], typer.Option(
 EnvKwargs = Annotated[Optional[str], typer.Option(
     help="arguments of its constructor, as JSON: '{\"lamps\": 4}'")]
 Imports = Annotated[Optional[list[str]], typer.Option('--import', callback=_imported,
-    help='package that registers environments; repeatable')]
+    help='module that registers environments or questions, found on PYTHONPATH; repeatable')]
 
 # %% ../nbs/13_commands.ipynb #efa96cb3
 @app.command()
@@ -150,7 +150,7 @@ def train(
     if first: _told(run, tau, team, threads)
     history = _fitted(run, tau, out, save_every, tensorboard, first)
     if team: team.leave()
-    if first: _closed(run, history, out)
+    if first: _closed(run, history, out, imports)
 
 # %% ../nbs/13_commands.ipynb #cmdtrn01
 def _agree(fit, pairs, resume, world): # fields of Fit that were given, --set, bool, is an environment named?
@@ -211,13 +211,14 @@ def _told(run, tau, team, threads): # before a training
     print(f'{run}\n{tau} on {run.model.head.lsd.device}, {threads} threads{each}')
 
 # %% ../nbs/13_commands.ipynb #cmdsp31
-def _closed(run, history, out): # after it
+def _closed(run, history, out, imports=None): # after it
     from gac.train import curves
     last, took = history.elbo.tail(20).mean(), history.seconds.sum()
     print(f'{out}: ELBO {last:.1f} nats per trajectory, {took:.0f} s')
     drawn(Path(out)/'curves.png', lambda f: curves(history)[0].figure.savefig(f, dpi=100))
-    ask = 'evaluate' if run.meta['env'] else 'ask'
-    print(f"next: gac {ask} {out} --question best{'' if run.meta['env'] else ' --state …'}")
+    ask, more = ('evaluate','') if run.meta['env'] else ('ask',' --state …')
+    more += ''.join(f' --import {k}' for k in imports or ()) # nothing is imported because a run says so
+    print(f'next: gac {ask} {out} --question best{more}')
 
 # %% ../nbs/13_commands.ipynb #2b0db598
 MAY_CHANGE = ('batch','k','noise','precision','compile') # of a run that is resumed: how it is computed

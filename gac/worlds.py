@@ -312,6 +312,8 @@ def _no_env(env, e)->str: # the message
     near = difflib.get_close_matches(name, sorted(ids, reverse=True), 4, .5)
     lacks = [p for p in getattr(env, 'imports', ()) if p not in known_packages()]
     hint = f' {lacks[0]} registers it: if you trust that package, add --import {lacks[0]}.' if lacks else ''
+    if not lacks and isinstance(e, gym.error.UnregisteredEnv):
+        hint = ' If a module of yours registers it, add --import MODULE.'
     return f"{said}{str(e).splitlines()[0]}{hint} Nearest registered ids: {', '.join(near) or 'none'}"
 
 # %% ../nbs/01a_worlds.ipynb #wld74502a

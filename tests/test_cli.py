@@ -114,7 +114,7 @@ BAD_EVALUATE = dict(
     quantile=(['--question','improve','--quantile','1.5'], ['quantile=1.5']), lam=(['--lam','-1'], ['lam=-1']), width=(['--width','0'], ['width=0']), steps=(['--steps','0'], ['\'--steps\' 0: it should be greater than or equal to 1']), nan=(['--lam','nan'], ['--lam','finite']), huge=(['--question','target','--target','1e39'], ['--target','finite']),
     inside=(['--out','{}/run/checkpoint/a'], ['inside a checkpoint']), file=(['--out','{}/cut.hdf5'], ['cut.hdf5','is a file']),
     episodes=(['--episodes','0'], ['\'--episodes\' 0: it should be greater than or equal to 1']), other_env=(['--env','Hopper-v5'], ['S=11, A=3','S=3, A=2']),
-    unknown_env=(['--env','gac/PointMas-v0'], ['cannot make environment','gac/PointMass-v0']), threads=(['--threads','0'], ['\'--threads\' 0: it should be greater than or equal to 1']),
+    unknown_env=(['--env','gac/PointMas-v0'], ['cannot make environment','gac/PointMass-v0','add --import MODULE']), threads=(['--threads','0'], ['\'--threads\' 0: it should be greater than or equal to 1']),
     target_of_best=(['--target','3'], ["--target 3: 'best' does not look at it",'choose target']), lam_of_target=(['--question','target','--lam','2'], ['--lam 2','choose best']),
     delta_y_of_target=(['--question','target','--delta-y','5'], ['--delta-y 5','choose improve']), mean_of_prior=(['--question','prior','--acting','mu'], ['--acting mu','always sampled']), width_of_prior=(['--question','prior','--width','.5'], ['--width 0.5','choose target or improve or best']),
     device=(['--device','tpu'], ["unknown device 'tpu'"]), no_gpu=(['--device','cuda:99'], ["device 'cuda:99' is not available"]))
@@ -179,8 +179,8 @@ def test_a_picture_that_cannot_be_drawn_is_a_warning(capsys, shelf, tmp_path, mo
 def test_a_set_without_environment_is_trained_and_asked(capsys, shelf, tmp_path):
     quiet('info', shelf/'noenv.hdf5')
     assert 'none recorded: a rollout needs one' in capsys.readouterr().out
-    quiet('train', shelf/'noenv.hdf5', '--out', tmp_path/'r', '--iterations', 2, *SMALL)
-    assert 'next: gac ask' in capsys.readouterr().out
+    quiet('train', shelf/'noenv.hdf5', '--out', tmp_path/'r', '--iterations', 2, '--import', 'json', *SMALL)
+    assert f"next: gac ask {tmp_path/'r'} --question best --state … --import json\n" in capsys.readouterr().out
     quiet('ask', tmp_path/'r', '--state', '0,.1,.2'); out = capsys.readouterr().out
     assert len(out.splitlines()[1].split(','))==2 and 'predicted return' in out
     refused(capsys, tmp_path, ['ask',tmp_path/'r','--state','1,2'], ['--state','S=3'])
