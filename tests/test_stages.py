@@ -1,5 +1,6 @@
 "Stages of the rivals: collect, add, train on; cut off, they end the same."
 import shutil
+from dataclasses import dataclass, field
 import pandas as pd
 import pytest
 import torch
@@ -92,3 +93,19 @@ def test_a_job_takes_over_what_was_trained_offline_and_keeps_every_stage(tmp_pat
     assert (folder/'policy-1.safetensors').stat().st_mtime_ns==first
     assert pd.read_csv(folder/'rows.csv').drop(columns='versions').equals(rows.drop(columns='versions'))
     shutil.rmtree(folder)
+
+def test_gac_goes_on_as_online_does(tmp_path, monkeypatch):
+    @dataclass(frozen=True)
+    class Short(bench.online.Online):
+        episodes:int=2
+        refit:object=field(default_factory=lambda: dict(iterations=1))
+    monkeypatch.setattr(bench.online, 'Online', Short)
+    small = 'iterations=2 batch=4 k=2 D=16 tokens=1 eps=4 heads=2 enc=1 dec=1 inner_steps=1 outer_steps=1 transition=False'
+    job = bench.Job(NAME, 'GAC', 'return', 0, small, episodes=1, env_seed=0, stages=1)
+    bench.work(job, tmp_path/job.name)
+    rows, run = (pd.read_csv(tmp_path/job.name/f'{k}.csv') for k in ('rows','run'))
+    assert set(rows.stage)=={0,1} and set(rows.method)=={'GAC'} and run.stages[0]==1 and run.cpu_seconds[0]>0
+    (tmp_path/job.name/'rows.csv').unlink() # killed before its rows: nothing is trained again
+    bench.work(job, tmp_path/job.name)
+    again = pd.read_csv(tmp_path/job.name/'rows.csv')
+    assert again.drop(columns='versions').equals(rows.drop(columns='versions'))
