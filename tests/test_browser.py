@@ -1,51 +1,28 @@
 "The widgets in JupyterLab itself: a headless Chromium runs the notebook, moves a slider, and looks."
-import json, os, shutil, socket, subprocess, sys, time, urllib.request
+import shutil, sys
 from pathlib import Path
 import pytest
 
-CHROMIUM = next((p for n in ('chromium','chromium-browser','google-chrome') if (p := shutil.which(n))), None)
 playwright = pytest.importorskip('playwright.sync_api', reason='playwright is a developer requirement')
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason='no Chromium here (Debian: apt install chromium)')
+psutil = pytest.importorskip('psutil', reason='psutil comes with Jupyter')
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT/'tests'))
+from browser import lab as jupyter
+pytestmark = pytest.mark.skipif(jupyter.CHROMIUM is None, reason='no Chromium here (Debian: apt install chromium)')
 
 @pytest.fixture(scope='module')
 def lab(tmp_path_factory):
-    "A JupyterLab on copies of the notebooks with widgets, and its address."
+    "A JupyterLab in a bare folder, with copies of the notebooks with widgets: its address, its process."
     top = tmp_path_factory.mktemp('lab')
-    for n in ('07b_odds','07e_explorer'): shutil.copy(ROOT/'nbs'/f'{n}.ipynb', top)
-    tracker = top/'settings'/'@jupyterlab'/'notebook-extension'/'tracker.jupyterlab-settings'
-    tracker.parent.mkdir(parents=True); tracker.write_text('{"windowingMode": "none"}') # all outputs stay in the page
-    with socket.socket() as s: s.bind(('127.0.0.1',0)); port = s.getsockname()[1]
-    env = os.environ|dict(GAC_DATA=str(ROOT/'data'), PYTHONPATH=str(ROOT), JUPYTERLAB_SETTINGS_DIR=str(top/'settings'), JUPYTER_CONFIG_DIR=str(top/'config'),
-        JUPYTERLAB_WORKSPACES_DIR=str(top/'workspaces'), JUPYTER_RUNTIME_DIR=str(top/'runtime'), IPYTHONDIR=str(top/'ipython'), OMP_NUM_THREADS='1')
-    log = open(top/'lab.log','w')
-    p = subprocess.Popen([sys.executable,'-m','jupyterlab','--no-browser','--allow-root',f'--port={port}','--IdentityProvider.token=t','--ServerApp.port_retries=0'],
-        cwd=top, env=env, stdout=log, stderr=log)
-    url = f'http://127.0.0.1:{port}'
-    for _ in range(120):
-        try: urllib.request.urlopen(f'{url}/api?token=t', timeout=2); break
-        except OSError: time.sleep(.5)
-    else: p.kill(); pytest.fail((top/'lab.log').read_text()[-2000:])
-    yield url
-    p.terminate(); p.wait(20); log.close()
+    tree = top/'notebooks'
+    tree.mkdir()
+    for n in ('07b_odds','07e_explorer'): shutil.copy(ROOT/'nbs'/f'{n}.ipynb', tree)
+    with jupyter.lab(top, tree, PYTHONPATH=str(ROOT), GAC_DATA=str(ROOT/'data')) as (url, started):
+        yield url, psutil.Process(started.pid)
 
 @pytest.fixture(scope='module')
 def browser():
-    with playwright.sync_playwright() as p:
-        b = p.chromium.launch(executable_path=CHROMIUM, args=['--no-sandbox','--disable-dev-shm-usage'])
-        yield b
-        b.close()
-
-def until_ready(page, lab, path):
-    "The kernel is there, the page listens to it, and it is idle; `Run All` before that is lost in a dialog."
-    def ready():
-        kernels = [s['kernel'] for s in page.request.get(f'{lab}/api/sessions?token=t').json() if s['path']==path]
-        return any(k['connections'] and k['execution_state']=='idle' for k in kernels)
-    end = time.time()+180
-    while not ready():
-        assert time.time()<end, f'no kernel for {path}'
-        page.wait_for_timeout(200)
-    page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').first.wait_for(state='attached', timeout=180_000)
+    with jupyter.browser() as b: yield b
 
 @pytest.fixture
 def opened(lab, browser, request):
@@ -53,15 +30,9 @@ def opened(lab, browser, request):
     page, errors = browser.new_page(viewport=dict(width=1400,height=1000)), []
     page.on('console', lambda m: errors.append(m.text) if m.type=='error' else None)
     page.on('pageerror', lambda e: errors.append(str(e)))
-    page.goto(f'{lab}/lab/tree/{request.param}.ipynb?token=t&reset', timeout=180_000)
-    page.wait_for_selector('.jp-Notebook .jp-CodeCell', timeout=180_000)
-    dialog = page.locator('.jp-Dialog .jp-mod-accept') # JupyterLab asks for a kernel now and then
-    page.add_locator_handler(dialog, lambda: dialog.click())
-    until_ready(page, lab, f'{request.param}.ipynb')
-    page.get_by_role('menuitem', name='Run', exact=True).click()
-    page.get_by_role('menuitem', name='Run All Cells', exact=True).click()
+    url, process = lab
+    jupyter.run_all(page, url, f'{request.param}.ipynb', process, 300)
     page.locator('.gac-readout').last.wait_for(timeout=300_000)
-    page.wait_for_function("!document.querySelector('.jp-Notebook').innerText.includes('[*]:')", timeout=300_000)
     yield page
     page.close()
     assert not errors, errors

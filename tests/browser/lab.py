@@ -56,7 +56,7 @@ watch()
 del watch
 """ # a busy machine makes seconds longer, CPU seconds hardly
 
-def environment(top, tree):
+def environment(top, tree, **more): # its variables; more of them, or others
     "Nobody's own settings, caches and data sets; the kernel writes down what CPU time each cell took."
     startup = top/'ipython'/'profile_default'/'startup'/'00-watch.py'
     startup.parent.mkdir(parents=True)
@@ -68,16 +68,16 @@ def environment(top, tree):
     private = dict(JUPYTERLAB_SETTINGS_DIR='settings', JUPYTER_CONFIG_DIR='config', JUPYTERLAB_WORKSPACES_DIR='workspaces',
         JUPYTER_RUNTIME_DIR='runtime', IPYTHONDIR='ipython', GAC_CACHE='cache', MINARI_DATASETS_PATH='minari')
     keep = {k:v for k,v in os.environ.items() if k not in ('GAC_DATA','MPLBACKEND')}
-    return keep|{k:str(top/v) for k,v in private.items()}|dict(PYTHONPATH=str(tree), OMP_NUM_THREADS='1', CELLS_LOG=str(top/'cells.log'))
+    return keep|{k:str(top/v) for k,v in private.items()}|dict(PYTHONPATH=str(tree), OMP_NUM_THREADS='1', CELLS_LOG=str(top/'cells.log'))|more
 
 @contextmanager
-def lab(top, tree): # -> address, process
+def lab(top, tree, **more): # folder of its own, folder of the notebooks, variables -> address, process
     with socket.socket() as s:
         s.bind(('127.0.0.1',0))
         port = s.getsockname()[1]
     words = ['--no-browser','--allow-root','--expose-app-in-browser',f'--port={port}','--IdentityProvider.token=t','--ServerApp.port_retries=0']
     with open(top/'lab.log','w') as log:
-        p = subprocess.Popen([sys.executable,'-m','jupyterlab',*words], cwd=tree, env=environment(top, tree), stdout=log, stderr=log, start_new_session=True)
+        p = subprocess.Popen([sys.executable,'-m','jupyterlab',*words], cwd=tree, env=environment(top, tree, **more), stdout=log, stderr=log, start_new_session=True)
         url = f'http://127.0.0.1:{port}'
         try:
             for _ in range(240):
