@@ -105,7 +105,7 @@ def _goes_on(job): # can it have stages?
     if not job.stages: return
     most = online.WHOLE['stages'][1]
     if job.stages>most: raise ValueError(f'stages={job.stages}: at most {most}')
-    if job.system!='GAC' and job.system not in stages.GROWS:
+    if job.system!='GAC' and not systems.known(job.system).grows:
         raise ValueError(f'stages={job.stages}: {job.system} does not go on from its offline training; '
                          f"GAC, {', '.join(stages.GROWS)} do")
 

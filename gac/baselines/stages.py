@@ -12,6 +12,7 @@ from functools import singledispatch
 import torch
 from torch import Tensor
 from . import dt, lpt, td
+from .systems import SYSTEMS
 from .td import normal, paid
 from ..buffer import own_keys
 from ..core import Trajectories, cat, generator
@@ -44,18 +45,24 @@ def explorer(
     raise ValueError(f'{type(policy).__module__}.{type(policy).__name__} does not go on from its file: '
                      f"use one of {', '.join(GROWS)}")
 
-GROWS = ('TD3+BC','IQL','CQL','ODT','LPT') # systems that go on
+GROWS = tuple(name for name,s in SYSTEMS.items() if s.grows) # systems that go on
 
 # %% ../../nbs/10e_stages.ipynb #stgexp12
+@singledispatch
 def drawn(
     learner,  # of `LEARNERS`
     s,        # (B,S) standardised
     noise,    # (B,A) standard normal
 )->Tensor:    # (B,A) within ±1
-    "An action of the learner's own kind of chance."
-    if isinstance(learner, td.CQLLearner): return learner.actor.sample(s, noise)[0]
-    sd = learner.actor.lsd.exp() if isinstance(learner, td.IQLLearner) else .1
-    return (learner.act(s)+sd*noise).clamp(-1,1)
+    "An action of the learner's own kind of chance; where it has none, noise of a tenth."
+    return _around(learner, s, .1*noise)
+
+def _around(learner, s, noise): return (learner.act(s)+noise).clamp(-1,1)
+
+@drawn.register
+def _(learner:td.IQLLearner, s, noise): return _around(learner, s, learner.actor.lsd.exp()*noise)
+@drawn.register
+def _(learner:td.CQLLearner, s, noise): return learner.actor.sample(s, noise)[0]
 
 # %% ../../nbs/10e_stages.ipynb #stgexp1b
 class Drawn:
@@ -133,7 +140,7 @@ def _(policy:td.Policy, tau, rewards, cfg, seed):
 def _(policy:dt.Policy, tau, rewards, cfg, seed):
     g = dt.returns_to_go(tau, paid(tau, rewards))
     best = tau.y.argsort(descending=True, stable=True)[:cfg.keep].sort()[0]
-    g = torch.cat([x for i,x in enumerate(g.split(tau.n.tolist())) if i in set(best.tolist())])
+    g = g[torch.isin(torch.arange(len(tau)).repeat_interleave(tau.n), best)]
     net = copy.deepcopy(policy.net)
     dt.train(net.train(), tau[best], g, replace(policy.cfg, steps=cfg.steps(policy.cfg)), generator(seed))
     return dt.Policy(net.eval(), policy.cfg, float(tau.y.max()), policy.stepwise)

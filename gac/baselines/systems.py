@@ -28,6 +28,7 @@ class System:
     load:object         # path -> policy, as it was saved
     online:bool=False   # does it learn in an environment, without the data?
     aims:bool=False     # is its policy asked for a return?
+    grows:bool=False    # does it go on online from its file, see `10e_stages`?
     needs:object=None   # () -> the library it needs, or one error that says how to install it
 
 # %% ../../nbs/10d_systems.ipynb #syssav01
@@ -53,7 +54,7 @@ def load_clone(path): # what `Clone.save` wrote
 def _late(kind): # settings of a method that discounts -> the same where the return is paid at the end
     return kind.once if hasattr(kind,'once') else lambda **kw: kind(**(dict(gamma=.999)|kw))
 
-def _td(kind): return System(td.fit, kind, _late(kind), partial(td.load, method=kind))
+def _td(kind): return System(td.fit, kind, _late(kind), partial(td.load, method=kind), grows=True)
 def _sb3(kind):
     load = partial(sb3.load, method=kind)
     return System(sb3.fit, kind, _late(kind), load, online=True, needs=sb3.library)
@@ -79,8 +80,8 @@ SYSTEMS = {
     'TD3+BC': _td(td.TD3BC), 'IQL': _td(td.IQL), 'CQL': _td(td.CQL),
     'DT': System(dt.fit, dt.Cfg, dt.Cfg, dt.load, aims=True),
     'QDT': System(fit_qdt, QDT, QDT, dt.load, aims=True),
-    'ODT': System(dt.fit, _odt, _odt, dt.load, aims=True),
-    'LPT': System(lpt.fit, None, lpt.Cfg, lpt.load, aims=True),
+    'ODT': System(dt.fit, _odt, _odt, dt.load, aims=True, grows=True),
+    'LPT': System(lpt.fit, None, lpt.Cfg, lpt.load, aims=True, grows=True),
     'PPO': _sb3(sb3.PPO), 'SAC': _sb3(sb3.SAC),
     'clone-all': _cloned(1.), 'clone-10%': _cloned(.1)} # name -> System, in the order of tables
 
