@@ -18,6 +18,11 @@ NB     ?= $(sort $(wildcard nbs/[0-9]*.ipynb)) $(wildcard nbs/index.ipynb)
 TORCH       ?= torch==2.13.0
 TORCH_FLAGS ?= $(shell [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null && echo --extra-index-url https://download.pytorch.org/whl/cpu)
 
+# uv installs in seconds what takes pip minutes. It does not read pip's settings: the indexes that pip has been told of are
+# passed on, and all are asked, as pip does. Where uv cannot be had or does not get through, pip does it.
+UV       = $(BIN)/uv pip install -q --python $(BIN)/python --index-strategy unsafe-best-match $$($(BIN)/pip config list | $(INDEXES))
+INDEXES := sed -nE "s/^.*[.:.](index-url|extra-index-url|find-links)='(.*)'$$/\1 \2/p" | while read -r k v; do printf -- "--$$k %s " $$v; done
+
 # One thread: two threads make small networks slower.
 export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -34,18 +39,21 @@ $(STAMP): settings.ini setup.py constraints.txt
 	@if [ -z "$(PYTHON)" ]; then \
 	  echo "Python 3.11 or later, with venv, is needed; found: $$(python3 -V 2>&1)."; \
 	  echo "Install it (Debian, Ubuntu: apt install python3 python3-venv), or name one: make PYTHON=/path/to/python3.11"; exit 1; fi
-	@echo "install: $$($(PYTHON) -V) packages into .venv, once; 2 to 5 minutes, by network"
+	@echo "install: $$($(PYTHON) -V) packages into .venv, once, about a minute, by network"
 	@$(PYTHON) -m venv .venv
 	@grep -v '^torch==' constraints.txt > .venv/constraints.txt
 	@echo "install: $(TORCH)$(if $(findstring extra-index,$(TORCH_FLAGS)),; where download.pytorch.org cannot be reached the default index serves it)"
 	@$(BIN)/pip install -qq --retries 1 --no-deps $(TORCH_FLAGS) '$(TORCH)'
 	@echo "install: the package, notebooks and developer tools, versions from constraints.txt"
-	@$(BIN)/pip install -q -c .venv/constraints.txt -e '.[notebooks,dev]'
+	@$(BIN)/pip install -qq --retries 1 -c .venv/constraints.txt uv \
+	  && $(UV) -c .venv/constraints.txt -e '.[notebooks,dev]' 2> .venv/uv.log \
+	  || { echo "install: uv does not get through (.venv/uv.log); pip takes its place, some minutes"; \
+	       $(BIN)/pip install -q -c .venv/constraints.txt -e '.[notebooks,dev]'; }
 	@$(BIN)/pip check
 	@mkdir -p .venv/etc/jupyter-test .venv/etc/ipython-test
 	@touch $@
 
-install: $(STAMP) ## .venv with everything in it (2 to 5 minutes the first time, then nothing to do)
+install: $(STAMP) ## .venv with everything in it (about a minute the first time, then nothing to do)
 
 demo: $(STAMP) ## train on a shipped set, ask four questions, act on the answers: runs/demo (7 minutes after the installation)
 	@echo "demo: trains on the shipped Hopper set, asks four questions, acts on the answers; about 7 minutes on one core"
