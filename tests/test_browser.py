@@ -1,6 +1,7 @@
-"The widgets in JupyterLab itself: a headless Chromium runs the notebook, moves a slider, and looks."
-import shutil, sys
+"The widgets in JupyterLab itself: a headless Chromium runs the cells that show a panel, moves a slider, and looks."
+import sys
 from pathlib import Path
+import nbformat
 import pytest
 
 playwright = pytest.importorskip('playwright.sync_api', reason='playwright is a developer requirement')
@@ -10,15 +11,27 @@ sys.path.insert(0, str(ROOT/'tests'))
 from browser import lab as jupyter
 pytestmark = pytest.mark.skipif(jupyter.CHROMIUM is None, reason='no Chromium here (Debian: apt install chromium)')
 
+PANELS = { # notebook -> its cells that lead to the panel; `make runall` runs all of them, and every other notebook
+    '07b_odds':('55531967','384fc7e8','1cf8db08','ae0f2378'),
+    '07e_explorer':('86af1860',)}
+
+def panel(name): # -> a notebook of those cells, with what the chapter exports imported from the package
+    nb = nbformat.read(ROOT/'nbs'/f'{name}.ipynb', 4)
+    exported = nbformat.v4.new_code_cell(f"import torch\nfrom gac.{name.split('_')[1]} import *")
+    nb.cells = [exported]+[c for c in nb.cells if c.id in PANELS[name]]
+    assert len(nb.cells)==len(PANELS[name])+1
+    for c in nb.cells: c.update(outputs=[], execution_count=None)
+    return nb
+
 @pytest.fixture(scope='module')
 def lab(tmp_path_factory):
-    "A JupyterLab in a bare folder, with copies of the notebooks with widgets: its address, its process."
+    "A JupyterLab in a bare folder, with the panels of the chapters: its address, its process."
     top = tmp_path_factory.mktemp('lab')
     tree = top/'notebooks'
     tree.mkdir()
-    for n in ('07b_odds','07e_explorer'): shutil.copy(ROOT/'nbs'/f'{n}.ipynb', tree)
+    for n in PANELS: nbformat.write(panel(n), tree/f'{n}.ipynb')
     with jupyter.lab(top, tree, PYTHONPATH=str(ROOT), GAC_DATA=str(ROOT/'data')) as (url, started):
-        yield url, psutil.Process(started.pid)
+        yield url, psutil.Process(started.pid), tree
 
 @pytest.fixture(scope='module')
 def browser():
@@ -30,8 +43,9 @@ def opened(lab, browser, request):
     page, errors = browser.new_page(viewport=dict(width=1400,height=1000)), []
     page.on('console', lambda m: errors.append(m.text) if m.type=='error' else None)
     page.on('pageerror', lambda e: errors.append(str(e)))
-    url, process = lab
+    url, process, tree = lab
     jupyter.run_all(page, url, f'{request.param}.ipynb', process, 300)
+    assert not (failed := jupyter.told(tree/f'{request.param}.ipynb')[1]), failed
     page.locator('.gac-readout').last.wait_for(timeout=300_000)
     yield page
     page.close()
