@@ -15,7 +15,7 @@ import pandas as pd
 import scipy
 from .core import data_root
 from .rows import read_rows
-from .tables import ASKED, checked_rows, compared, holm, one_model, pick, returns, told
+from .tables import ASKED, checked_rows, compared, holm, one_model, pick, returns, t_interval
 
 # %% ../nbs/12b_claims.ipynb #tab-aggx
 def scores(
@@ -103,7 +103,7 @@ def together(
     df = v.sum()**2/sum(x*x/d['df'] for x,d in zip(v,known))
     n = tuple(min(d['n'][i] for d in known) for i in range(len(known[0]['n'])))
     mean = np.mean([d['mean'] for d in known])
-    return told(mean, v.sum()**.5, df, n, any(d['met'] for d in known))
+    return t_interval(mean, v.sum()**.5, df, n, any(d['met'] for d in known))
 
 # %% ../nbs/12b_claims.ipynb #tab-part
 @dataclass(frozen=True)
@@ -218,7 +218,7 @@ def by_seed(x, met=False): # one number for each training seed -> as `compared` 
     "Mean of numbers over training seeds, with Student's interval."
     x, n = np.asarray(x, float), len(x)
     sd = x.std(ddof=1)/n**.5 if n>1 else np.nan
-    return told(x.mean(), sd, n-1, (n,), met)
+    return t_interval(x.mean(), sd, n-1, (n,), met)
 
 # %% ../nbs/12b_claims.ipynb #tab-covxb
 def covers(rows, returns): # rows, {data set: returns of the data} -> Part
@@ -266,7 +266,7 @@ def rank(root=None): # data root -> Part: rank correlation of held-out bound and
     if not f.exists(): return Part('correlation > 0', {})
     t = read_rows(f).query("question=='best'")
     r, n = scipy.stats.spearmanr(t.value, t.achieved).statistic, len(t)
-    z = told(np.arctanh(r), ((1+r*r/2)/(n-3))**.5, np.inf, (n,))
+    z = t_interval(np.arctanh(r), ((1+r*r/2)/(n-3))**.5, np.inf, (n,))
     return Part('correlation > 0', {'tune':z|{k:float(np.tanh(z[k])) for k in ('mean','low','high')}})
 
 # %% ../nbs/12b_claims.ipynb #tab-corb

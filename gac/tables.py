@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['NEEDED', 'KEY', 'SOURCES', 'ONLINE', 'ADDED', 'ALONE', 'ASKED', 'checked_rows', 'published', 'Source', 'gather',
-           'pick', 'compared', 'told', 'holm', 'short', 'marked', 'winners', 'lines_of', 'written', 'markdown',
-           'table1', 'one_model', 'table2', 'finals', 'starts', 'table3', 'costs', 'returns', 'grid_of', 'tidy',
+           'pick', 'compared', 't_interval', 'holm', 'short', 'marked', 'winners', 'lines_of', 'written', 'markdown',
+           'table1', 'one_model', 'table2', 'finals', 'starts', 'table3', 'costs', 'returns', 'grid_of', 'compact_axes',
            'below', 'acting_in', 'sheet1', 'split_violins', 'growing', 'figure2', 'sheet2']
 
 # %% ../nbs/12_tables.ipynb #tab-imp
@@ -154,16 +154,16 @@ def compared(
     a:pd.DataFrame,  # rows of one system
     b:pd.DataFrame,  # of another
     **kw,            # for `paired_interval`
-):                   # of `told`, n the training seeds of both; None where it cannot be
+):                   # of `t_interval`, n the training seeds of both; None where it cannot be
     "The difference a−b in normalised points."
     seeds = [set(g) for x in (a,b) for _,g in x.groupby('train_seed').env_seed]
     if not len(a) or not len(b) or not set.intersection(*seeds): return None
     d = paired_interval(a, b, **dict(column='normalised')|kw)
     n = a.train_seed.nunique(), b.train_seed.nunique()
-    return told(d['mean'], d['sd'], d['df'], n, bool(a.met.any() or b.met.any()))
+    return t_interval(d['mean'], d['sd'], d['df'], n, bool(a.met.any() or b.met.any()))
 
 # %% ../nbs/12_tables.ipynb #tab-told
-def told(mean, sd, df, n, met=False): # difference, its sd, degrees of freedom, training seeds, met? -> dict
+def t_interval(mean, sd, df, n, met=False): # difference, its sd, d.f., training seeds, met? -> dict
     "A difference with its 95 % interval and its two-sided p, by Student's t."
     half, p = np.nan, np.nan
     if sd>0:
@@ -352,7 +352,7 @@ def grid_of(n, columns=4, size=(2.9,1.9)): # n pictures -> axes, those that are 
     return axs[:n]
 
 # %% ../nbs/12_tables.ipynb #tab-f1xb
-def tidy(ax, title): # one small picture: no legend of its own, few words
+def compact_axes(ax, title): # one small picture: no legend of its own, few words
     if ax.get_legend(): ax.get_legend().remove()
     ax.set(title=title, xlabel='', ylabel='')
     ax.title.set_size(8)
@@ -378,7 +378,7 @@ def sheet1(rows, returns, sigma_y=.1): # of `gather`; {data set: returns}; width
     for i,d in enumerate(there):
         r, y, pair = one_model(rows, d), returns[d], axs[2*i:2*i+2]
         figure1(r, y, sigma_y*y.std(), pair, acting_in(r))
-        for ax,what in zip(pair, ('max E[y]','p(y⁺)')): tidy(ax, f'{short(d)}: {what}')
+        for ax,what in zip(pair, ('max E[y]','p(y⁺)')): compact_axes(ax, f'{short(d)}: {what}')
     if there: below(axs[1:])
     return axs
 
@@ -421,6 +421,6 @@ def sheet2(rows, returns): # of `gather`; {data set: returns}
         picture(r, y, ax, {q:a for q,a in acting_in(r).items() if q in COLOURS})
         for line in ax.lines: line.set_label(line.get_label().partition(':')[0])
         if not len(r): ax.text(.5, .5, 'not run', ha='center', transform=ax.transAxes)
-        tidy(ax, short(d))
+        compact_axes(ax, short(d))
     below(sorted(axs, key=lambda ax: -len(ax.lines)))
     return axs

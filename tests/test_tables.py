@@ -7,7 +7,7 @@ import pytest
 from gac.claims import (Claim, Part, bootstrap, by_seed, claims, decided, improvement, iqm, overall, profile, scores, shared,
     together)
 from gac.tables import (SOURCES, Source, checked_rows, compared, costs, gather, holm, markdown, one_model, pick, published, returns,
-    table1, table2, table3, told, winners)
+    table1, table2, table3, t_interval, winners)
 
 root = Path(__file__).resolve().parents[1]
 HOPPER = 'hopper-medium'
@@ -125,24 +125,24 @@ def test_compared():
     assert np.isnan(compared(a, b[b.train_seed==0])['p']) # one training seed decides nothing
 
 def test_together_adds_variances():
-    d = together([told(3., 1., 4, (3,3)), told(5., 1., 4, (5,2), True)])
+    d = together([t_interval(3., 1., 4, (3,3)), t_interval(5., 1., 4, (5,2), True)])
     assert d['mean']==4 and np.isclose(d['sd'], .5**.5) and np.isclose(d['df'], 8) and d['n']==(3,2) and d['met']
-    lone = told(3., np.nan, 1, (1,1))
-    assert together([lone, told(5., 1., 4, (3,3))])['mean']==5 and np.isnan(together([lone])['p'])
+    lone = t_interval(3., np.nan, 1, (1,1))
+    assert together([lone, t_interval(5., 1., 4, (3,3))])['mean']==5 and np.isnan(together([lone])['p'])
 
 def test_verdicts():
-    up, down, tied = (told(m, 1., 4, (3,3)) for m in (9.,-9.,.1))
+    up, down, tied = (t_interval(m, 1., 4, (3,3)) for m in (9.,-9.,.1))
     def says(*sets):
         part = Part('a > b', dict(enumerate(sets)))
         return decided([Claim('c', 'Table 1', [part])]).says['c'].strip('*')
     assert says(up, up)=='supported' and says(tied)=='undecided' and says()==says(None)=='not run' and says(down)=='refuted'
     assert says(up, up, up, down)=='refuted' # one counterexample
-    assert says(told(9., np.nan, 1, (1,1)))=='undecided'
+    assert says(t_interval(9., np.nan, 1, (1,1)))=='undecided'
     assert overall(['supported','not run'])=='undecided' and overall(['undecided','refuted'])=='refuted'
 
 def test_holm_is_within_a_table():
     "Twenty claims at p = 0.02 in one table decide nothing; one alone does."
-    d = told(3., 1., 10, (3,3))
+    d = t_interval(3., 1., 10, (3,3))
     assert .01<d['p']<.05
     many = [Claim(str(i), 'Table 1', [Part('a > b', {'d':d})]) for i in range(20)]
     assert set(decided(many).says)=={'**undecided**'} and set(decided(many[:1]).says)=={'**supported**'}
