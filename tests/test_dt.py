@@ -2,7 +2,7 @@
 import json
 import pytest
 import torch
-from gac.baselines.dt import Cfg, Net, Noisy, batch, fit, fit_qdt, load, relabel, returns_to_go, targets
+from gac.baselines.dt import Cfg, Net, Noisy, batch, fit, fit_qdt, load, paid_before, relabel, returns_to_go, targets
 from gac.baselines.td import IQL, paid
 from gac.core import Trajectories
 from gac.envs import PointMass, point_mass_data, rollout
@@ -130,6 +130,16 @@ def test_relabel_by_loops():
             one.append(g)
         want += one[::-1]
     assert torch.allclose(relabel(tau, r, v), torch.tensor(want), atol=1e-4)
+
+def test_windows_count_back_from_their_last_label():
+    tau = point_mass_data(8)
+    r = speeds(tau)
+    g, i = relabel(tau, r, torch.full((len(tau.s),), 9.)), torch.tensor([0, 12, 40])
+    left, *_, real = batch(tau, g, i, 5, paid_before(r))
+    for row,k in enumerate(i.tolist()):
+        want = [float(g[k])+float(r[k-back:k].sum()) for back in range(4,-1,-1)]
+        got = left[row][real[row]]
+        assert torch.allclose(got, torch.tensor(want)[-len(got):], atol=1e-4)
 
 def test_qdt_is_dt_where_the_critic_expects_nothing():
     tau = point_mass_data(20)
