@@ -15,7 +15,7 @@ for seed in (0,1,2):
     for method in VARIANTS:
         if (method,seed) in done: continue
         begun = time.process_time()
-        policy = fit(tau, None, variant(method, Cfg(steps=steps)), seed)
+        policy = fit(tau, None, variant(method, Cfg(steps=steps, ask_steps=20)), seed)
         took = time.process_time()-begun
         rows = as_rows(rollout(env, policy, 30, 0), env, 0, dataset=name, method=method, question='target', acting=policy.acting,
             target=policy.target, predicted=policy.predicted.numpy().round(1), train_seed=seed)

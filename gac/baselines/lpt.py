@@ -40,7 +40,7 @@ class Cfg:
     sigma_y:float=.1        # sd of the return, standardised
     langevin:int=3          # steps for each visit of a trajectory
     size:float=.05          # of a Langevin step
-    ask_steps:int=20        # Langevin steps towards y*
+    ask_steps:int=300       # Langevin steps towards y*
     climb:int=200           # with q: ascent steps towards y*
     steps:int=450           # batches
     batch:int=32            # trajectories in each
@@ -60,7 +60,7 @@ class Cfg:
     @classmethod
     def tiny(cls, **kw):
         small = dict(D=16, tokens=2, heads=2, enc=1, dec=1)
-        return cls(**(small|dict(steps=20, k=8, climb=10, outer=2)|kw))
+        return cls(**(small|dict(steps=20, k=8, climb=10, ask_steps=20, outer=2)|kw))
 
 # %% ../../nbs/10b_lpt.ipynb #lptune01
 class UNet(nn.Module):
