@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import scipy
+import seaborn as sns
 from .core import data_root
 from .rows import read_rows
 from .tables import ASKED, checked_rows, compared, holm, one_model, pick, returns, t_interval
@@ -86,9 +87,10 @@ def shared(scored:dict)->dict: # of `scores` -> the systems on the sets that mos
 def profiles(scored, ax, grid=None): # systems with the same sets; axes
     "Share of runs above each score, with the bootstrap's band."
     grid = np.linspace(0, 110, 112) if grid is None else grid
-    for i,(name,tasks) in enumerate(scored.items()):
-        ax.plot(grid, profile(tasks, grid), f'C{i}', label=name)
-        ax.fill_between(grid, *bootstrap(lambda t: profile(t, grid), tasks), color=f'C{i}', alpha=.15, lw=0)
+    colours = sns.color_palette('husl', len(scored)) # those of the questions are for questions
+    for (name,tasks),c in zip(scored.items(), colours):
+        ax.plot(grid, profile(tasks, grid), color=c, label=name)
+        ax.fill_between(grid, *bootstrap(lambda t: profile(t, grid), tasks), color=c, alpha=.15, lw=0)
     ax.set(xlabel='normalised score τ', ylabel='share of runs above τ')
     ax.legend(frameon=False, fontsize=8, loc='upper left', bbox_to_anchor=(1,1))
 

@@ -330,7 +330,8 @@ def costs(
 )->pd.DataFrame:       # systems × data sets
     "CPU seconds of training."
     of = ['dataset','system','rewards','train_seed','order']
-    runs = rows.dropna(subset=['cpu_seconds']).drop_duplicates(of)
+    stands = rows.order==rows.groupby(of[:3], observed=True).order.transform('min')
+    runs = rows[stands].dropna(subset=['cpu_seconds']).drop_duplicates(of)
     name = runs.system.astype(str)+np.where(runs.rewards=='step', ', step-wise', '')
     both = runs.groupby([name.rename('system'), runs.dataset.astype(str).map(short)])
     return both.cpu_seconds.median().unstack().round()
