@@ -146,7 +146,7 @@ def batch(
     g:Tensor,         # (Σn,) returns-to-go
     i:Tensor,         # (B,) rows in `tau.a` of the last steps
     M:int,            # context, steps
-    before=None,      # (Σn+1,) of `paid_before`: returns-to-go count back from that of `i`; None: each its own
+    before=None,      # (Σn+1,) of `paid_before`: count back from the label of `i`; None: each its own
 )->tuple:             # g (B,M), s (B,M,S), a (B,M,A), t (B,M), real (B,M)
     "The windows that end at steps `i`."
     of = torch.searchsorted(tau.a_at, i, right=True)-1
@@ -169,7 +169,7 @@ def _net(tau, cfg, seed): # a fresh network with the statistics of the data
 def net_of(cfg): return Noisy if cfg.noisy else Net
 
 # %% ../../nbs/10a_dt.ipynb #dttrainx
-def train(net, tau, g, cfg, gen, before=None): # network, trajectories, (Σn,) returns-to-go, settings, generator
+def train(net, tau, g, cfg, gen, before=None): # network, trajectories, (Σn,) returns-to-go, …
     "`cfg.steps` gradient steps, in place."
     opt = torch.optim.AdamW(net.parameters(), cfg.lr, weight_decay=cfg.decay)
     sched = torch.optim.lr_scheduler.OneCycleLR(opt, cfg.lr, cfg.steps+1, pct_start=.1, cycle_momentum=False)
