@@ -24,7 +24,7 @@ from .commands import env_record, prepare
 from .core import Trajectories, pick_device
 from .critic import Belief
 from .folder import interruptible
-from .query import QUESTIONS, Ask, PlanPolicy, acting_of, asker, bounds
+from .query import PlanPolicy, acting_of, ask_of, asker, bounds
 from .run import FIELDS, Run, check_data, load_run, new_run, recipe, resumable, save_run
 from .train import fit
 from .worlds import EnvConfig, VectorAction, check_spaces, env_from, make_env
@@ -108,18 +108,6 @@ def train(
     return _fitted(run, tau.to(dev), out, progress)
 
 # %% ../nbs/13c_api.ipynb #dd7daf02
-_CLIMB = ('steps','lr','stop','starts') # of every question that is climbed to
-
-def _asked(question, put)->Ask: # its name, fields of Ask that were given
-    if question not in QUESTIONS:
-        raise ValueError(f"unknown question {question!r}; choose one of {', '.join(QUESTIONS)}")
-    looks = QUESTIONS[question].uses and {*QUESTIONS[question].uses, *_CLIMB}
-    for k,v in put.items():
-        if k in looks: continue
-        raise ValueError(f"{k}={v!r}: {question!r} does not look at it; "
-                         f"it looks at {', '.join(sorted(looks)) or 'nothing'}")
-    return Ask(**put)
-
 def _run(run)->Run: # Run or the folder of one
     return run if isinstance(run, Run) else load_run(run)
 
@@ -137,10 +125,10 @@ def evaluate(
     acting:str|None=None, # 'mu', 'sample' or 'average'; None: the question's own
     workers:int=1,        # processes that act
     progress:bool=True,   # show a bar, on a terminal?
-    **ask:Any,            # fields of Ask: target, quantile, delta_y, lam, width, steps, …
+    **ask:Any,            # fields of Ask: target, quantile, delta_y, lam, … and the question's own
 )->pd.DataFrame:          # one row for each episode, returns in environment units
     "Ask, act, compare: predicted beside achieved."
-    cfg, run = _asked(question, ask), _run(run)
+    cfg, run = ask_of(question, ask), _run(run)
     world = _world(run, env)
     if world is None:
         raise ValueError('this run names no environment, and a rollout needs one: give it by env=; '
@@ -192,10 +180,10 @@ def policy(
     env:World|None=None,  # None: the one the run remembers; there may be none
     seed:int=0,           # of the plan
     acting:str|None=None, # as for `evaluate`
-    **ask:Any,            # fields of Ask
+    **ask:Any,            # as for `evaluate`
 )->Policy:
     "A policy for one robot, numpy in and out."
-    cfg, run = _asked(question, ask), _run(run)
+    cfg, run = ask_of(question, ask), _run(run)
     world = _world(run, env)
     how = acting_of(run.model.arch, question, acting)
     low = high = shown = acts = None

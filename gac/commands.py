@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['app', 'Dataset', 'Out', 'Seed', 'EnvSeed', 'Set', 'Iterations', 'Minutes', 'Episodes', 'Threads', 'Device',
-           'Question', 'Acting', 'Folder', 'Target', 'Quantile', 'DeltaY', 'Lam', 'Width', 'Steps', 'Env', 'EnvKwargs',
-           'Imports', 'MAY_CHANGE', 'shown', 'info', 'writable', 'prepare', 'train', 'drawn', 'env_record',
+           'Question', 'Acting', 'Folder', 'Target', 'Quantile', 'DeltaY', 'Lam', 'Width', 'Steps', 'Own', 'Env',
+           'EnvKwargs', 'Imports', 'MAY_CHANGE', 'shown', 'info', 'writable', 'prepare', 'train', 'drawn', 'env_record',
            'run_settings', 'evaluate', 'ask', 'film', 'slim', 'demo']
 
 # %% ../nbs/13_commands.ipynb #6479c5c7
@@ -82,6 +82,8 @@ DeltaY = _real('Δy of improve, environment units')
 Lam = _real('λ of best')
 Width = _real("hold the sd of the answer's posterior at this value; default: it is learned")
 Steps = Annotated[Optional[int], typer.Option(min=1, max=10**6, help='ascent steps')]
+Own = Annotated[Optional[list[str]], typer.Option('--ask',
+    help="any setting of the question, its own too, as name=value; repeatable")]
 
 # %% ../nbs/13_commands.ipynb #cmdsp18
 Env = Annotated[Optional[str], typer.Option(
@@ -300,7 +302,7 @@ def run_settings(
 def evaluate(
     run:Folder, question:Question='best', episodes:Episodes=100, seed:EnvSeed=10_000, acting:Acting=None,
     target:Target=None, quantile:Quantile=None, delta_y:DeltaY=None, lam:Lam=None, width:Width=None,
-    steps:Steps=None,
+    steps:Steps=None, own:Own=None,
     env:Env=None, env_kwargs:EnvKwargs=None, imports:Imports=None,
     out:Annotated[Optional[Path], typer.Option(help='folder for the answer; default: RUN/eval')]=None,
     device:Device='cpu', threads:Threads=1,
@@ -308,7 +310,7 @@ def evaluate(
 ):
     "Ask a trained run one question, act on the answer, compare predicted and achieved return."
     asked = _asked(question, acting, dict(target=target, quantile=quantile, delta_y=delta_y, lam=lam,
-                                          width=width, steps=steps))
+                                          width=width, steps=steps), own)
     folder = writable(out or _beside(run)/'eval')
     r = _loaded(run, device, threads)
     from gac.query import evaluate
@@ -328,15 +330,20 @@ def _given(name, reads, **options): # of a question or strategy; which options e
     return given
 
 # %% ../nbs/13_commands.ipynb #cmdsp49
-def _asked(question, acting, options): # -> Ask, checked
+def _asked(question, acting, options, own=None): # …, options with values or None, --ask -> Ask, checked
     from gac import query as q
-    if question not in q.QUESTIONS:
-        raise ValueError(f"unknown question {question!r}; choose one of {', '.join(q.QUESTIONS)}")
+    from gac.run import typed
+    may = q.may_set(question)
     if acting not in (None,'sample','mu','average'):
         raise ValueError(f"acting={acting!r}: choose 'mu', 'sample' or 'average'")
     if question=='prior' and acting in ('mu','average'):
         raise ValueError(f"--acting {acting}: 'prior' is always sampled; leave it out")
-    return q.Ask(**_given(question, q.READS, **options))
+    given = _given(question, q.READS, **options)
+    if own and not may: raise ValueError(f'--ask {own[0]}: {question!r} has no settings; leave it out')
+    more = typed(own or [], may, repr(question), by='--ask ')
+    for k in set(given)&set(more):
+        raise ValueError(f"--{k.replace('_','-')} and --ask {k}=… say the same: leave one of them out")
+    return q.ask_of(question, given|more)
 
 # %% ../nbs/13_commands.ipynb #cmdask01
 def _beside(run): # run folder, or its checkpoint -> the folder for what is made of it
@@ -392,11 +399,12 @@ def ask(
     run:Folder, state:Annotated[str, typer.Option(help='where we stand: its numbers, with commas')],
     question:Question='best', acting:Acting='mu', seed:Seed=0, threads:Threads=1,
     target:Target=None, quantile:Quantile=None, delta_y:DeltaY=None, lam:Lam=None, width:Width=None,
+    own:Own=None, imports:Imports=None,
 ):
     "Ask a trained run in one state: a plan and the first action; no simulator is needed."
     acting = None if question=='prior' else acting
     put = dict(target=target, quantile=quantile, delta_y=delta_y, lam=lam, width=width)
-    cfg = _asked(question, acting, put)
+    cfg = _asked(question, acting, put, own)
     r = _loaded(run, 'cpu', threads)
     import torch
     from gac.query import PlanPolicy, asker
@@ -419,11 +427,11 @@ def _state(text, S): # '0.1,0.2,…', state dimension -> S numbers
 def film(
     run:Folder, out:Annotated[Path, typer.Option(help='.mp4 or .gif file')],
     question:Question='best', acting:Acting=None, seed:EnvSeed=0, threads:Threads=1,
-    env:Env=None, env_kwargs:EnvKwargs=None, imports:Imports=None,
+    own:Own=None, env:Env=None, env_kwargs:EnvKwargs=None, imports:Imports=None,
 ):
     "Film one episode of an answer."
     if out.suffix not in ('.mp4','.gif'): raise ValueError(f'--out {out}: use .mp4 or .gif')
-    cfg = _asked(question, acting, {})
+    cfg = _asked(question, acting, {}, own)
     writable(out, folder=False)
     r = _loaded(run, 'cpu', threads)
     from gac import film as f, query as q

@@ -20,7 +20,7 @@ from .core import Posterior, generator, writing
 from .elbo import _B1, _B2, _moved, _rate, _within
 from .envs import check_spaces
 from .query import (QUESTIONS, Ask, PlanPolicy, _DRAWS, _aim, _first, _fixed, acting_of, asker, bounds,
-                       seen_by)
+                       question_of, seen_by)
 from .worlds import env_from
 
 # %% ../nbs/07f_export.ipynb #xp0006
@@ -43,7 +43,7 @@ def ascent(
     R:int,     # rows that climb together
 ):             # GraphModule: `inputs` -> φ, m, v
     "One step of `elbo.ascend`, for good."
-    raised = QUESTIONS[question].objective
+    raised = question_of(question, cfg).objective
     def step(s0, phi, m, v, noise, rate, c1, c2):
         def value(x): return raised(model, s0, Posterior(x[:,0],x[:,1]), noise, goal, cfg).sum()
         move, m, v = _moved(torch.func.grad(value)(phi), m, v, c1, c2)
@@ -129,7 +129,7 @@ class Search(nn.Module):
     def winner(self, s0, phi): # (1,S), (R,2,K,E) -> (1,2,K,E), of the highest mean over the draws
         q, (n,R) = Posterior(phi[:,0],phi[:,1]), self.draws.shape[:2]
         many = Posterior(q.mu.repeat(n,1,1), q.lsd.repeat(n,1,1))
-        raised, noise = QUESTIONS[self.question].objective, self.draws.flatten(0,1)
+        raised, noise = question_of(self.question, self.cfg).objective, self.draws.flatten(0,1)
         value = raised(self.model, s0.repeat(n*R,1), many, noise, None, self.cfg)
         return phi[value.unflatten(0, (n,R)).mean(0).argmax()[None]]
 
@@ -262,8 +262,7 @@ def _refuse(run, question, acting, cfg, to, path): # what has no file
     if to not in FORMATS: raise ValueError(f"to={to!r}: choose {' or '.join(FORMATS)}")
     if Path(path).suffix!=FORMATS[to]:
         raise ValueError(f'{path}: a file of {to} ends in {FORMATS[to]}')
-    if question not in QUESTIONS:
-        raise ValueError(f"unknown question {question!r}; choose one of {', '.join(QUESTIONS)}")
+    question_of(question, cfg)
     if acting not in ('sample','mu','average'):
         raise ValueError(f"acting={acting!r}: choose 'mu', 'sample' or 'average'")
     if cfg.stop: raise ValueError(f'Ask.stop={cfg.stop}: a file has a fixed number of steps; set it to 0')

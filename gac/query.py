@@ -4,13 +4,16 @@
 
 # %% auto #0
 __all__ = ['QUESTIONS', 'READS', 'ACTING', 'Ask', 'Question', 'register', 'targets', 'log_posterior', 'expected_return',
-           'objective', 'ask', 'start', 'PlanPolicy', 'seen_by', 'asker', 'bounds', 'acting_of', 'evaluate', 'scale_of']
+           'may_set', 'question_of', 'ask_of', 'objective', 'ask', 'start', 'PlanPolicy', 'seen_by', 'asker', 'bounds',
+           'acting_of', 'evaluate', 'scale_of']
 
 # %% ../nbs/07_query.ipynb #03d9d4b6
 import math, time, warnings
 from collections.abc import Mapping
 from copy import copy
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
+from inspect import signature
 import pandas as pd
 import torch
 from torch import Tensor
@@ -36,8 +39,11 @@ class Ask:
     stop:float=0.         # early stop on common random numbers; 0: none
     width:float=None      # hold q's sd at this value, a narrower answer; None: learn it
     starts:int=16         # best trajectories whose posteriors `best` starts from; 0: all start at μ=0
+    own:dict=field(default_factory=dict) # settings of a question's own, by name
 
     def __post_init__(self):
+        for k,v in {**vars(self), **self.own}.items():
+            if isinstance(v, float) and not math.isfinite(v): raise ValueError(f'Ask.{k}={v}: must be finite')
         if not 0<self.quantile<1: raise ValueError(f'Ask.quantile={self.quantile}: must lie between 0 and 1')
         for k,least in dict(lam=0, steps=1, starts=0, stop=0).items():
             if getattr(self,k)<least: raise ValueError(f'Ask.{k}={getattr(self,k)}: must be at least {least}')
@@ -55,6 +61,10 @@ class Question:
     colour:str='C5'      # in every picture
     acting:str='sample'  # how its answer is acted upon unless told otherwise: see `PlanPolicy`
     short:str=None       # the same where plans are short, `Arch.eps`; None: no difference
+    @property
+    def own(self)->dict: # name -> default
+        "Settings of its own: what its functions take besides, with a default."
+        return _own(self.goal, 4)|_own(self.objective, 6)
 
 # %% ../nbs/07_query.ipynb #d647e20e
 QUESTIONS = {} # name -> Question, in the order of tables
@@ -64,8 +74,10 @@ def register(
     question:Question,  # what it is
 )->Question:
     "Make a question known to everything that asks."
-    unknown = set(question.uses)-{f.name for f in fields(Ask)}
+    of_ask = {f.name for f in fields(Ask)}-{'own'}
+    unknown, twice = set(question.uses)-of_ask, of_ask&set(question.own)
     if unknown: raise ValueError(f'{name!r} uses {sorted(unknown)}: Ask has no such fields')
+    if twice: raise ValueError(f'{name!r} has its own {sorted(twice)}: Ask has these fields, in cfg')
     if name in QUESTIONS: raise ValueError(f'there is a question {name!r} already; choose another name')
     QUESTIONS[name] = question
     return question
@@ -125,6 +137,40 @@ register('best', Question('what has the highest expected return?', ('lam','width
 READS = _Each('uses')    # fields of `Ask` each question looks at
 ACTING = _Each('acting') # how each is acted upon unless told otherwise
 
+# %% ../nbs/07_query.ipynb #qset0001
+_CLIMB = ('steps','lr','stop','starts') # of every question that is climbed to
+def may_set(question:str)->dict: # its name -> name of a setting -> type of its value
+    "What may be set of a question."
+    q = question_of(question)
+    of_ask = dict.fromkeys([*q.uses, *(_CLIMB if q.objective else ())])
+    own = {k:float if v is None else type(v) for k,v in q.own.items()}
+    return {k:Ask.__dataclass_fields__[k].type for k in of_ask}|own
+
+# %% ../nbs/07_query.ipynb #qset0002
+def question_of(name:str, cfg:Ask=None)->Question: # as it was registered, its own settings; None: defaults
+    "The record of a question, with its own settings as they are asked for."
+    if name not in QUESTIONS:
+        raise ValueError(f"unknown question {name!r}; choose one of {', '.join(QUESTIONS)}")
+    q, own = QUESTIONS[name], cfg.own if cfg else {}
+    for k in own:
+        if k not in q.own: raise ValueError(f"{k}={own[k]!r}: {name!r} has no such setting of its own; "
+                                            f"it has {', '.join(q.own) or 'none'}")
+    def put(f, n): return partial(f, **{k:own[k] for k in _own(f,n) if k in own}) if f else None
+    return replace(q, objective=put(q.objective,6), goal=put(q.goal,4)) if own else q
+def _own(f, n): # function of n arguments or None -> the keywords that it takes besides, with their defaults
+    more = [*signature(f).parameters.values()][n:] if f else ()
+    return {p.name:p.default for p in more if p.default is not p.empty}
+
+# %% ../nbs/07_query.ipynb #qset0004
+def ask_of(question:str, given:dict)->Ask: # its name; setting -> value
+    "An `Ask` of what was given; what the question does not look at is refused."
+    may = may_set(question)
+    for k,v in given.items():
+        if k not in may: raise ValueError(f"{k}={v!r}: {question!r} does not look at it; "
+                                          f"it looks at {', '.join(sorted(may)) or 'nothing'}")
+    own = {k:given[k] for k in given if k in QUESTIONS[question].own}
+    return Ask(**{k:given[k] for k in given if k not in own}, own=own)
+
 # %% ../nbs/07_query.ipynb #qrec0006
 def objective(
     model,         # GAC
@@ -134,7 +180,7 @@ def objective(
     cfg:Ask,       # settings
 ):                 # (q, noise, rows) -> (R,) for `ascend`
     "What the climb of a question raises."
-    raised = QUESTIONS[question].objective
+    raised = question_of(question, cfg).objective
     def value(q, noise, rows):
         return raised(model, s0[rows], q, noise, None if goal is None else goal[rows], cfg)
     return value
@@ -169,9 +215,7 @@ def ask(
 # %% ../nbs/07_query.ipynb #askchec2
 def _checked(question, goal, n, y, cfg): # -> goal (n,) or None
     "Refuse what cannot be asked."
-    if question not in QUESTIONS:
-        raise ValueError(f"unknown question {question!r}; choose one of {', '.join(QUESTIONS)}")
-    asked = QUESTIONS[question]
+    asked = question_of(question, cfg)
     given = 'target' in asked.uses and (goal is not None or cfg.target is not None)
     if y is None and asked.goal and not given:
         raise ValueError(f'{question!r} needs the returns of the data, y')
@@ -185,7 +229,7 @@ def _checked(question, goal, n, y, cfg): # -> goal (n,) or None
     return goal
 
 def _aim(question, goal, n, y, cfg, seed): # -> returns to aim for (n,) or None
-    goal, drawn = _checked(question, goal, n, y, cfg), QUESTIONS[question].goal
+    goal, drawn = _checked(question, goal, n, y, cfg), question_of(question, cfg).goal
     return drawn(n, y, cfg, generator(seed+1)) if drawn and goal is None else goal
 
 # %% ../nbs/07_query.ipynb #0ea22b26

@@ -9,8 +9,9 @@ __all__ = ['export', 'fetch']
 from pathlib import Path
 from typing import Annotated, Optional
 import typer
-from .commands import (Acting, DeltaY, Env, EnvKwargs, Folder, Imports, Lam, Quantile, Question, Steps,
-                          Target, Threads, Width, _asked, _count, _env, _loaded, app, shown, writable)
+from .commands import (Acting, DeltaY, Env, EnvKwargs, Folder, Imports, Lam, Own, Quantile, Question,
+                          Steps, Target, Threads, Width, app, shown, writable)
+from .commands import _asked, _count, _env, _loaded
 
 # %% ../nbs/13_share_commands.ipynb #shr006
 @app.command()
@@ -20,11 +21,12 @@ def export(
     to:Annotated[str, typer.Option(help='torchscript, or onnx by the extra export')]='torchscript',
     acting:Acting=None, seed:_count(0, 'seed of search and samples')=0,
     target:Target=None, quantile:Quantile=None, delta_y:DeltaY=None, lam:Lam=None, width:Width=None,
-    steps:Steps=None, threads:Threads=1, env:Env=None, env_kwargs:EnvKwargs=None, imports:Imports=None,
+    steps:Steps=None, own:Own=None, threads:Threads=1, imports:Imports=None,
+    env:Env=None, env_kwargs:EnvKwargs=None,
 ):
     "Write a question's search and the generator into one file that needs no gac."
     put = dict(target=target, quantile=quantile, delta_y=delta_y, lam=lam, width=width, steps=steps)
-    cfg = _asked(question, acting, put)
+    cfg = _asked(question, acting, put, own)
     writable(out, folder=False)
     r = _loaded(run, 'cpu', threads)
     from gac.export import export

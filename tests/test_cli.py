@@ -124,6 +124,17 @@ def test_bad_evaluate(capsys, shelf, bad):
     args, says = BAD_EVALUATE[bad]
     refused(capsys, shelf, ['evaluate',shelf/'run','--episodes',1,*(a.format(shelf) for a in args)], says)
 
+def test_settings_of_ones_own_question(capsys, shelf, tmp_path, monkeypatch):
+    from gac import query
+    monkeypatch.syspath_prepend(tmp_path); monkeypatch.setattr(query, 'QUESTIONS', dict(query.QUESTIONS))
+    (tmp_path/'sure_q.py').write_text('from gac.query import Question, register\ndef sure(model, s0, q, noise, goal, cfg, c=2.):\n    assert c==3.5\n    return -c*q.kl()\nregister("sure", Question("?", (), sure))\n')
+    mine = ['--import','sure_q','--question','sure']; sys.modules.pop('sure_q', None)
+    quiet('evaluate', shelf/'run', *mine, '--ask','c=3.5','--ask','steps=2','--episodes',1,'--out',tmp_path/'e')
+    quiet('ask', shelf/'run', *mine, '--ask','c=3.5','--ask','steps=2','--state','0,0,0')
+    for bad,says in (('d=1',['--ask d=1',"'sure' has no setting 'd'",'steps, lr, stop, starts, c']), ('c=x',["--ask c=x: 'x' is not a float"]), ('c=nan',['must be finite'])):
+        refused(capsys, shelf, ['evaluate',shelf/'run',*mine,'--ask',bad], says)
+    refused(capsys, shelf, ['evaluate',shelf/'run','--lam','2','--ask','lam=1'], ['say the same'])
+
 def test_evaluate_where_nothing_is(capsys, shelf):
     refused(capsys, shelf, ['evaluate',shelf/'nothing'], ['no checkpoint in','nothing']); refused(capsys, shelf, ['slim',shelf/'nothing',shelf/'new'], ['no checkpoint in'])
 

@@ -12,7 +12,7 @@ from gac.data import denormalised
 from gac.envs import PointMass, make_env, point_mass_data, random_policy, rollout
 from gac.model import Arch, log_normal
 from gac.plans import Replan
-from gac.query import ACTING, QUESTIONS, READS, Ask, PlanPolicy, Question, ask, asker, evaluate, register, seen_by, start, targets
+from gac.query import ACTING, QUESTIONS, READS, Ask, PlanPolicy, Question, ask, ask_of, asker, evaluate, may_set, question_of, register, seen_by, start, targets
 from gac.rows import COLUMNS, table
 from gac.run import Fit, load_run, new_run, save_run
 from gac.train import fit
@@ -402,6 +402,21 @@ def test_a_new_question_is_one_record(cautious, run):
     with pytest.raises(ValueError, match="there is a question 'cautious' already"): register(cautious, QUESTIONS[cautious])
     with pytest.raises(ValueError, match=r"uses \['colour'\]: Ask has no such fields"): register('x', Question('?', uses=('colour',)))
     with pytest.raises(ValueError, match='choose one of prior, target, improve, best, cautious'): ask(r.model, torch.zeros(1,r.model.arch.S), 'worst')
+
+def test_settings_of_its_own(cautious, run):
+    "Keywords of its functions: c moves the answer, its default does not, a name or value that is wrong is refused with the list."
+    asked = lambda **kw: ask(run.model, torch.zeros(2,run.model.arch.S), cautious, cfg=ask_of(cautious, dict(steps=5)|kw), gen=generator(0))[0].lsd
+    assert may_set(cautious)==dict(lam=float, steps=int, lr=float, stop=float, starts=int, c=float)
+    assert torch.equal(asked(), asked(c=2.)) and not torch.equal(asked(), asked(c=40.))
+    with pytest.raises(ValueError, match='it looks at c, lam, lr, starts, steps, stop'): ask_of(cautious, dict(d=1.))
+    with pytest.raises(ValueError, match="'best' has no such setting of its own; it has none"): ask(run.model, torch.zeros(1,run.model.arch.S), 'best', cfg=Ask(own=dict(c=1.)))
+    with pytest.raises(ValueError, match='Ask.c=nan: must be finite'): ask_of(cautious, dict(c=float('nan')))
+    with pytest.raises(ValueError, match=r"its own \['lam'\]: Ask has such fields"): register('x', Question('?', objective=lambda a,b,c,d,e,f,lam=1.: 0))
+
+def test_a_goal_has_settings_of_its_own(cautious, monkeypatch):
+    q = Question('?', goal=lambda n,y,cfg,gen,p=.5: torch.full((n,),p))
+    monkeypatch.setitem(QUESTIONS, 'mine', q)
+    assert q.own==dict(p=.5) and question_of('mine', Ask(own=dict(p=.25))).goal(1,None,None,None)==.25 and question_of('mine').goal is q.goal
 
 @pytest.mark.parametrize('M', [1,3])
 def test_average_is_the_mean_action_of_its_plans(data, M):
