@@ -20,14 +20,14 @@ from gymnasium.envs.registration import EnvSpec
 
 # %% ../nbs/13c_api.ipynb #3550cfda
 import gac.critic, gac.data, gac.layouts, gac.query
-from .commands import env_record, prepare
+from .commands import prepare
 from .core import Trajectories, pick_device
 from .critic import Belief
 from .folder import interruptible
 from .query import PlanPolicy, acting_of, ask_of, asker, bounds
 from .run import FIELDS, Run, check_data, load_run, new_run, recipe, resumable, save_run
 from .train import fit
-from .worlds import EnvConfig, VectorAction, check_spaces, env_from, make_env
+from .worlds import EnvConfig, VectorAction, check_spaces, env_from, env_record, make_env
 
 # %% ../nbs/13c_api.ipynb #e5dba4e4
 Place = str | PathLike[str]

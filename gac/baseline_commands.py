@@ -43,19 +43,10 @@ def _table(rows, run): # of one system, as the job wrote them
     print(f'{rows.method[0]}{asked}, {len(rows)} episodes of {rows.env[0]}; {took}')
     print(summary(rows))
 
-# %% ../nbs/13_system.ipynb #blxhlp00
-class _Help(typer.core.TyperCommand):
-    "A command whose help names the systems there are."
-    def format_help(self, ctx, formatter):
-        from gac.baselines.systems import SYSTEMS
-        name, = (p for p in self.params if p.name=='name')
-        name.help = ', '.join(SYSTEMS)
-        super().format_help(ctx, formatter)
-
 # %% ../nbs/13_system.ipynb #blxcmd01
-@app.command(cls=_Help)
+@app.command()
 def baseline(
-    name:Annotated[str, typer.Argument(help='a system')],
+    name:Annotated[str, typer.Argument(help='{systems}')],
     dataset:Dataset, out:Out,
     rewards:Annotated[str, typer.Option(help="paid per 'step', or the 'return' at the end")]='return',
     seed:Seed=0, set_:Annotated[Optional[list[str]], typer.Option('--set',

@@ -13,10 +13,9 @@ from multiprocessing.pool import ThreadPool
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 from . import data, online, query, train
 from .baselines import stages, systems
-from .core import cat, name_of, pick_device, set_threads, versions, writing
+from .core import cat, name_of, pick_device, progress_bar, set_threads, versions, writing
 from .envs import rollout
 from .folder import locked
 from .rows import as_rows, read_rows, save_rows
@@ -142,16 +141,24 @@ def read_spec(
 
 # %% ../nbs/11_bench.ipynb #b1d1e341
 def _jobs(path, lines, files): # dicts of texts -> jobs
-    jobs, paid = {}, set()
+    jobs, paid, sets = {}, set(), {}
     for number,line in enumerate(lines, 2):
         try:
             job = _job(line, files)
             checked(job, paid)
+            _own_name(job, number, sets)
             if job.called in jobs: raise ValueError(_clash(job, *jobs[job.called]))
         except (ValueError, TypeError, OSError, ImportError) as e:
             raise ValueError(f'{path}, line {number}: {e}') from None
         jobs[job.called] = number, job
     return [job for _,job in jobs.values()]
+
+def _own_name(job, number, sets): # Job, its line; name -> line, place of a data set: a name stands for one
+    place = str(Path(job.dataset).resolve()) if Path(job.dataset).exists() else job.dataset
+    line, other = sets.setdefault(name_of(job.dataset), (number,place))
+    if place==other: return
+    raise ValueError(f'the rows of {place} and of {other}, line {line}, would both be called '
+                     f'{name_of(job.dataset)!r}: rename one of the two')
 
 def _clash(job, number, other): # Job, line of another one whose rows are called the same -> what is wrong
     if job==other: return f'the same job as line {number}: leave one out'
@@ -322,7 +329,8 @@ def bench(
     with locked(out), ThreadPool(workers) as pool:
         left = [j for j in jobs if not done(out/j.name)]
         ends = pool.imap_unordered(lambda j: (j,one(j)), left)
-        bar = tqdm(ends, total=len(jobs), initial=len(jobs)-len(left), disable=not progress, unit='job')
+        there = dict(total=len(jobs), initial=len(jobs)-len(left), unit='job')
+        bar = progress_bar(ends, None, progress, **there)
         failed = {job:error for job,error in bar if error}
         for name,table in zip(('rows','runs'), gathered(jobs, out)):
             with writing(out/f'{name}.csv') as f: table.to_csv(f, index=False)

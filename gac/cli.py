@@ -18,7 +18,7 @@ import gac.share_commands
 from .commands import (Dataset, Device, Env, EnvKwargs, EnvSeed, Episodes, Folder, Imports, Iterations,
     Out, Seed, Set, Threads, _count, _env, _fresh, _given, _many, _must_act,
     _real, app, ask, demo, evaluate, film, info, prepare,
-    run_settings, shown, slim, train, writable)
+    run_settings, slim, train, writable)
 from .baseline_commands import baseline
 from .bench_commands import bench
 
@@ -118,7 +118,7 @@ def compare(
         had = load_run(out)
         _same_data(had, tau, out)
         if _unfinished(had, out, iterations, set_ or [], seed): train_it(resume=True)
-    rows = c.benchmark(load_run(out), tau, label, table or 'questions', episodes, env_seed, root, shown())
+    rows = c.benchmark(load_run(out), tau, label, table or 'questions', episodes, env_seed, root, True)
     print(r.table(rows).round(1).to_string())
 
 # %% ../nbs/13a_table_commands.ipynb #cmdcmp03
@@ -138,7 +138,7 @@ def _unfinished(run, out, iterations, pairs, seed): # Run, its folder, what was 
     return run.end is None or run.i<run.end
 
 # %% ../nbs/13a_table_commands.ipynb #cli-on1
-Strategy = Annotated[str, typer.Option(help='improve, adaptive, target or control')]
+Strategy = Annotated[str, typer.Option(help='{strategies}')]
 Fresh = Annotated[str, typer.Option(help="new posteriors start from the 'plan' or from 'zero'")]
 Elite = Annotated[str, typer.Option(help="half of the draws come from the best tenth of the growing "
     "'buffer', or from the best as large as a tenth was at the 'start'")]
@@ -293,7 +293,7 @@ def lottery(seeds:_count(1, 'training seeds')=5, table:Table=None):
     ask, say = _tiny()
     def keep(name, rows):
         with writing(at.with_name(f'{at.stem}{name}.csv')) as f: rows.round(4).to_csv(f, index=False)
-    how = dict(progress=shown())
+    how = dict(progress=True)
     keep('', l.flip(lambda run,lam: ask(run,'best',lam=lam), seeds=range(seeds), log=say, **how))
     made = (l.learn(l.lottery_data(seed=s), seed=s, **how) for s in range(seeds))
     keep('-asked', l.asked(ask, made, log=say))
@@ -316,8 +316,8 @@ def odds(
     at = _rows_at(table, 'odds')
     ask, say = _tiny()
     for s in width or o.WIDTHS:
-        run, tau = o.learn_odds(s, seed=seed, progress=shown())
-        made = ('',o.survey(ask,run,progress=shown())), ('-map',o.chart(ask,run,tau,progress=shown()))
+        run, tau = o.learn_odds(s, seed=seed, progress=True)
+        made = ('',o.survey(ask,run,progress=True)), ('-map',o.chart(ask,run,tau,progress=True))
         for name,rows in made:
             rows = rows.assign(sigma_y=s, train_seed=seed).round(4)
             save_rows(rows, at.with_name(f'{at.stem}{name}.csv'), ('sigma_y','train_seed'), 'p')
@@ -342,7 +342,7 @@ def critic(
     if held>len(tau)-2: raise ValueError(f'--held {held}: {dataset} has {len(tau)}, and 2 must remain')
     fit = {} if iterations is None else dict(iterations=iterations)
     cfg, arch = run_settings(set_ or [], tau.s.shape[1], tau.a.shape[1], **fit)
-    rows = c.held_out(tau, arch, cfg, held, seed=split, dataset=dataset, progress=shown(), starts=starts)
+    rows = c.held_out(tau, arch, cfg, held, seed=split, dataset=dataset, progress=True, starts=starts)
     rows = rows.round(4).assign(method=label, env_seed=0)
     save_rows(rows, at, ('dataset','method','train_seed','split'))
     print(c.verdict(rows).round(3).to_string())

@@ -10,8 +10,7 @@ from dataclasses import asdict, dataclass
 import pandas as pd
 import torch
 from torch import nn
-from tqdm.auto import tqdm
-from .core import Trajectories, generator
+from .core import Trajectories, generator, progress_bar
 from .data import fingerprint
 from .envs import rollout
 from .rows import as_rows
@@ -60,7 +59,7 @@ def clone(
     net, x = _net(s.shape[1], a.shape[1], width, seed), (s-mean)/sd
     opt = torch.optim.Adam(net.parameters(), lr)
     sched = torch.optim.lr_scheduler.CosineAnnealingLR(opt, steps)
-    for _ in tqdm(range(steps), 'clone', disable=not progress):
+    for _ in progress_bar(range(steps), 'clone', progress, unit='step'):
         i = torch.randint(len(a), (batch,), generator=gen)
         opt.zero_grad()
         ((net(x[i])-a[i])**2).sum(1).mean().backward()

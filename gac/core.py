@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['Trajectories', 'take', 'cat', 'make_keys', 'Windows', 'windows', 'rand', 'randn', 'draw_steps', 'step_blocks',
            'draw_windows', 'window_blocks', 'Posterior', 'set_seed', 'generator', 'set_threads', 'pick_device',
-           'versions', 'name_of', 'data_root', 'settle', 'writing', 'remove']
+           'versions', 'name_of', 'Lines', 'progress_bar', 'data_root', 'settle', 'writing', 'remove']
 
 # %% ../nbs/00_core.ipynb #85e41cab
-import ctypes, hashlib, os, platform, random, shutil, sys
+import ctypes, hashlib, os, platform, random, shutil, sys, time
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from tqdm import auto, std
 
 # %% ../nbs/00_core.ipynb #a91b97a2
 def _check(o):
@@ -275,6 +276,37 @@ def name_of(dataset)->str: # id or path of a data set, as `load` takes it
     "The data set of a result row, without the folder of one machine."
     p = Path(dataset)
     return p.stem if p.suffix or p.exists() else str(dataset)
+
+# %% ../nbs/00_core.ipynb #pbar0001
+class Lines(std.tqdm):
+    "A bar for a file: a plain line now and then, and one at the end."
+    every = 30. # s between two lines
+    def __init__(self, *args, **kw):
+        self.wrote, self.last = time.monotonic(), None
+        super().__init__(*args, **kw|dict(leave=False))
+    def line(self):
+        how = dict(prefix='', bar_format='{n_fmt} of {total_fmt} {unit} in {elapsed}{postfix}')
+        name = self.desc.removesuffix(': ')
+        return f'{name}: '*bool(name)+self.format_meter(**self.format_dict|how)
+    def refresh(self, *args, now=False, **kw):
+        if self.disable or not now and time.monotonic()-self.wrote<self.every: return
+        self.wrote, self.last = time.monotonic(), self.n
+        print(self.line(), file=self.fp, flush=True)
+    def display(self, *args, **kw): return False # nothing to draw over
+    def close(self):
+        if self.last not in (None,self.n): self.refresh(now=True)
+        super().close()
+
+# %% ../nbs/00_core.ipynb #pbar0002
+def progress_bar(
+    items=None,  # to go through; None: `update` counts
+    desc=None,   # a text before it
+    shown=True,  # False: nothing at all
+    **kw,        # for tqdm: total, unit, …
+)->std.tqdm:
+    "A bar on a terminal or in a notebook, plain lines elsewhere."
+    moves = sys.stderr.isatty() or type(sys.stderr).__module__.startswith('ipykernel')
+    return (auto.tqdm if moves else Lines)(items, desc, disable=not shown, **kw)
 
 # %% ../nbs/00_core.ipynb #baaf5fc7
 def data_root()->Path: # the folder that holds minari/, checkpoints/, paper/ and results/

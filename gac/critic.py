@@ -13,8 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
-from .core import Posterior, Trajectories, generator, make_keys
+from .core import Posterior, Trajectories, generator, make_keys, progress_bar
 from .elbo import infer
 from .run import Fit, new_run
 from .train import fit
@@ -168,7 +167,7 @@ def held_out(
     run = new_run(rest, arch, cfg, dataset=dataset)
     fit(run, rest, progress=progress)
     rivals, out = _rivals(rest, test), []
-    for c in tqdm((0,*cuts), 'ask', disable=not progress, unit='cut'):
+    for c in progress_bar((0,*cuts), 'ask', progress, unit='cut'):
         seen, ended = (cut(test,c),test.n<=c) if c else (test,None)
         b,f = rescaled(critic(run.model, seen, ended=ended, **kw), test.y)
         row = dict(dataset=dataset, train_seed=cfg.seed, split=seed, cut=c)

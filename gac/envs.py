@@ -11,7 +11,7 @@ import gymnasium as gym
 import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode, VectorEnv
-from .core import Trajectories, generator, make_keys
+from .core import Trajectories, generator, make_keys, progress_bar
 from .worlds import check_spaces, make_env
 
 # %% ../nbs/02_envs.ipynb #51f7f3f8
@@ -217,9 +217,8 @@ def _pool(env, n, seed):
 
 # %% ../nbs/02_envs.ipynb #envbar01
 def _bar(n, shown): # episodes; False, True or a text to stand before the bar
-    from tqdm.auto import tqdm
     name = shown if isinstance(shown, str) else None
-    return tqdm(total=n, desc=name, disable=not shown, unit='episode', miniters=0)
+    return progress_bar(total=n, desc=name, shown=bool(shown), unit='episode', miniters=0)
 
 # %% ../nbs/02_envs.ipynb #128a437d
 def rollout(

@@ -12,7 +12,7 @@ from http.client import HTTPException
 from importlib.resources import files
 from pathlib import Path
 from urllib.error import HTTPError
-from .core import writing
+from .core import progress_bar, writing
 from .folder import Held, locked
 
 # %% ../nbs/04e_fetch.ipynb #fch006
@@ -155,9 +155,8 @@ def _alone(to): # run folder, which is locked -> folder for what comes, gone if 
         raise Held(f'{to} is being fetched by another process: wait for it, or give another --cache') from e
 
 def _bring(at, name, parts, coming, to, progress): # from addresses, by way of a folder, to the run folder
-    from tqdm.auto import tqdm
     total = sum(f['bytes'] for f in parts)
-    with tqdm(total=total, unit='B', unit_scale=True, disable=not progress) as bar:
+    with progress_bar(total=total, unit='B', unit_scale=True, shown=progress) as bar:
         def get(file, bytes, sha256): return download(at(name, file), coming/file, sha256, bytes, bar.update)
         _settled([get(**f) for f in parts], to)
 

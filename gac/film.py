@@ -12,7 +12,7 @@ import gymnasium as gym
 import mujoco
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
-from .core import writing
+from .core import progress_bar, writing
 from .worlds import EnvConfig, make_env
 from .envs import rollout
 
@@ -83,7 +83,6 @@ def film(
 )->Path:              # where it is
     "Film one whole episode."
     import imageio.v2 as imageio
-    from tqdm.auto import tqdm
     path = Path(path)
     if path.suffix not in ('.mp4','.gif'): raise ValueError(f'cannot write {path.name!r}: use .mp4 or .gif')
     made, a = _drawable(env), rollout(env, act, 1, seed).a.numpy()
@@ -92,6 +91,6 @@ def film(
     kw = dict(duration=1000/fps, loop=0) if gif else dict(fps=fps, macro_block_size=2)
     with writing(path) as tmp, imageio.get_writer(tmp, **kw) as out:
         pictures = _pictures(made, a, seed, steps)
-        for p in tqdm(pictures, total=len(steps), disable=not progress, unit='picture'): out.append_data(p)
+        for p in progress_bar(pictures, None, progress, total=len(steps), unit='picture'): out.append_data(p)
     made.close()
     return path

@@ -11,8 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import torch
-from tqdm.auto import tqdm
-from .core import Trajectories
+from .core import Trajectories, progress_bar
 from .critic import critic
 from .data import from_arrays
 from .lottery import Lottery, draw_lottery, p_buy
@@ -95,7 +94,7 @@ def survey(
 )->pd.DataFrame:   # the lottery, where the target lies, y*, share that buys: learned, exact
     "Targets that people have had (−1, 0, the prize), and that nobody had."
     g, out = np.random.default_rng(seed), []
-    for _ in tqdm(range(lots), 'ask', disable=not progress, unit='lottery'):
+    for _ in progress_bar(range(lots), 'ask', progress, unit='lottery'):
         lot = Lottery(**{k:float(g.uniform(*r)) for k,r in ODDS.items()}, sd=float(run.model.sigma_y))
         ys = dict(lost=-1., between=-.5, stayed=0., quarter=lot.win/4, most=.75*lot.win, won=lot.win)
         odds = {k:getattr(lot,k) for k in ODDS}
@@ -139,7 +138,7 @@ def chart(
     "Where each way of deciding buys: λ of 0 and 1, λ=0 from the middle of the prior, and by price."
     ways = dict(best0=dict(lam=0.), best1=dict(lam=1.), middle=dict(lam=0.,starts=0))
     out = []
-    for p in tqdm(ps, 'chart', disable=not progress, unit='row'):
+    for p in progress_bar(ps, 'chart', progress, unit='row'):
         for prize in sizes:
             lot = Lottery(p=float(p), prize=float(prize), buyers=.5)
             best = {k:buys(policy(run,'best',**how), [lot]*n).float().mean().item() for k,how in ways.items()}

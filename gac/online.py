@@ -13,9 +13,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 from .buffer import CURE, episodes, next_offset, own_keys, read_chunks, store, write_chunk
-from .core import Trajectories, data_root, writing
+from .core import Trajectories, data_root, progress_bar, writing
 from .data import load
 from .envs import EpisodeError, check_spaces, rollout
 from .folder import locked, usable
@@ -24,6 +23,7 @@ from .query import Ask, PlanPolicy, asker, bounds, evaluate
 from .rows import read_rows, save_rows
 from .run import Fit, Run, check_data, fingerprint, load_run, resumable
 from .train import fit
+from .schema import is_a
 
 # %% ../nbs/08_online.ipynb #9bef58e0
 STRATEGIES = dict( # fields each looks at; the quantile is also that of the questions asked after a stage
@@ -101,7 +101,9 @@ def _fields(k, v): # settings of a refit
     known = sorted(f.name for f in fields(Fit))
     if not isinstance(v, dict) or not set(v)<=set(known):
         raise ValueError(f"{k}={v!r}: a dict with fields of Fit is needed: {', '.join(known)}")
-    if v.get('iterations',1) is None: raise ValueError(f'{k}={v!r}: say how many iterations')
+    if not is_a(v.get('iterations',1), int) or not 1<=v.get('iterations',1)<=10**9:
+        raise ValueError(f"{k}: iterations={v['iterations']!r}: a refit has a fixed length, 1 to 10**9 "
+                         "batches, e.g. iterations=150")
     try: Fit(**v)
     except (TypeError, ValueError) as e: raise ValueError(f'{k}={v!r}: {e}') from None
 
@@ -184,8 +186,8 @@ def _plans(pol): # what was planned for each of the n
 
 # %% ../nbs/08_online.ipynb #on-bar
 def _bar(stage, total, got, shown): # of episodes
-    return tqdm(desc=f'stage {stage}: collect', total=total, initial=got, unit='episode', miniters=0,
-                disable=not shown, leave=False)
+    return progress_bar(None, f'stage {stage}: collect', shown, total=total, initial=got, unit='episode',
+                        miniters=0, leave=False)
 
 class _Ticking:
     "A policy that lets a bar show the time at each step."
@@ -336,7 +338,7 @@ def _asked(run, env, folder, k, cfg, n, asked, seed, progress=False):
     if n and not f.exists():
         small = min(Ask.delta_y, .25*float(run.y.std())) # a small step, whatever the returns are measured in
         put = Ask(quantile=cfg.at('quantile',max(k,1)), delta_y=small)
-        bar = tqdm(asked, f'stage {k}: ask', disable=not progress, leave=False, unit='question')
+        bar = progress_bar(asked, f'stage {k}: ask', progress, leave=False, unit='question')
         new = pd.concat([evaluate(run, env, q, n, seed, cfg=put, stage=k) for q in bar])
         with writing(f) as tmp: new.assign(method=cfg.strategy).round(3).to_csv(tmp, index=False)
     return _answers(f, k, n, asked, seed) if n else pd.DataFrame()

@@ -66,6 +66,10 @@ class Question:
         "Settings of its own: what its functions take besides, with a default."
         return _own(self.goal, 4)|_own(self.objective, 6)
 
+def _own(f, n): # function of n arguments or None -> the keywords that it takes besides, with their defaults
+    more = [*signature(f).parameters.values()][n:] if f else ()
+    return {p.name:p.default for p in more if p.default is not p.empty}
+
 # %% ../nbs/07_query.ipynb #d647e20e
 QUESTIONS = {} # name -> Question, in the order of tables
 
@@ -157,9 +161,6 @@ def question_of(name:str, cfg:Ask=None)->Question: # as it was registered, its o
                                             f"it has {', '.join(q.own) or 'none'}")
     def put(f, n): return partial(f, **{k:own[k] for k in _own(f,n) if k in own}) if f else None
     return replace(q, objective=put(q.objective,6), goal=put(q.goal,4)) if own else q
-def _own(f, n): # function of n arguments or None -> the keywords that it takes besides, with their defaults
-    more = [*signature(f).parameters.values()][n:] if f else ()
-    return {p.name:p.default for p in more if p.default is not p.empty}
 
 # %% ../nbs/07_query.ipynb #qset0004
 def ask_of(question:str, given:dict)->Ask: # its name; setting -> value

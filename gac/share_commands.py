@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Optional
 import typer
 from .commands import (Acting, DeltaY, Env, EnvKwargs, Folder, Imports, Lam, Own, Quantile, Question,
-                          Steps, Target, Threads, Width, app, shown, writable)
+                          Steps, Target, Threads, Width, app, writable)
 from .commands import _asked, _count, _env, _loaded
 
 # %% ../nbs/13_share_commands.ipynb #shr006
@@ -18,7 +18,7 @@ from .commands import _asked, _count, _env, _loaded
 def export(
     run:Folder, out:Annotated[Path, typer.Option(help='.pt for torchscript, .onnx for onnx')],
     question:Question='best',
-    to:Annotated[str, typer.Option(help='torchscript, or onnx by the extra export')]='torchscript',
+    to:Annotated[str, typer.Option(help='{formats}; onnx by the extra export')]='torchscript',
     acting:Acting=None, seed:_count(0, 'seed of search and samples')=0,
     target:Target=None, quantile:Quantile=None, delta_y:DeltaY=None, lam:Lam=None, width:Width=None,
     steps:Steps=None, own:Own=None, threads:Threads=1, imports:Imports=None,
@@ -47,5 +47,5 @@ def fetch(
 ):
     "Fetch a trained checkpoint, checked by its SHA-256; one that is here already needs no network."
     from gac.fetch import fetch
-    at = fetch(name, url, cache, progress=shown())
+    at = fetch(name, url, cache, progress=True)
     print(f'{at}\nnext: gac evaluate {at} --question best --out runs/{name}')

@@ -25,8 +25,8 @@ from shlex import quote
 import numpy as np
 import pandas as pd
 import torch
-from tqdm.auto import tqdm
-from .core import Trajectories, name_of, pick_device, set_threads, versions
+from tqdm import std
+from .core import Trajectories, name_of, pick_device, progress_bar, set_threads, versions
 from .data import env_of
 from .model import Arch
 from .run import Fit, fingerprint
@@ -230,7 +230,7 @@ def _work(environ, search, where, name, workers, prune, out, device, env, thread
     take_environ(environ)
     signal.signal(signal.SIGINT, signal.SIG_IGN) # the parent decides
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    tqdm.set_lock(threading.RLock()) # not one between processes: a killed worker would leave it behind
+    std.tqdm.set_lock(threading.RLock()) # not one between processes: a killed worker would leave it behind
     try:
         set_threads(threads)
         tau,_ = data_of(search)
@@ -327,8 +327,8 @@ def run_study(
 def _go_on(study, search, tau, trials, workers, progress, about, rest): # with what is open and checked
     _, out, dev, env, threads = rest
     requeue(study, out)
-    bar = tqdm(total=trials, initial=min(trials,finished(study)), desc=study.study_name, disable=not progress,
-        mininterval=0)
+    bar = progress_bar(None, study.study_name, progress, total=trials, initial=min(trials,finished(study)),
+        mininterval=0, unit='trial')
     def done():
         requeue(study)
         bar.n, best = min(trials,finished(study)), best_trial(study)

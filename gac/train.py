@@ -12,8 +12,7 @@ from contextlib import contextmanager
 import pandas as pd
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
-from .core import Trajectories, draw_windows, generator, randn
+from .core import Trajectories, draw_windows, generator, progress_bar, randn
 from .elbo import elbo, elbo_on, infer
 from .keyed import Keyed, Line, inclusion
 from .folder import asked, locked, stop
@@ -271,7 +270,8 @@ def fit(
 )->pd.DataFrame:        # one row per iteration: ELBO and its parts (nats per trajectory), seconds
     "Train: φ and θ in turn, from where the run stands."
     held, *parts = _begin(run, tau)
-    bar = tqdm(total=run.end, initial=run.i, disable=not progress, mininterval=1., desc=_waits(run))
+    how = dict(total=run.end, initial=run.i, mininterval=1., unit='batch')
+    bar = progress_bar(None, _waits(run), progress, **how)
     with locked(None if run.team else out), engine(run), bar: # a team locks when it saves
         while run.i<_stop(run, until):
             for row in _some(run, *parts, _stretch(run, look, every, until)):

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['WRAPPERS', 'EnvConfig', 'known_packages', 'import_packages', 'env_from', 'parse_kwargs', 'nearest_action',
-           'VectorAction', 'as_vectors', 'parts_shown', 'make_env', 'check_spaces']
+           'VectorAction', 'as_vectors', 'parts_shown', 'make_env', 'env_record', 'check_spaces']
 
 # %% ../nbs/01a_worlds.ipynb #wld546cd0
 import copy, difflib, functools, importlib, json, os, re, sys, warnings
@@ -347,6 +347,17 @@ def make_env(
     except Exception as e: raise ValueError(_no_env(env, e)) from e
     if isinstance(env, EnvConfig): _same_parts(made, env)
     return as_vectors(made)
+
+# %% ../nbs/01a_worlds.ipynb #wldrec01
+def env_record(
+    config:EnvConfig, # what was made
+)->str:               # its id, if that says it all; else a dict for JSON
+    "What a run remembers of its environment."
+    spec = gym.registry.get(config.id)
+    usual = spec and config.max_episode_steps in (None, spec.max_episode_steps or -1)
+    as_made = not config.kwargs or spec and config.kwargs==spec.kwargs
+    plain = as_made and not (config.wrappers or config.imports or config.parts)
+    return config.id if usual and plain else config.asdict()
 
 # %% ../nbs/01a_worlds.ipynb #wldd2d201
 def check_spaces(

@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 from gac.bench import Job, bench, done, gathered, keep, read_spec, sent, Task
 from gac.rows import read_rows
+from gac.data import save
+from gac.envs import point_mass_data
 from gac.run import RECIPE
 
 HEAD = 'dataset,system,rewards,seed,set,episodes,env_seed\n'
@@ -20,6 +22,12 @@ def spec(tmp_path, *lines):
 def test_a_bad_line_is_named_by_its_number(tmp_path, line, said):
     with pytest.raises(ValueError, match='line 3: ') as e: read_spec(spec(tmp_path, LINE.format('IQL','return',0,''), LINE.format(*line)))
     assert said in str(e.value)
+
+def test_two_sets_of_one_name_are_refused(tmp_path):
+    "Other seeds would hide that a table takes them for one set."
+    sets = [save(point_mass_data(4, k), 'me/log-v0', 'gac/PointMass-v0', tmp_path/f'{k}') for k in (0,1)]
+    lines = [f'{sets[k]},clone-all,return,{k},steps=1,1,0\n' for k in (0,1)]
+    with pytest.raises(ValueError, match="line 3: the rows of .*1/me/log-v0 and of .*0/me/log-v0, line 2, would both be called 'log-v0': rename"): read_spec(spec(tmp_path, *lines))
 
 def test_a_list_that_is_killed_goes_on(tmp_path):
     path, out = spec(tmp_path, LINE.format('clone-all','return',0,'steps=5 width=8'), LINE.format('clone-all','return',1,'steps=10000000')), tmp_path/'out'

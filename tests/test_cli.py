@@ -1,5 +1,5 @@
 "The command line: whatever is wrong is said in one line, and nothing is left behind."
-import json, os, shutil, signal, subprocess, sys, time
+import json, os, re, shutil, signal, subprocess, sys, time
 from pathlib import Path
 import h5py
 import numpy as np
@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 from gac import cli, data, train
 from gac.cli import _refits, run_settings
+from gac.commands import REGISTRIES
 from gac.envs import point_mass_data
 from gac.model import Arch
 from gac.online import Online
@@ -230,6 +231,16 @@ def test_info(capsys, shelf):
     assert 'gac/PointMass-v0' in out and '16' in out
     quiet('info', shelf/'noenv.hdf5', '--env', 'me/Mine-v0'); assert 'me/Mine-v0' in capsys.readouterr().out
 
+def test_info_of_a_run_leaves_out_what_it_does_not_say(capsys, shelf):
+    for where in ('run','run/checkpoint','slim'):
+        quiet('info', shelf/where); out = capsys.readouterr().out
+        assert 'kind  run' in out and 'iterations  5' in out and all(len(l.split())>1 for l in out.splitlines())
+    quiet('info', shelf/'noenv.hdf5'); assert all(len(l.split())>1 for l in capsys.readouterr().out.splitlines())
+
+@pytest.mark.parametrize('length', ['0','-1','99999999999'])
+def test_a_refit_has_a_length(capsys, shelf, tmp_path, length):
+    refused(capsys, shelf, ['online',shelf/'run','--dataset',shelf/'whole.hdf5','--out',tmp_path/'o','--set',f'iterations={length}'], [f'iterations={length}'])
+
 def test_train_writes_a_run(capsys, shelf, tmp_path):
     quiet('train', shelf/'noenv.hdf5', '--out', tmp_path/'r', '--env', 'gac/PointMass-v0', '--iterations', 5, '--tensorboard', tmp_path/'tb', *SMALL)
     run = load_run(tmp_path/'r')
@@ -248,9 +259,25 @@ def test_bars_are_for_a_terminal(capsys, shelf, tmp_path, monkeypatch):
     words = 'evaluate', shelf/'run', '--question','prior','--episodes',2,'--out',tmp_path/'e'
     quiet(*words)
     assert not capsys.readouterr().err
-    monkeypatch.setattr('gac.commands.shown', lambda: True)
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: True)
     quiet(*words)
     assert 'prior, sample: 100%' in capsys.readouterr().err
+
+def test_a_log_gets_lines(capsys, shelf, tmp_path, monkeypatch):
+    monkeypatch.setattr('gac.core.Lines.every', 0.)
+    quiet('train', shelf/'whole.hdf5', '--out', tmp_path/'r', '--iterations', 2, *SMALL)
+    said = capsys.readouterr().err
+    assert '2 of 2 batch in 00:' in said and 'elbo=' in said and '\r' not in said and '%|' not in said
+
+@pytest.mark.parametrize('command, names', [('evaluate','QUESTIONS'), ('baseline','SYSTEMS'), ('online','STRATEGIES'), ('export','FORMATS')])
+def test_help_lists_what_the_registry_holds(capsys, monkeypatch, command, names):
+    import gac.baselines.systems, gac.export, gac.online, gac.query
+    module = {'QUESTIONS':gac.query, 'SYSTEMS':gac.baselines.systems, 'STRATEGIES':gac.online, 'FORMATS':gac.export}[names]
+    monkeypatch.setattr(module, names, getattr(module,names)|dict(newest=None))
+    monkeypatch.setenv('COLUMNS', '250'); quiet(command, '--help')
+    said = re.sub(r'\x1b\[[\d;]*m', '', capsys.readouterr().out) # without colours
+    assert all(k in said for k in getattr(module,names)) and not any(f'{{{k}}}' in said for k in REGISTRIES)
+
 
 def test_slim_is_small(shelf):
     size = lambda d: sum(f.stat().st_size for f in d.rglob('*'))
