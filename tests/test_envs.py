@@ -109,7 +109,10 @@ def test_global_random_state_is_left_alone():
     torch.manual_seed(0); np.random.seed(0); rollout(ID, random_policy(ID), 3); point_mass_data(3)
     assert (torch.rand(1), np.random.rand())==a
 
-def test_progress_bar(capsys):
+def test_progress_bar(capsys, monkeypatch):
+    rollout(ID, best_action, 3, progress=True)
+    assert not capsys.readouterr().err # over before a line is due
+    monkeypatch.setattr('sys.stderr.isatty', lambda: True)
     rollout(ID, best_action, 3, progress=True)
     assert '3/3' in capsys.readouterr().err
 

@@ -390,11 +390,12 @@ def test_data_that_moved_or_changed(start, tmp_path):
     with pytest.raises(FileNotFoundError, match='lane, left .*gone.*--dataset'): data_of_run(run)
     with pytest.raises(ValueError, match='other data'): data_of_run(run, save(point_mass_data(9, 5), 'gac/other-v0', ID, tmp_path))
 
-def test_bars_only_where_they_are_asked_for(start, tmp_path, capsys):
+def test_bars_only_where_they_are_asked_for(start, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr('gac.core.Lines.every', 0.)
     out, tau = start
     cfg = Online('improve', **SMALL|dict(stages=1))
     online(load_run(out), tau, ID, tmp_path/'quiet', cfg, n=1)
     assert capsys.readouterr()==('','')
     online(load_run(out), tau, ID, tmp_path/'told', cfg, n=1, progress=True)
     said = capsys.readouterr().err
-    assert 'stage 1: collect' in said and 'stage 1: ask' in said and '/10' in said
+    assert 'stage 1: collect: 10 of 10 episode' in said and 'stage 1: ask' in said and '\r' not in said
