@@ -173,7 +173,7 @@ def gained(
     return float(mean), float(error.sqrt())
 
 # %% ../nbs/05a_train.ipynb #u4decid0
-def decide(run, held=None): # Run, what it holds out -> the end is known, if the bound says so or the time is up
+def decide(run, held=None): # Run, what it holds out -> its end is known, if the bound or the clock says so
     "The stopping rule: no gain beyond its standard error, or `minutes` spent."
     w, c = run.watch, run.cfg
     gain, error = gained(w, None if held is None else counts(run, held))
