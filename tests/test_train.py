@@ -10,7 +10,7 @@ from gac.elbo import elbo, infer
 from gac.envs import point_mass_data
 from gac.model import Arch
 from gac.run import Fit, Watch, hold_out, load_run, new_run, save_run
-from gac.train import Draws, counts, curves, draw_weights, fit, gained, lr_at
+from gac.train import Draws, curves, draw_weights, fit, gained, lr_at
 
 def data(seed=0, N=12, S=2, A=2, longest=7):
     g = generator(seed); n = torch.randint(2, longest+1, (N,), generator=g)
@@ -244,24 +244,6 @@ def test_a_rising_bound_is_told_from_a_flat_one():
     assert abs(gain-4)<1 and gain>5*error
     gain, error = gained(flat)
     assert abs(gain)<3*error and math.isnan(gained(looks(*[own]*5))[0])
-
-@pytest.mark.parametrize('draw, goes_on', [('uniform',False), ('good',True), ('elite',True)])
-def test_where_good_episodes_are_drawn_they_count(draw, goes_on):
-    "The bound of the better half rises, that of the poorer half falls faster."
-    tau = data(N=60)
-    run = new_run(tau, arch(), open_ended(draw=draw, held=.4))
-    held = tau[torch.isin(tau.key, run.watch.key)]
-    rank = held.y.argsort().argsort().double()/(len(held)-1)
-    run.watch.at, run.watch.bound = zip(*((10*(i+1), (i*(rank-.55)).tolist()) for i in range(12)))
-    weight = counts(run, held)
-    gain, error = gained(run.watch, weight)
-    assert weight.sum()==pytest.approx(1) and (gain>error)==goes_on
-
-def test_equal_weights_are_the_mean():
-    d = torch.randn(30, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    gain, error = gained(looks(*(i*d for i in range(6))))
-    then, now = 3, 5 # the last look at or before two thirds of the way
-    assert gain==pytest.approx(float((now-then)*d.mean())) and error==pytest.approx(float((now-then)*d.std()/30**.5))
 
 def test_held_out_trajectories_never_reach_theta():
     "Other values in what is held out: the same θ to the bit, other posteriors."
