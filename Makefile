@@ -127,9 +127,10 @@ lab: $(STAMP) ## the notebooks in JupyterLab (starts in seconds, runs until Ctrl
 
 # Cells that carry a test flag keep the outputs they have, unless named in FLAGS.
 define EXECUTE
-import re, sys, time
+import os, re, sys, time
 import nbformat
 from nbclient import NotebookClient
+os.environ.pop('MPLBACKEND', None) # with any other, pictures do not stand in the notebook
 skip = set('slow d4rl gpu'.split())-set(sys.argv[1].split())
 class Client(NotebookClient):
     async def async_execute_cell(self, cell, *args, **kwargs):
