@@ -87,9 +87,9 @@ def shared(scored:dict)->dict: # of `scores` -> the systems on the sets that mos
 def profiles(scored, ax, grid=None): # systems with the same sets; axes
     "Share of runs above each score, with the bootstrap's band."
     grid = np.linspace(0, 110, 112) if grid is None else grid
-    colours = sns.color_palette('husl', len(scored)) # those of the questions are for questions
-    for (name,tasks),c in zip(scored.items(), colours):
-        ax.plot(grid, profile(tasks, grid), color=c, label=name)
+    colours = sns.color_palette('Dark2', len(scored)) # eight, then the same, dashed
+    for i,((name,tasks),c) in enumerate(zip(scored.items(), colours)):
+        ax.plot(grid, profile(tasks, grid), color=c, ls='-' if i<8 else '--', label=name)
         ax.fill_between(grid, *bootstrap(lambda t: profile(t, grid), tasks), color=c, alpha=.15, lw=0)
     ax.set(xlabel='normalised score τ', ylabel='share of runs above τ')
     ax.legend(frameon=False, fontsize=8, loc='upper left', bbox_to_anchor=(1,1))
