@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import scipy
-import seaborn as sns
+from matplotlib import colormaps
 from .core import data_root
 from .rows import read_rows
 from .tables import ASKED, checked_rows, compared, holm, one_model, pick, returns, t_interval
@@ -87,8 +87,9 @@ def shared(scored:dict)->dict: # of `scores` -> the systems on the sets that mos
 def profiles(scored, ax, grid=None): # systems with the same sets; axes
     "Share of runs above each score, with the bootstrap's band."
     grid = np.linspace(0, 110, 112) if grid is None else grid
-    colours = sns.color_palette('Dark2', len(scored)) # eight, then the same, dashed
-    for i,((name,tasks),c) in enumerate(zip(scored.items(), colours)):
+    colours = colormaps['Dark2'].colors # eight, then the same, dashed
+    for i,(name,tasks) in enumerate(scored.items()):
+        c = colours[i%8]
         ax.plot(grid, profile(tasks, grid), color=c, ls='-' if i<8 else '--', label=name)
         ax.fill_between(grid, *bootstrap(lambda t: profile(t, grid), tasks), color=c, alpha=.15, lw=0)
     ax.set(xlabel='normalised score τ', ylabel='share of runs above τ')

@@ -42,9 +42,9 @@ class Ask:
     own:dict=field(default_factory=dict) # settings of a question's own, by name
 
     def __post_init__(self):
+        if not 0<self.quantile<1: raise ValueError(f'Ask.quantile={self.quantile}: must lie between 0 and 1')
         for k,v in {**vars(self), **self.own}.items():
             if isinstance(v, float) and not math.isfinite(v): raise ValueError(f'Ask.{k}={v}: must be finite')
-        if not 0<self.quantile<1: raise ValueError(f'Ask.quantile={self.quantile}: must lie between 0 and 1')
         for k,least in dict(lam=0, steps=1, starts=0, stop=0).items():
             if getattr(self,k)<least: raise ValueError(f'Ask.{k}={getattr(self,k)}: must be at least {least}')
         if self.width is not None and not self.width>0:
@@ -81,7 +81,7 @@ def register(
     of_ask = {f.name for f in fields(Ask)}-{'own'}
     unknown, twice = set(question.uses)-of_ask, of_ask&set(question.own)
     if unknown: raise ValueError(f'{name!r} uses {sorted(unknown)}: Ask has no such fields')
-    if twice: raise ValueError(f'{name!r} has its own {sorted(twice)}: Ask has these fields, in cfg')
+    if twice: raise ValueError(f'{name!r} has its own {sorted(twice)}: Ask has such fields, in cfg')
     if name in QUESTIONS: raise ValueError(f'there is a question {name!r} already; choose another name')
     QUESTIONS[name] = question
     return question

@@ -48,7 +48,7 @@ def test_rewards_lie_beside_the_actions_they_pay(tau):
 @pytest.mark.parametrize('stepwise', [False,True])
 def test_a_transformer_trains_on_the_best_and_asks_for_the_best(tau, monkeypatch, stepwise):
     seen = []
-    monkeypatch.setattr(dt, 'train', lambda net,t,g,cfg,gen: seen.append((t,g,cfg.steps)))
+    monkeypatch.setattr(dt, 'train', lambda net,t,g,cfg,gen,before=None: seen.append((t,g,cfg.steps)))
     of = torch.arange(len(tau)).repeat_interleave(tau.n)
     rewards = PointMass.h*tau.s[torch.arange(len(of))+of+1,2] if stepwise else None
     start = dt.fit(tau, rewards, dt.Cfg.tiny(noisy=True, steps=8))
