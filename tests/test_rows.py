@@ -1,4 +1,5 @@
 "Result rows: the table, paired intervals and overlaps by hand; unknown columns are refused, a file is replaced row by row."
+import warnings
 import math
 import numpy as np
 import pandas as pd
@@ -98,7 +99,10 @@ def test_other_data_of_the_same_name_keep_their_rows(tmp_path, first, then, n):
     tau = episodes()[:2]
     def rows(mark): return as_rows(tau, 'Hopper-v5', 0, dataset='d', method='m', train_seed=0, fingerprint=mark)
     save_rows(rows(first), tmp_path/'r.csv')
-    got = save_rows(rows(then), tmp_path/'r.csv')
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter('always')
+        got = save_rows(rows(then), tmp_path/'r.csv')
+    assert [str(w.message).partition(': ')[2][:30] for w in said]==["two sets are called 'd', of fi"]*(n==4)
     assert len(got)==n and set(got.fingerprint.dropna())==({first,then} if n==4 else {then})-{None}
 
 def test_a_file_from_before_there_were_fingerprints_is_gone_on_with(tmp_path):
