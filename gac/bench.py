@@ -20,6 +20,7 @@ from .envs import rollout
 from .folder import locked
 from .rows import as_rows, read_rows, save_rows
 from .run import load_run, new_run, parsed
+from .worlds import import_packages
 
 # %% ../nbs/11_bench.ipynb #c3d7025e
 @dataclass(frozen=True)
@@ -274,15 +275,17 @@ def _with_parent():
     sys.stdin.read()
     os._exit(9)
 
-def child(text, folder, device): # a job as JSON; what the new process does
+def child(text, folder, device, imports='[]'): # a job and names of modules as JSON; what the new process does
     threading.Thread(target=_with_parent, daemon=True).start()
+    import_packages(json.loads(imports), remember=False)
     work(Job(**json.loads(text)), folder, device)
 
 # %% ../nbs/11_bench.ipynb #c5d7b0ac
 def alone(job, folder, device='cpu'): # -> '' if it is done now, or what was wrong
     folder.mkdir(parents=True, exist_ok=True)
     start = [sys.executable, '-c', 'import sys; from gac.bench import child; child(*sys.argv[1:])']
-    args, env = [json.dumps(asdict(job)), str(folder), str(device)], os.environ|dict(OMP_NUM_THREADS='1')
+    args = [json.dumps(asdict(job)), str(folder), str(device), json.dumps(import_packages([]))]
+    env = os.environ|dict(OMP_NUM_THREADS='1')
     with (folder/'log.txt').open('w') as log:
         p = subprocess.Popen([*start,*args], stdin=subprocess.PIPE, stdout=log, stderr=log, env=env)
         code = p.wait()
@@ -294,8 +297,11 @@ def alone(job, folder, device='cpu'): # -> '' if it is done now, or what was wro
 class Task:
     "A job in the form of `gac.processes.submit`."
     processes = 1
-    def __init__(self, job, out, device='cpu'): self.job, self.out, self.device = job, str(out), device
-    def __call__(self): work(self.job, self.out, self.device)
+    def __init__(self, job, out, device='cpu'):
+        self.job, self.out, self.device, self.imports = job, str(out), device, import_packages([])
+    def __call__(self):
+        import_packages(self.imports, remember=False)
+        work(self.job, self.out, self.device)
     def checkpoint(self): # what submitit calls when the host is taken away
         import submitit
         return submitit.helpers.DelayedSubmission(self)
