@@ -288,11 +288,12 @@ def _tiny(): # -> policy of a lottery's tiny model, a line for a row
 def lottery(seeds:_count(1, 'training seeds')=5, table:Table=None):
     "Train the lottery for five widths of p(y|z), ask it for returns, and three days in a row."
     from gac import luck as l
-    from gac.core import writing
+    from gac.core import versions, writing
     at = _rows_at(table, 'lottery')
     ask, say = _tiny()
     def keep(name, rows):
-        with writing(at.with_name(f'{at.stem}{name}.csv')) as f: rows.round(4).to_csv(f, index=False)
+        kept, to = rows.round(4).assign(versions=versions()), at.with_name(f'{at.stem}{name}.csv')
+        with writing(to) as f: kept.to_csv(f, index=False)
     how = dict(progress=True)
     keep('', l.flip(lambda run,lam: ask(run,'best',lam=lam), seeds=range(seeds), log=say, **how))
     made = (l.learn(l.lottery_data(seed=s), seed=s, **how) for s in range(seeds))
@@ -309,6 +310,7 @@ def odds(
 ):
     "Train a model of many lotteries for each width of p(y|z) and ask it where to buy."
     from gac import odds as o
+    from gac.core import versions
     from gac.rows import save_rows
     from gac.run import save_run
     for w in width or ():
@@ -319,7 +321,7 @@ def odds(
         run, tau = o.learn_odds(s, seed=seed, progress=True)
         made = ('',o.survey(ask,run,progress=True)), ('-map',o.chart(ask,run,tau,progress=True))
         for name,rows in made:
-            rows = rows.assign(sigma_y=s, train_seed=seed).round(4)
+            rows = rows.assign(sigma_y=s, train_seed=seed).round(4).assign(versions=versions())
             save_rows(rows, at.with_name(f'{at.stem}{name}.csv'), ('sigma_y','train_seed'), 'p')
         say(dict(sigma_y=s, seed=seed)|run.history[-1])
         run.history = run.history[::20]

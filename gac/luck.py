@@ -101,7 +101,7 @@ def asked(
         for start,starts in dict(nearest=16,middle=0).items():
             for q,y,how in put:
                 buys = _buys_for(policy(run,q,starts=starts,**how), y)
-                row = dict(question=q, y=y, seed=run.cfg.seed, start=start, n=len(buys))
+                row = dict(question=q, y=y, train_seed=run.cfg.seed, start=start, n=len(buys))
                 out.append(row|dict(learned=float(buys.mean()), exact=p_buy(odds,y)))
                 if log: log(out[-1])
     return pd.DataFrame(out)
@@ -157,14 +157,14 @@ def flip(
     seeds=range(5),             # training seeds
     log=None,                   # called with each row
     **kw,                       # for `learn`
-)->pd.DataFrame:                # sigma_y, seed, the columns of `_values`, lam, share that buys
+)->pd.DataFrame:                # sigma_y, train_seed, the columns of `_values`, lam, share that buys
     "Does the best plan buy? Over σ_y and λ."
     out = []
     for seed in seeds:
         tau = lottery_data(seed=seed)
         for s in sigmas:
             run = learn(tau, s, seed=seed, **kw)
-            values = dict(sigma_y=s, seed=seed)|_values(run, tau)
+            values = dict(sigma_y=s, train_seed=seed)|_values(run, tau)
             for lam in lams:
                 buys = float(bought(policy(run,lam)).float().mean())
                 out.append(values|dict(lam=lam, buys=buys))
@@ -190,7 +190,7 @@ def in_a_row(
     log=None,              # called with each row
     n:int=1200,            # people
     **kw,                  # for `learn`
-)->pd.DataFrame:           # seed, batches, question, and the columns of `_tickets`
+)->pd.DataFrame:           # train_seed, batches, question, and the columns of `_tickets`
     "Ask a model of several decisions in a row."
     out = []
     for seed in seeds:
@@ -199,7 +199,7 @@ def in_a_row(
             run = learn(tau, iterations=b, seed=seed, **kw)
             for q,how in _questions(ys, lams):
                 k = float(bought(policy(run,q,**how), days).float().mean())
-                row = dict(seed=seed, batches=b, question=_name(q, how))
+                row = dict(train_seed=seed, batches=b, question=_name(q, how))
                 out.append(row|_tickets(lot, run, tau, how.get('target'), k, days, wage))
                 if log: log(out[-1])
     return pd.DataFrame(out)

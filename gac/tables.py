@@ -86,7 +86,7 @@ SOURCES = (Source('recipe', 'GAC', 'GAC, recipe', acting='average', met=(0,1,2))
     *(Source('questions', 'GAC', m, d, 'sample', met) for d,(m,met) in _OWN.items()),
     Source('cloning'), Source('lpt-ablation', 'LPT', 'LPT')) # offline; the first that has a thing stands
 ONLINE = (Source('rivals-online', stages=True), Source('rivals', stages=True),
-    *(Source(f, s, m, first=20_000, stages=True) for f in ('online-fresh','online-halfcheetah')
+    *(Source(f, s, m, first=20_000, stages=True) for f in ('online-ends','online-halfcheetah')
       for s,m in (('GAC','adaptive'),('GAC','start'),('GAC, no new data','control')))) # of Table 3
 
 # %% ../nbs/12_tables.ipynb #tab-gath

@@ -34,7 +34,7 @@ def test_asked_of_those_who_stayed_home():
     run = learn(lottery_data(n=300), iterations=2, seed=3)
     seen, rises = [], (0.,.3,2.)
     rows = asked(ask, [run], ys=(-1.,4.), rises=rises, log=seen.append)
-    assert list(rows.question)==2*(['target']*2+['improve']*3) and list(rows.y)==2*[-1.,4.,*rises] and set(rows.seed)=={3}
+    assert list(rows.question)==2*(['target']*2+['improve']*3) and list(rows.y)==2*[-1.,4.,*rises] and set(rows.train_seed)=={3}
     assert list(rows.start)==['nearest']*5+['middle']*5 and len(seen)==10
     odds = replace(FAIR, sd=float(run.model.sigma_y))
     assert all(abs(r.exact-p_buy(odds,r.y))<1e-9 and 0<=r.learned<=1 for r in rows.itertuples())
@@ -49,7 +49,7 @@ def test_in_a_row_says_how_long_it_trained_and_who_was_near():
 
 def test_kept_rows_are_of_five_seeds(root):
     rows = pd.read_csv(root/'data'/'results'/'lottery-asked.csv')
-    assert set(rows.seed)==set(range(5)) and not rows.duplicated(['question','y','seed','start']).any()
+    assert set(rows.train_seed)==set(range(5)) and not rows.duplicated(['question','y','train_seed','start']).any()
     assert (rows.groupby(['question','y','start']).size()==5).all() and rows.learned.between(0,1).all()
     days = pd.read_csv(root/'data'/'results'/'lottery-days.csv')
-    assert (days.groupby(['batches','question']).seed.nunique()==5).all()
+    assert (days.groupby(['batches','question']).train_seed.nunique()==5).all()

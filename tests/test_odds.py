@@ -88,7 +88,7 @@ def test_rows_that_ship(root):
     clear = maps[(maps.worth.abs()>.2)&(maps.sigma_y<10)]
     assert ((clear.data>0)==(clear.worth>0)).groupby([clear.sigma_y,clear.train_seed]).mean().min()>.95
     short = pd.read_csv(root/'data'/'results'/'lottery-short.csv')
-    assert short.groupby('way').seed.nunique().eq(5).all() and short.groupby('way').size().eq(60).all()
+    assert short.groupby('way').train_seed.nunique().eq(5).all() and short.groupby('way').size().eq(60).all()
 
 def test_the_command_replaces_its_own_rows(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv('GAC_DATA', str(tmp_path)); (tmp_path/'results').mkdir()

@@ -20,6 +20,6 @@ searched['2×4, 1500 batches, longer search'] = asked(longer, ways['2×4, 1500 b
 told = pd.concat(searched, names=['way']).reset_index(level=0).query("start=='nearest'")
 told.round(4).to_csv(data_root()/'results'/'lottery-short.csv', index=False)
 ways['3×32, as above'] = runs()
-prices = pd.DataFrame([dict(way=w, seed=s, **price(r,s)) for w,rs in ways.items() for s,r in enumerate(rs)])
+prices = pd.DataFrame([dict(way=w, train_seed=s, **price(r,s)) for w,rs in ways.items() for s,r in enumerate(rs)])
 prices.round(4).to_csv(data_root()/'results'/'lottery-short-prices.csv', index=False)
 PY

@@ -11,7 +11,8 @@ from gac.run import load_run, new_run, recipe
 from gac.train import fit
 set_threads(1)
 to, same = data_root()/'results', ('dataset','method','question','acting','train_seed','env_seed')
-asked = ('best','average'), ('best','sample'), ('target','average'), ('improve','sample'), ('prior','sample')
+asked = ('best','average'), ('best','sample'), ('target','average'), ('target','sample')
+asked += ('improve','sample'), ('prior','sample')
 for s in range(10):
     for d in ('hopper','walker2d'):
         name, out = f'gac/{d}/medium-replay-mini-v0', Path(f'runs/recipe-{d}-{s}')

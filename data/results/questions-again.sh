@@ -18,5 +18,5 @@ for s in range(3):
     for acting in ('mu','sample'): rows.append(evaluate(run, env, 'best', 100, SEED, acting).assign(dataset=NAME, method=LABEL))
     new = rollout(env, clone(tau, .1, seed=s), 100, SEED)
     rows.append(as_rows(new, env, SEED, dataset=NAME, method='clone-10%', acting='mean', train_seed=s))
-pd.concat(rows).round(3).to_csv(data_root()/'results'/'questions-fresh.csv', index=False)
+pd.concat(rows).round(3).to_csv(data_root()/'results'/'questions-again.csv', index=False)
 PY
