@@ -394,7 +394,7 @@ def _histogram(rows, y, path): # predicted and achieved returns beside the data'
     import matplotlib.pyplot as plt
     fig,ax = plt.subplots(figsize=(6,3), layout='constrained')
     ax.hist(y.numpy(), 40, density=True, color='.8', label='data')
-    for k,c in (('achieved','C0'),('predicted','C1')):
+    for k,c in (('achieved','C3'),('predicted','C4')):
         ax.hist(rows[k], 30, density=True, alpha=.6, color=c, label=k)
     ax.set(xlabel='return', ylabel='density', title=f'{rows.dataset[0]}: {rows.question[0]}')
     ax.legend(frameon=False)

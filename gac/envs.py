@@ -44,7 +44,7 @@ def _draw(s)->np.ndarray: # (160,480,3) uint8
     ax.axhspan(-1, 1, color='.9')
     ax.axhline(0, color='w', lw=2, ls='--')
     for m in range(int(s[0])-4, int(s[0])+8): ax.plot([m,m], [-1,1], color='w', lw=1)
-    ax.plot(s[0], s[1], 'o', color='C3' if abs(s[1])>1 else 'C0', ms=12)
+    ax.plot(s[0], s[1], 'o', color='C3' if abs(s[1])>1 else 'C4', ms=12)
     ax.set(xlim=(s[0]-2,s[0]+5), ylim=(-1.3,1.3))
     ax.axis('off')
     canvas = FigureCanvasAgg(fig)

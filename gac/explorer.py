@@ -12,13 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 import numpy as np
 import torch
-from .compare import COLOURS, PALETTE, beside
+from .compare import COLOURS, beside
 from .core import data_root, generator
 from .worlds import env_from, make_env
 from .envs import rollout
 from .film import film as make_film
 from .plans import flat_map
 from .query import QUESTIONS, READS, Ask, PlanPolicy, acting_of, ask, bounds, seen_by
+from .rows import PALETTE
 from .run import load_run
 
 # %% ../nbs/07e_explorer.ipynb #xpl001

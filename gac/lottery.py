@@ -55,7 +55,7 @@ def draw_lottery(
     import matplotlib.pyplot as plt
     if ax is None: ax = plt.subplots(figsize=(6,2.8), layout='constrained')[1]
     lot, grid = Lottery(p=p, prize=prize, buyers=buyers, sd=sigma_y), np.linspace(-2, prize, 400)
-    ax.plot(grid, [p_buy(lot,y) for y in grid], 'C0', label='P(buy | y), exact')
+    ax.plot(grid, [p_buy(lot,y) for y in grid], 'k', label='P(buy | y), exact')
     if delta_y is not None:
         share = p_buy(lot, delta_y)
         ax.plot(delta_y, share, 'o', color='C3', ms=9, label=f'y⁺: buys {share:.0%}')

@@ -117,7 +117,7 @@ def roofline(
         for what,fill in dict(inner='full',outer='none').items():
             p = g[g.what==what]
             label = name if what=='inner' else None
-            ax.plot(p.flops/p.bytes, p.gflops, 'o', color=f'C{i}', fillstyle=fill, label=label)
+            ax.plot(p.flops/p.bytes, p.gflops, 'o', color=f'C{i+3}', fillstyle=fill, label=label)
     ax.set(xlabel='flops per byte', ylabel='GFLOP/s', title=f'{device}, {threads} thread'+'s'*(threads>1))
     ax.legend(frameon=False, fontsize=7, loc='center left', bbox_to_anchor=(1,.5))
     return ax

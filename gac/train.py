@@ -101,7 +101,7 @@ def iterate(
     draws:Draws,       # batches and noise
     scale:float,       # nats are divided by this
 )->dict:               # weighted means over the batch, nats
-    "One batch: inner loop in φ, then outer loop in θ, both on eq. (5)."
+    "One batch: inner loop in φ, then outer loop in θ, both on eq. (5); θ may weigh the return otherwise."
     c, model, rows = run.cfg, run.model, draws.rows(tau.n.device)
     part, w = tau[rows], draws.w.to(rows.device)[rows]
     q, steps = _inner(run, part, draws)
@@ -295,7 +295,7 @@ def curves(
     names = dict(elbo='ELBO', actions='log p(a)', states='log p(s)', ret='log p(y)', kl='KL')
     for ax,(k,name) in zip(axs, names.items()):
         ax.plot(h.i, h[k], lw=.5, alpha=.4)
-        ax.plot(h.i, h[k].rolling(25,min_periods=1).mean(), 'C0')
+        ax.plot(h.i, h[k].rolling(25,min_periods=1).mean(), 'k')
         ax.set(title=name, xlabel='iteration')
     axs[0].set_ylabel('nats per trajectory')
     return axs
