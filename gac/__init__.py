@@ -20,12 +20,18 @@ def _api(name): return getattr(import_module('gac.api'), name)
 class _Called(ModuleType):
     "A module that is called as the function of its name in `gac.api`."
     def __call__(self, *args, **kw): return _api(self.__name__.rpartition('.')[2])(*args, **kw)
+    @property
+    def __signature__(self):
+        from inspect import signature
+        return signature(_api(self.__name__.rpartition('.')[2]))
 
 # %% ../nbs/init.ipynb #65406127
 class _Package(ModuleType):
     "This package: its modules of `_BOTH` can be called."
     def __setattr__(self, name, value):
-        if name in _BOTH and type(value) is ModuleType: value.__class__ = _Called
+        if name in _BOTH and type(value) is ModuleType:
+            value.__class__ = _Called
+            value.__doc__ = f'{value.__doc__ or ""}\n\nTo call gac.{name}(…): help(gac.api.{name}).'
         super().__setattr__(name, value)
 
 if __name__=='gac': sys.modules[__name__].__class__ = _Package

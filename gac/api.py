@@ -57,6 +57,11 @@ def _settings(tau, put)->tuple: # data, fields that were given -> Fit, Arch
         raise ValueError(f'train(…, {k}={put[k]!r}): there is no such setting; did you mean {near[0]}?')
     return recipe(S, A, **put)
 
+def _data(tau, of)->Trajectories: # what was given, to which function -> the same, or one clear error
+    if isinstance(tau, Trajectories): return tau
+    raise TypeError(f'{of}({str(tau)[:60]!r}): trajectories are needed, as gac.load(name) or '
+                    'gac.from_arrays(…) give them')
+
 # %% ../nbs/13c_api.ipynb #3b63d835
 def _remembered(tau, env)->Any: # data, as the user names it -> id or dict for the run; None: none
     config = env_from(None, env)
@@ -98,7 +103,7 @@ def train(
     **settings:Any,           # fields of Fit and Arch: minutes, iterations, seed, batch, …
 )->Run:
     "Train until the bound of held-out trajectories stops rising, or for `iterations` batches."
-    dev = pick_device(device)
+    dev, tau = pick_device(device), _data(tau, 'train')
     if out is not None: prepare(out, resume)
     given = [k for k,v in dict(env=env, reference=reference).items() if v is not None]
     if resume: run = _gone_on(out, tau, [*settings, *given], dev)
@@ -201,7 +206,7 @@ def critic(
     **how:Any,         # for `gac.critic.critic`: steps, starts, draws, …
 )->Belief:             # p(y|τ) of each: expected(), spread(), quantile(p), cdf(y)
     "What is this worth? The return of each trajectory, as the model believes it."
-    model = _run(run).model
+    model, tau = _run(run).model, _data(tau, 'critic')
     if tau.s.shape[1]!=model.arch.S or tau.a.shape[1]!=model.arch.A:
         raise ValueError(f'trajectories have S={tau.s.shape[1]}, A={tau.a.shape[1]}; '
                          f'the model was made for S={model.arch.S}, A={model.arch.A}')

@@ -69,7 +69,8 @@ def configured(
     if job.system=='GAC': return _ours(job, S, A)
     if job.system not in systems.SYSTEMS:
         known = ', '.join(['GAC', *systems.SYSTEMS])
-        raise ValueError(f'unknown system {job.system!r}: choose one of {known}')
+        raise ValueError(f'unknown system {job.system!r}: choose one of {known}, '
+                         'or --import the module that registers it')
     more = dict(env=data.env_of(job.dataset)) if systems.SYSTEMS[job.system].online else {}
     return systems.settings(job.system, job.rewards, job.set.split(), **more)
 

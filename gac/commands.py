@@ -102,7 +102,7 @@ Env = Annotated[Optional[str], typer.Option(
 EnvKwargs = Annotated[Optional[str], typer.Option(
     help="arguments of its constructor, as JSON: '{\"lamps\": 4}'")]
 Imports = Annotated[Optional[list[str]], typer.Option('--import', callback=_imported, is_eager=True,
-    help='module that registers environments or questions, found on PYTHONPATH; repeatable')]
+    help='module that registers environments, questions or systems, found on PYTHONPATH; repeatable')]
 
 # %% ../nbs/13_commands.ipynb #efa96cb3
 @app.command()
@@ -405,9 +405,9 @@ def _histogram(rows, y, path): # predicted and achieved returns beside the data'
 @app.command()
 def ask(
     run:Folder, state:Annotated[str, typer.Option(help='where we stand: its numbers, with commas')],
-    question:Question='best', acting:Acting='mu', seed:Seed=0, threads:Threads=1,
+    question:Question='best', acting:Acting='mu', threads:Threads=1,
     target:Target=None, quantile:Quantile=None, delta_y:DeltaY=None, lam:Lam=None, width:Width=None,
-    own:Own=None, imports:Imports=None,
+    seed:_count(0, 'of the search and of samples')=0, own:Own=None, imports:Imports=None,
 ):
     "Ask a trained run in one state: a plan and the first action; no simulator is needed."
     acting = None if question=='prior' else acting

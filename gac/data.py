@@ -76,7 +76,8 @@ def _spaces(tau, env)->dict: # trajectories, environment or None -> spaces that 
     has = tuple((gym.spaces.flatdim(x),) if x.is_np_flattenable else x.shape for x in shown)
     if has==(S,A): return {} if tuple(x.shape for x in shown)==has else vectors
     raise ValueError(f'{getattr(env,"id",env)} has observations {has[0]} and actions {has[1]}, the '
-                     f'trajectories {tuple(S)} and {tuple(A)}; name the environment they come from, or None')
+                     f'trajectories {tuple(S)} and {tuple(A)}; name the environment they come from, or None '
+                     '(choices of a Discrete space are recorded one-hot)')
 
 # %% ../nbs/01_data.ipynb #dbab910a
 def _buffers(tau, rewards, truncated)->list: # trajectories, (n,) rewards of each or None, (N,) bool or None

@@ -33,7 +33,7 @@ def _return(y, at:str)->float: # one number, name of the episode -> the same, fi
 def _shapes(s, a, at:str): # states, actions, name of the episode: do they fit each other?
     if s.ndim!=2 or a.ndim!=2:
         raise ValueError(f'{at}: states and actions must be (steps, dim); got {s.shape} and {a.shape}; '
-                         'a single dimension is x[:,None]')
+                         'a single dimension is x[:,None], choices of a Discrete space are np.eye(n)[a]')
     if not len(a): raise ValueError(f'{at} has 0 actions; drop empty episodes')
     if not s.shape[1] or not a.shape[1]:
         raise ValueError(f'{at}: states {s.shape} and actions {a.shape} need at least one column')

@@ -76,13 +76,14 @@ QUESTIONS = {} # name -> Question, in the order of tables
 def register(
     name:str,           # new
     question:Question,  # what it is
+    replace=False,      # may it take the place of one of that name?
 )->Question:
     "Make a question known to everything that asks."
     of_ask = {f.name for f in fields(Ask)}-{'own'}
     unknown, twice = set(question.uses)-of_ask, of_ask&set(question.own)
     if unknown: raise ValueError(f'{name!r} uses {sorted(unknown)}: Ask has no such fields')
     if twice: raise ValueError(f'{name!r} has its own {sorted(twice)}: Ask has such fields, in cfg')
-    if name in QUESTIONS: raise ValueError(f'there is a question {name!r} already; choose another name')
+    if name in QUESTIONS and not replace: raise ValueError(f'there is a question {name!r} already')
     QUESTIONS[name] = question
     return question
 
@@ -154,7 +155,8 @@ def may_set(question:str)->dict: # its name -> name of a setting -> type of its 
 def question_of(name:str, cfg:Ask=None)->Question: # as it was registered, its own settings; None: defaults
     "The record of a question, with its own settings as they are asked for."
     if name not in QUESTIONS:
-        raise ValueError(f"unknown question {name!r}; choose one of {', '.join(QUESTIONS)}")
+        raise ValueError(f"unknown question {name!r}; choose one of {', '.join(QUESTIONS)}, "
+                         'or --import the module that registers it')
     q, own = QUESTIONS[name], cfg.own if cfg else {}
     for k in own:
         if k not in q.own: raise ValueError(f"{k}={own[k]!r}: {name!r} has no such setting of its own; "

@@ -148,11 +148,14 @@ def import_packages(
     "Import packages that register environments."
     for name in names:
         if not _MODULE.fullmatch(name):
-            raise ValueError(f'--import {name!r}: name a package, like gymnasium_robotics')
+            raise ValueError(f'--import {name!r}: give the name of a module or package, like '
+                             'gymnasium_robotics; its folder is found on PYTHONPATH')
         try: importlib.import_module(name)
         except Exception as e:
-            raise ValueError(f'--import {name}: {type(e).__name__}: {e}; install it beside this package, '
-                             'or set PYTHONPATH to the folder that has it') from e
+            cure = 'mend that module'
+            if isinstance(e, ImportError):
+                cure = 'install it beside this package, or set PYTHONPATH to the folder that has it'
+            raise ValueError(f'--import {name}: {type(e).__name__}: {e}; {cure}') from e
     _imported.update(dict.fromkeys(names))
     if remember: _remember(names)
     return [*_imported]

@@ -176,3 +176,12 @@ def test_a_users_script_runs(root, lane, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, 'argv', ['script.py', str(at), 'gac/PointMass-v0'])
     runpy.run_path(str(root/'tests'/'users'/'script.py'), run_name='__main__')
     assert 'predicted' in capsys.readouterr().out and (tmp_path/'kept'/'checkpoint').is_dir()
+
+@pytest.mark.parametrize('given', ['me/robot/first-v0', [1,2], None])
+def test_what_is_not_trajectories_is_named(given):
+    with pytest.raises(TypeError, match=r'train\(.*trajectories are needed, as gac.load'): gac.train(given, iterations=1)
+
+def test_help_and_signature_are_those_of_the_function():
+    import inspect
+    assert {'tau','env','out'}<=set(inspect.signature(gac.train).parameters)
+    assert 'tau' in inspect.signature(gac.critic).parameters and 'help(gac.api.train)' in gac.train.__doc__

@@ -399,3 +399,27 @@ def test_bars_only_where_they_are_asked_for(start, tmp_path, capsys, monkeypatch
     online(load_run(out), tau, ID, tmp_path/'told', cfg, n=1, progress=True)
     said = capsys.readouterr().err
     assert 'stage 1: collect: 10 of 10 episode' in said and 'stage 1: ask' in said and '\r' not in said
+
+@pytest.mark.parametrize('number, error', [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)])
+def test_a_refit_that_is_asked_to_stop_saves_and_goes_on(start, tmp_path, monkeypatch, number, error, capsys):
+    from gac import train
+    out, tau = start
+    cfg, straight = Online(strategy='control', **ONE|dict(refit=dict(iterations=9, outer_lr=1e-3))), tmp_path/'straight'
+    online(load_run(out), tau, ID, straight, cfg, 0)
+    once, count = train.iterate, []
+    def stopped(*args):
+        count.append(1)
+        if len(count)==4: os.kill(os.getpid(), number)
+        return once(*args)
+    monkeypatch.setattr(train, 'iterate', stopped)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler) # a parent in the background may have it ignored
+    try:
+        with pytest.raises(error) as e: online(load_run(out), tau, ID, tmp_path/'r', cfg, 0)
+    finally: signal.signal(signal.SIGINT, before)
+    assert error is KeyboardInterrupt or e.value.code==143
+    assert 'saved in' in capsys.readouterr().err
+    there = load_run(tmp_path/'r'/'stage-1')
+    assert there.cfg.iterations-there.i==9-4
+    monkeypatch.setattr(train, 'iterate', once)
+    online(load_run(out), tau, ID, tmp_path/'r', cfg, 0)
+    assert same(load_run(tmp_path/'r'/'stage-1'), load_run(straight/'stage-1'))

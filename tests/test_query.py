@@ -400,6 +400,7 @@ def test_a_new_question_is_one_record(cautious, run):
     r = run; rows = evaluate(r, ID, cautious, n=3, seed=0, cfg=Ask(steps=5))
     assert (rows.question==cautious).all() and (rows.acting=='mu').all() and ACTING[cautious]=='mu' and READS[cautious]==('lam','steps')
     with pytest.raises(ValueError, match="there is a question 'cautious' already"): register(cautious, QUESTIONS[cautious])
+    assert register(cautious, QUESTIONS[cautious], replace=True) is QUESTIONS[cautious]
     with pytest.raises(ValueError, match=r"uses \['colour'\]: Ask has no such fields"): register('x', Question('?', uses=('colour',)))
     with pytest.raises(ValueError, match='choose one of prior, target, improve, best, cautious'): ask(r.model, torch.zeros(1,r.model.arch.S), 'worst')
 

@@ -18,4 +18,4 @@ def test_the_python_of_readme_runs(tmp_path, monkeypatch):
     names = dict(my_log=log, s0=np.zeros(11), s=np.zeros(11))
     for b in blocks: exec(b, names)
     assert any('gac.train' in b for b in blocks) and names['run'].meta['env']=='Hopper-v5' and names['run'].i==2
-    assert len(names['tau'])==20 and names['a'].shape==(3,) and (tmp_path/'minari').is_dir()
+    assert len(names['tau'])==20 and names['a'].shape==(3,) and (tmp_path/'runs'/'sets'/'me'/'robot'/'first-v0').is_dir()

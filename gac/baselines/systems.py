@@ -89,9 +89,11 @@ SYSTEMS = {
 def register(
     name:str,      # as `gac baseline` and a list of jobs call it
     system:System, # how it is set, fitted and read back
+    replace=False, # may it take the place of one of that name?
 )->System:
     "Make a system known to everything that trains systems."
-    if name in ('GAC',*SYSTEMS): raise ValueError(f'there is a system {name!r} already; choose another name')
+    if name=='GAC' or name in SYSTEMS and not replace:
+        raise ValueError(f'there is a system {name!r} already; choose another name')
     if not name or name.endswith('-step') or ',' in name:
         raise ValueError(f"a system called {name!r}: give it a name that has no comma "
                          "and does not end in '-step'")
@@ -106,7 +108,8 @@ REWARDS = ('step','return') # paid at every step, or the return at the end
 
 def known(name): # -> System, or one clear error
     if name in SYSTEMS: return SYSTEMS[name]
-    raise ValueError(f"unknown system {name!r}; choose one of {', '.join(SYSTEMS)}")
+    raise ValueError(f"unknown system {name!r}; choose one of {', '.join(SYSTEMS)}, "
+                     'or --import the module that registers it')
 
 def ready(name): # -> System, or one clear error where it is unknown or its library is not installed
     system = known(name)
