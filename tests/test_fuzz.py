@@ -16,7 +16,7 @@ def tried(root, tmp_path_factory):
     "A slice of those that are known to end well, each in a child of one warm process."
     f = tmp_path_factory.mktemp('fuzz')/'all.json'
     env = os.environ|dict(PYTHONPATH=os.pathsep.join([str(root/'tests'),str(root)]))
-    p = subprocess.run([sys.executable,'-m','fuzz','--held','--slice','32','--seconds','12','--json',str(f)], capture_output=True, text=True, env=env, cwd=root)
+    p = subprocess.run([sys.executable,'-m','fuzz','--held','--slice','40','--seconds','12','--json',str(f)], capture_output=True, text=True, env=env, cwd=root)
     assert f.exists(), p.stderr[-2000:]
     return json.loads(f.read_text())
 
