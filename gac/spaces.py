@@ -123,8 +123,8 @@ def flat_part(
 )->np.ndarray:   # (n,width)
     "Gymnasium's flattening of one array, all steps at once."
     if x.shape[1:]!=part.shape:
-        raise BadFile(f'{where} has rows of shape {x.shape[1:]}, its space says {part.shape}; write it again, '
-                      'or mend observation_space or action_space of the metadata')
+        raise BadFile(f'{where} has rows of shape {x.shape[1:]}, its space says {part.shape}; '
+                      'write it again, or mend observation_space or action_space of the metadata')
     if not np.can_cast(x.dtype, part.dtype, 'same_kind'):
         raise BadFile(f'{where} has type {x.dtype}, its space says {part.dtype}; convert it')
     x = x.reshape(len(x), math.prod(part.shape))
