@@ -144,11 +144,9 @@ def test_last_cell_exports_and_is_hidden(nb):
     last = [c for c in load(nb) if c['source']][-1]
     assert re.match(r'#\|\s*hide\n', last['source']) and 'nbdev_export()' in last['source'], last['source']
 
-NO_SHAPE = {'04e_fetch','11_bench','13_jobs','13_system','13_share_commands'} # of commands and files nothing has to be drawn
-
 @each
-def test_has_a_picture_where_there_is_a_shape(nb):
-    assert nb.stem in NO_SHAPE or any('image/png' in o.get('data',{}) or 'image/svg+xml' in o.get('data',{}) for _,o in outputs(nb))
+def test_has_a_picture(nb):
+    assert any('image/png' in o.get('data',{}) or 'image/svg+xml' in o.get('data',{}) for _,o in outputs(nb))
 
 # ---- Run All, as JupyterLab does it: it knows no flags
 

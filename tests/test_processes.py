@@ -183,7 +183,6 @@ def test_two_find_the_same_end(shelf, tmp_path):
     assert all(torch.allclose(v, two.model.state_dict()[k], atol=1e-3) for k,v in one.model.state_dict().items())
     assert set(one.watch.key.tolist())<=set(two.store.row) and torch.allclose(one.store.get(one.watch.key).mu, two.store.get(one.watch.key).mu, atol=.05)
 
-@many
 def test_one_line_for_one_mistake(shelf, tmp_path):
     d, place = shelf
     done = processes.torchrun(2, 'train', place, '--out', tmp_path/'r', '--iterations', 5, '--set', 'noise=stream', *SMALL)
