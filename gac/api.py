@@ -23,7 +23,7 @@ import gac.critic, gac.data, gac.layouts, gac.query
 from .commands import prepare
 from .core import Trajectories, pick_device
 from .critic import Belief
-from .folder import interruptible
+from .folder import stoppable
 from .query import PlanPolicy, acting_of, ask_of, asker, bounds
 from .run import FIELDS, Run, check_data, load_run, new_run, recipe, resumable, save_run
 from .train import fit
@@ -74,12 +74,8 @@ def _remembered(tau, env)->Any: # data, as the user names it -> id or dict for t
 
 # %% ../nbs/13c_api.ipynb #25330377
 def _fitted(run, tau, out, progress): # Run, Trajectories, folder or None, bool
-    try:
-        with interruptible(): fit(run, tau, out, progress=progress)
-    except SystemExit as e:
-        if e.code!=130: raise
-        raise KeyboardInterrupt(f'at iteration {run.i}'
-            + (f'; saved in {out}: train(…, resume=True) goes on' if out else '')) from None
+    saved = f'; saved in {out}: train(…, resume=True) goes on' if out else ''
+    with stoppable(lambda: f'at iteration {run.i}{saved}'): fit(run, tau, out, progress=progress)
     return run
 
 def _gone_on(out, tau, given, device): # folder, data, settings that were given -> Run

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Held', 'usable', 'locked', 'alive', 'sweep', 'Version', 'standing', 'renewing', 'Stopped', 'asked', 'stop',
-           'interruptible']
+           'interruptible', 'stoppable']
 
 # %% ../nbs/04c_folder.ipynb #fold003
 import fcntl, json, os, re, signal, socket, sys, threading, warnings
@@ -193,3 +193,12 @@ def interruptible():
     finally:
         _asked.clear()
         back()
+
+@contextmanager
+def stoppable(where): # () -> what to say of it
+    "`interruptible` for a caller in Python: Ctrl-C comes out as KeyboardInterrupt, after the save."
+    try:
+        with interruptible(): yield
+    except SystemExit as e:
+        if e.code!=130: raise
+        raise KeyboardInterrupt(where()) from None

@@ -17,7 +17,7 @@ from .buffer import CURE, episodes, next_offset, own_keys, read_chunks, store, w
 from .core import Trajectories, data_root, progress_bar, writing
 from .data import load
 from .envs import EpisodeError, check_spaces, rollout
-from .folder import interruptible, locked, usable
+from .folder import locked, stoppable, usable
 from .model import published
 from .query import Ask, PlanPolicy, asker, bounds, evaluate
 from .rows import read_rows, save_rows
@@ -241,15 +241,10 @@ def stage(
         new,q,got = episodes(folder, run.model.arch)
         tau = store(run, tau, new, q, cfg.fresh)
     run = _stands(out, tau, run.model.head.lsd.device) or restage(run, tau, k, **refit)
-    if run.i<run.cfg.iterations: _refitted(run, tau, out, dict(every=100, progress=progress)|kw)
+    if run.i<run.cfg.iterations:
+        with stoppable(lambda: f'at batch {run.i} of a refit, saved in {out}'):
+            fit(run, tau, out, **dict(every=100, progress=progress)|kw)
     return run, tau, got
-
-def _refitted(run, tau, out, how): # a refit that is asked to stop saves where it stands
-    try:
-        with interruptible(): fit(run, tau, out, **how)
-    except SystemExit as e:
-        if e.code!=130: raise
-        raise KeyboardInterrupt(f'at batch {run.i} of a refit, saved in {out}') from None
 
 # %% ../nbs/08_online.ipynb #on-stands
 def _stands(out, tau, device): # -> Run of a stage that was begun; None
