@@ -47,6 +47,10 @@ def _track(renderer): # of a MuJoCo environment
 def _drawable(env)->gym.Env:
     "The environment, ready to give RGB arrays."
     named = isinstance(env, (str, EnvSpec, EnvConfig))
+    modes = make_env(env).metadata.get('render_modes', []) if named else ['rgb_array']
+    if 'rgb_array' not in modes:
+        raise ValueError(f'environment {getattr(env,"id",env)!r} cannot be filmed: rgb_array is none of its '
+                         f'render modes, {list(modes)}')
     made = make_env(env, render_mode='rgb_array') if named else make_env(env)
     if made.render_mode!='rgb_array':
         raise ValueError(f'render_mode is {made.render_mode!r}: let the function make it with rgb_array')
