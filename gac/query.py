@@ -213,6 +213,9 @@ def ask(
     value = objective(model, s0, question, goal, cfg)
     test = _steady(value, q0, seed+2) if cfg.stop else None
     with still(model): q,info = ascend(value, q0, cfg.steps, cfg.lr, gen, test, cfg.stop, fixed=_fixed(cfg))
+    with torch.no_grad(): reached = value(q, torch.zeros_like(q.mu), torch.arange(N))
+    if not reached.isfinite().all():
+        raise ValueError(f'{question!r}: its objective is {reached.sum():g} at the plans found')
     return q, dict(target=goal, steps=info['steps'])
 
 # %% ../nbs/07_query.ipynb #askchec2

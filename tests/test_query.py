@@ -444,3 +444,13 @@ def test_average_follows_episodes_that_end(data, M):
 
 def test_average_of_no_plans():
     with pytest.raises(ValueError, match='plans=0'): PlanPolicy(None, None, 'average', plans=0)
+
+def test_an_objective_that_is_not_finite_is_named():
+    "Whether or not the climb may stop early; a policy would be blamed for it otherwise."
+    def torn(model, s0, q, noise, goal, cfg): return (q.mu-9).log().sum((1,2))
+    register('torn', Question('what is no number?', ('lam','steps','stop'), torn))
+    try:
+        for stop in (0.,1e-3):
+            with pytest.raises(ValueError, match="'torn': its objective is nan at the plans found"):
+                ask(Linear([[1.,2.]]), torch.zeros(3,1), 'torn', cfg=Ask(stop=stop, steps=20))
+    finally: del QUESTIONS['torn']
