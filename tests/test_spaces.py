@@ -12,7 +12,7 @@ from gymnasium import spaces
 from minari.data_collector import EpisodeBuffer
 from minari.serialization import serialize_space
 import gac
-from gac.commands import info, train
+from gac.commands import info, train_command as train
 from gac.data import describe, identity, load, recorded_env, rewards
 from gac.files import BadFile
 from gac.run import load_run
