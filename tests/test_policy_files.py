@@ -1,5 +1,6 @@
 "A policy's file of somebody else: sizes that are not those of its tensors end in one error, before memory is taken."
 import json
+import re
 from dataclasses import fields
 import pytest, torch
 from safetensors.torch import load_file, safe_open, save_file
@@ -58,7 +59,7 @@ def test_a_tensor_of_another_shape(files, tmp_path, name):
             with pytest.raises(ValueError, match=r'p\.safetensors.*save it again'): SYSTEMS[name].load(path)
 
 def test_a_clone_of_long_vectors_is_made_without_memory(files, tmp_path, monkeypatch):
-    path = changed(files['clone-all'], tmp_path/'p.safetensors', lambda meta: None, **{k:torch.zeros(10**5) for k in ('units.mean','units.sd','0.bias','4.bias')})
+    path = changed(files['clone-all'], tmp_path/'p.safetensors', lambda meta: None, **{k:torch.ones(10**5) for k in ('units.mean','units.sd','0.bias','4.bias')})
     made, net = [], cloning._net
     monkeypatch.setattr(cloning, '_net', lambda *sizes: made.append(net(*sizes)) or made[-1])
     with pytest.raises(ValueError, match=r'weight is .*by its settings \(100000, 100000\)'): SYSTEMS['clone-all'].load(path)
@@ -109,3 +110,15 @@ def test_every_system_is_tried(): assert [*SMALL]==[k for k in SYSTEMS if k in S
 def test_the_range_of_a_log_sd_is_two_numbers(lsd):
     with pytest.raises(ValueError, match='write two numbers, the smaller first'): td.IQL(lsd=lsd)
     with pytest.raises(ValueError, match='write two numbers'): settings('IQL', 'return', ['lsd=-5'])
+
+@pytest.mark.parametrize('name', SMALL)
+def test_numbers_that_cannot_act(files, tmp_path, name):
+    "NaN, a width of zero or below, another type: each acts, wrongly, unless the file is refused."
+    state = load_file(files[name])
+    widths = [k for k in state if k.rpartition('.')[2] in ('sd','scale') or k.endswith('_std') and not k.endswith('log_std')]
+    weight = next(k for k,x in state.items() if x.dim()==2)
+    bad = [(weight, torch.full_like(state[weight], float('nan'))), (weight, state[weight].double()), (weight, state[weight].long())]
+    bad += [(k, x) for k in widths for x in (torch.zeros_like(state[k]), -state[k])]
+    for k,x in bad:
+        path = changed(files[name], tmp_path/'p.safetensors', lambda meta: None, **{k:x})
+        with pytest.raises(ValueError, match=rf'p\.safetensors: {re.escape(k)} .*save it again'): SYSTEMS[name].load(path)

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from ..core import Trajectories, generator, versions, writing
 from ..model import log_normal
-from ..schema import is_a
+from ..schema import check_weights, is_a
 
 # %% ../../nbs/10_td.ipynb #tdpaidx
 def paid(
@@ -102,7 +102,7 @@ def load_policy(
         raise ValueError(f'{path} is not a readable safetensors file: {str(e)[:80]}; save it again') from None
     if meta.get('method')!=kind:
         raise ValueError(f'{path} holds a policy of {meta.get("method")!r}, not of {kind!r}')
-    return _Told(path, state), _plain(_Told(path, meta))
+    return _Told(path, check_weights(path, state)), _plain(_Told(path, meta))
 
 # %% ../../nbs/10_td.ipynb #tdset000
 MOST = 10**8 # no whole number of the settings in a file is more
