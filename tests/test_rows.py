@@ -1,13 +1,14 @@
 "Result rows: the table, paired intervals and overlaps by hand; unknown columns are refused, a file is replaced row by row."
-import warnings
 import math
+import multiprocessing
+import warnings
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from scipy import stats
 from gac.envs import rollout
-from gac.rows import COLUMNS, _variance, as_rows, gain, overlap, paired_interval, save_rows, table
+from gac.rows import COLUMNS, _variance, as_rows, gain, joinable, overlap, paired_interval, read_rows, save_rows, table
 
 def made(values, train=(0,), first=10_000, **cols): # values (seeds, episodes)
     v = np.asarray(values, float)
@@ -114,3 +115,26 @@ def test_names_stay_text_in_a_file(tmp_path):
     rows = made([[1.,2.]], dataset='2024', fingerprint='12345678')
     again = [save_rows(rows, tmp_path/'x.csv') for _ in range(2)][-1]
     assert len(again)==2 and set(again.dataset)=={'2024'} and set(again.fingerprint)=={'12345678'}
+
+def _add(path, first):
+    for s in range(first, first+8):
+        save_rows(pd.DataFrame([dict(dataset='d', method='m', train_seed=s, env_seed=0)]), path)
+
+def test_two_processes_that_add_to_one_file_lose_nothing(tmp_path):
+    "Reading, adding and writing is one step: whoever comes second waits."
+    path, context = tmp_path/'rows.csv', multiprocessing.get_context('fork')
+    both = [context.Process(target=_add, args=(path, 100*k)) for k in (0,1)]
+    for p in both: p.start()
+    for p in both: p.join()
+    assert [p.exitcode for p in both]==[0,0]
+    assert sorted(read_rows(path).train_seed)==[*range(8), *range(100,108)]
+    assert [p.name for p in tmp_path.iterdir()]==['rows.csv']
+
+@pytest.mark.parametrize('text', ['', 'a,b\n1,2\n', 'dataset,method\n"x'])
+def test_a_foreign_file_is_named_before_and_kept(tmp_path, text):
+    path = tmp_path/'rows.csv'
+    path.write_text(text)
+    new = pd.DataFrame([dict(dataset='d', method='m', train_seed=0, env_seed=0)])
+    for ask in (lambda: joinable(path), lambda: save_rows(new, path)):
+        with pytest.raises(ValueError, match='rows.csv .*move it away'): ask()
+    assert path.read_text()==text and [p.name for p in tmp_path.iterdir()]==['rows.csv']
