@@ -7,7 +7,7 @@ __all__ = ['REGISTRIES', 'app', 'Dataset', 'Out', 'Seed', 'EnvSeed', 'Resume', '
            'Held', 'Episodes', 'Threads', 'Device', 'Question', 'Acting', 'Folder', 'Target', 'Quantile', 'DeltaY',
            'Lam', 'Width', 'AskSeed', 'Steps', 'Own', 'Env', 'EnvKwargs', 'Imports', 'Table', 'Label', 'Cluster',
            'Gpus', 'JobMinutes', 'MAY_CHANGE', 'Listing', 'info', 'writable', 'prepare', 'train_command', 'drawn',
-           'run_settings', 'evaluate_command', 'ask_command', 'slim', 'demo']
+           'run_settings', 'evaluate_command', 'ask_command', 'demo']
 
 # %% ../nbs/13_commands.ipynb #6479c5c7
 import math, os, re, sys, warnings
@@ -146,20 +146,21 @@ def _of_run(folder): # -> dict; {}: no run lies there
 def writable(
     place,        # file or folder, there or not
     folder=True,  # is it a folder?
+    cure='choose another --out', # what helps
 )->Path:          # the same
     "Refuse a place that cannot be written; nothing is left there."
     from tempfile import TemporaryDirectory
     place = Path(place)
     here = place.absolute()
     if any(p.name=='checkpoint' and (p/'config.json').is_file() for p in (here, *here.parents)):
-        raise FileExistsError(f'{place} lies inside a checkpoint: choose another --out')
+        raise FileExistsError(f'{place} lies inside a checkpoint: {cure}')
     if os.path.lexists(place) and place.is_dir()!=folder:
-        raise FileExistsError(f"{place} is a {'file' if folder else 'folder'}: choose another --out")
+        raise FileExistsError(f"{place} is a {'file' if folder else 'folder'}: {cure}")
     top = next(p for p in (here, *here.parents) if p.is_dir() or os.path.lexists(p) and p!=here)
     try:
         with TemporaryDirectory(prefix='.gac-', dir=top): return place
     except OSError as e:
-        raise PermissionError(f'{place} cannot be written ({e.strerror}): choose another --out') from None
+        raise PermissionError(f'{place} cannot be written ({e.strerror}): {cure}') from None
 
 # %% ../nbs/13_commands.ipynb #cmdsp25
 def prepare(out, resume): # folder, bool
@@ -436,9 +437,20 @@ def ask_command(
     s = torch.tensor([_state(state, r.model.arch.S)])
     pol = PlanPolicy(r.model, asker(r,question,cfg,seed), acting or 'sample', seed)
     pol.reset(s)
-    action = pol(s, torch.arange(1))[0].tolist()
+    action = _executed(r, pol(s, torch.arange(1))[0].numpy())
     print(f'predicted return  {pol.predicted.item():.4g}; KL of the plan {pol.q.kl().item():.1f} nats')
-    print(f"first action      {', '.join(f'{x:.4g}' for x in action)}")
+    print(f'first action      {action}')
+
+# %% ../nbs/13_commands.ipynb #cmdaskex
+def _executed(run, a): # Run, (A,) -> in words, what its environment makes of it; as it is where there is none
+    from gac.worlds import VectorAction, env_from, make_env
+    got = env_from(run.meta.get('env'), None, {}, where='the run')
+    try: world = make_env(got) if got is not None else None
+    except ValueError as e:
+        world = warnings.warn(f'{e}. The action is shown as the model has it')
+    if isinstance(world, VectorAction): return str(world.action(a))
+    if world is not None: a = a.clip(world.action_space.low, world.action_space.high)
+    return ', '.join(f'{x:.4g}' for x in a)
 
 # %% ../nbs/13_commands.ipynb #cmdask05
 def _state(text, S): # '0.1,0.2,…', state dimension -> S numbers
@@ -446,19 +458,6 @@ def _state(text, S): # '0.1,0.2,…', state dimension -> S numbers
     except ValueError: s = []
     if len(s)==S and all(math.isfinite(x) and abs(x)<1e38 for x in s): return s
     raise ValueError(f'--state {text[:60]!r}: give S={S} finite numbers with commas between')
-
-# %% ../nbs/13_commands.ipynb #ce1c6265
-@app.command()
-def slim(
-    run:Folder,
-    out:Annotated[Path, typer.Argument(help='folder of the new checkpoint')],
-    keep:_count(1, 'posteriors to keep')=200,
-):
-    "A small checkpoint for sharing: it can be asked, but not resumed."
-    prepare(out, False)
-    from gac.run import load_run, save_run
-    d = save_run(load_run(run), out, slim=True, keep=keep)
-    print(f'{d}: {sum(f.stat().st_size for f in d.iterdir())/1e6:.1f} MB')
 
 # %% ../nbs/13_commands.ipynb #72a119e4
 @app.command()
