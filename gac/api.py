@@ -123,7 +123,7 @@ def evaluate(
     *,
     env:World|None=None,  # None: the one the run remembers
     seed:int=10_000,      # environment seeds from here on
-    acting:str|None=None, # 'mu', 'sample' or 'average'; None: the question's own
+    acting:str|None=None, # one of `query.ACTINGS`; None: the question's own
     workers:int=1,        # processes that act
     progress:bool=True,   # show a bar, on a terminal?
     **ask:Any,            # fields of Ask: target, quantile, delta_y, lam, … and the question's own

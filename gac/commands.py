@@ -88,7 +88,7 @@ Device = Annotated[Optional[str], typer.Option(help="'cpu' or 'cuda'; none: cuda
 # %% ../nbs/13_commands.ipynb #cmdsp16
 Question = Annotated[str, typer.Option(help='{questions}; or one that --import registers')]
 Acting = Annotated[Optional[str], typer.Option(
-    help="act on a 'sample' of the posterior, at its mean, 'mu', or on the 'average' over samples")]
+    help="on a 'sample' of the answer, at its mean, 'mu', on the 'average' of samples, or of several 'answers'")]
 Folder = Annotated[Path, typer.Argument(help='run folder or shipped checkpoint')]
 
 # %% ../nbs/13_commands.ipynb #cmdsp1q
@@ -360,9 +360,8 @@ def _asked(question, acting, options, own=None): # …, options with values or N
     from gac import query as q
     from gac.run import typed
     may = q.may_set(question)
-    if acting not in (None,'sample','mu','average'):
-        raise ValueError(f"acting={acting!r}: choose 'mu', 'sample' or 'average'")
-    if question=='prior' and acting in ('mu','average'):
+    if acting is not None: q.check_acting(acting)
+    if question=='prior' and acting not in (None,'sample'):
         raise ValueError(f"--acting {acting}: 'prior' is always sampled; leave it out")
     given = _given(question, q.READS, **options)
     if own and not may: raise ValueError(f'--ask {own[0]}: {question!r} has no settings; leave it out')
@@ -438,7 +437,7 @@ def ask_command(
     pol = PlanPolicy(r.model, asker(r,question,cfg,seed), acting or 'sample', seed)
     pol.reset(s)
     action = _executed(r, pol(s, torch.arange(1))[0].numpy())
-    print(f'predicted return  {pol.predicted.item():.4g}; KL of the plan {pol.q.kl().item():.1f} nats')
+    print(f'predicted return  {pol.predicted.item():.4g}; KL of the plan {pol.kl.item():.1f} nats')
     print(f'first action      {action}')
 
 # %% ../nbs/13_commands.ipynb #cmdaskex

@@ -38,10 +38,10 @@ def compare(
     return pd.concat([r for q,a in asked.items() for r in act_on(q,a)], ignore_index=True)
 
 def _once(planner): # a planner that is asked once: the initial states are the same for every acting
-    told = []
-    def plan(s0):
-        if not told: told.append(planner(s0))
-        return told[0]
+    told = {}
+    def plan(s0, answers=1):
+        if answers not in told: told[answers] = planner(s0, answers)
+        return told[answers]
     return plan
 
 # %% ../nbs/07c_compare.ipynb #f6ce73a2

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PointMass', 'best_return', 'best_action', 'EpisodeError', 'rollout', 'initial_states', 'Skilled', 'point_mass_data',
-           'random_policy', 'ReturnOnly']
+           'random_policy', 'bounds', 'ReturnOnly']
 
 # %% ../nbs/02_envs.ipynb #6becc591
 import gymnasium as gym
@@ -332,6 +332,14 @@ def random_policy(
     check_spaces(made)
     made.close()
     return _Random(made.action_space, seed)
+
+# %% ../nbs/02_envs.ipynb #bndcode1
+def bounds(env): # environment id or factory -> low, high (A,): what it executes lies between these
+    "Action bounds of an environment."
+    made = make_env(env)
+    box = made.action_space
+    made.close()
+    return torch.as_tensor(box.low), torch.as_tensor(box.high)
 
 # %% ../nbs/02_envs.ipynb #cb677106
 class ReturnOnly(gym.Wrapper):

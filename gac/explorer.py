@@ -18,7 +18,8 @@ from .worlds import env_from, make_env
 from .envs import rollout
 from .film import film as make_film
 from .plans import flat_map
-from .query import QUESTIONS, READS, Ask, PlanPolicy, acting_of, ask, bounds, seen_by
+from .query import (ACTINGS, PLANS, QUESTIONS, READS, Ask, PlanPolicy, acting_of, ask, bounds,
+                       seen_by)
 from .rows import PALETTE
 from .run import load_run
 
@@ -54,19 +55,21 @@ class Scene:
 
     def means(self, s0, q, seed): # start, posterior -> (64,) E[y|z] of draws of the plan
         model = self.run.model
-        many = q.at(torch.randn(64,*q.mu.shape[1:], generator=generator(seed)))
+        q = q[torch.arange(64)%len(q)]
+        many = q.at(torch.randn(q.mu.shape, generator=generator(seed)))
         with torch.no_grad(): return model.expected_return(model.plan(s0.expand(64,-1), many)).numpy()
 
     def answer(self, question, cfg=Ask(), acting=None, seed=0): # -> dict
         "Ask from the initial state of environment seed `seed`."
         begun, s0, model, gen = time.perf_counter(), self.s0(seed), self.run.model, generator(seed)
-        q,info = ask(model, s0, question, self.run.y, replace(cfg,steps=self.steps), gen, self.seen)
-        how = acting_of(model.arch, question, acting)
-        pol = PlanPolicy(model, lambda s: (q,info), how, seed, *bounds(self.env))
-        means = self.means(s0, q, seed)
+        how, cfg = acting_of(model.arch, question, acting), replace(cfg, steps=self.steps)
+        each = PLANS if how=='answers' else 1
+        q,info = ask(model, s0, question, self.run.y, cfg, gen, self.seen, answers=each)
+        pol = PlanPolicy(model, lambda s, answers=1: (q,info), how, seed, *bounds(self.env))
         pol.reset(s0)
-        goal = None if info['target'] is None else float(info['target'][0])
-        told = dict(goal=goal, predicted=float(pol.predicted[0]), kl=float(q.kl()[0]), means=means)
+        goal = info['target']
+        told = dict(goal=None if goal is None else float(goal[0]), predicted=float(pol.predicted[0]),
+                    kl=float(pol.kl[0]), means=self.means(s0, q, seed))
         at = self.map(pol.eps).mean(0).detach().numpy()
         told |= dict(question=question, q=q, policy=pol, seed=seed, at=at)
         return told|dict(seconds=time.perf_counter()-begun)
@@ -125,7 +128,7 @@ TOLD = dict( # what a pointer on a control is told
     delta_y="Δy: added to a good return of the data, in units of the environment",
     quantile='q: how good a return, as a share of the data below it',
     seed='environment seed of the initial state',
-    acting='a sample of the posterior, its mean, or the mean action of eight samples')
+    acting='; '.join(f'{k}: {v}' for k,v in ACTINGS.items()))
 
 def slider(kind, name, value, low, high, step, label): # a slider that asks when it is let go
     return kind(value=value, min=low, max=high, step=step, description=label, tooltip=TOLD[name],
@@ -136,7 +139,7 @@ def controls(models): # names of checkpoints -> dict of widgets
     "What can be moved in the panel."
     import ipywidgets as w
     wheel = w.FloatSlider
-    ways = dict(acting=['sample','mu','average'], question=tuple(QUESTIONS))
+    ways = dict(acting=[*ACTINGS], question=tuple(QUESTIONS))
     words = dict(acting='act on', question='question')
     pick = {k:w.ToggleButtons(options=v, description=words[k], tooltip=TOLD[k]) for k,v in ways.items()}
     pick['question'].value = 'best'

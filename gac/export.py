@@ -19,8 +19,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from .core import Posterior, generator, writing
 from .elbo import _B1, _B2, _moved, _rate, _within
 from .envs import check_spaces
-from .query import (QUESTIONS, Ask, PlanPolicy, _DRAWS, _aim, _first, _fixed, acting_of, asker, bounds,
-                       question_of, seen_by)
+from .query import (PLANS, QUESTIONS, Ask, PlanPolicy, _DRAWS, _aim, _first, _fixed, acting_of, asker,
+                       bounds, check_acting, question_of, seen_by)
 from .worlds import env_from
 
 # %% ../nbs/07f_export.ipynb #xp0006
@@ -91,12 +91,15 @@ def beginning(
     question:str,  # its name
     cfg:Ask,       # settings
     seed:int,      # of the noise
+    answers:int=1, # how many
 )->tuple:          # goal (1,) or None; Posterior of one, or of several; do these compete?
     "Where a search begins that is to be written down."
     blank, seen = torch.zeros(1, run.model.arch.S), None
     if cfg.starts and len(run.store): seen = seen_by(run)
     goal = _aim(question, None, 1, run.y, cfg, seed)
-    return goal, *_first(run.model, blank, goal, cfg, seen)
+    first, compete = _first(run.model, blank, goal, cfg, seen)
+    if answers==1: return goal, first, compete
+    return goal, first[torch.arange(answers).remainder(len(first))], False
 
 # %% ../nbs/07f_export.ipynb #xp0056
 def drawn(steps, like, gen): # -> (steps,…) the noise of a climb
@@ -105,10 +108,11 @@ def drawn(steps, like, gen): # -> (steps,…) the noise of a climb
 # %% ../nbs/07f_export.ipynb #xp0018
 class Search(nn.Module):
     "`query.ask` for one initial state, with everything in it that it needs."
-    def __init__(self, run, question, cfg, seed, climb): # as above; GraphModule of a step -> of all steps
+    def __init__(self, run, question, cfg, seed, climb, answers=1): # GraphModule of a step -> of all steps
         super().__init__()
         self.model, self.question, self.cfg = run.model, question, cfg
-        goal, first, self.compete = beginning(run, question, cfg, seed)
+        goal, first, self.compete = beginning(run, question, cfg, seed, answers)
+        if goal is not None: goal = goal.repeat(answers)
         arch, gen = run.model.arch, generator(seed)
         def climbs(goal, R): return climb(ascent(run.model, question, goal, cfg, R), inputs(R, arch))
         if cfg.width: first = Posterior(first.mu, _within(first.lsd, _fixed(cfg)))
@@ -117,14 +121,14 @@ class Search(nn.Module):
             self.all = climbs(None, len(first))
             kept['noise_all'] = drawn(cfg.steps, first.mu, gen)
             kept['draws'] = drawn(_DRAWS, first.mu, gen)
-        self.one = climbs(goal, 1)
-        kept['noise'] = drawn(cfg.steps, first.mu[:1], gen)
+        self.one = climbs(goal, answers)
+        kept['noise'] = drawn(cfg.steps, first.mu[:answers], gen)
         for k,x in kept.items(): self.register_buffer(k, x)
 
-    def forward(self, s0): # (1,S) -> φ (1,2,K,E)
+    def forward(self, s0): # (1,S) -> φ (answers,2,K,E)
         each, phi = (self.rate,self.c1,self.c2), self.first
         if self.compete: phi = self.winner(s0, self.all(s0.repeat(len(phi),1), phi, self.noise_all, *each))
-        return self.one(s0, phi, self.noise, *each)
+        return self.one(s0.repeat(len(phi),1), phi, self.noise, *each)
 
     def winner(self, s0, phi): # (1,S), (R,2,K,E) -> (1,2,K,E), of the highest mean over the draws
         q, (n,R) = Posterior(phi[:,0],phi[:,1]), self.draws.shape[:2]
@@ -140,17 +144,17 @@ class Policy(nn.Module):
         run,          # a trained run, on the CPU
         question:str, # its name
         climb,        # `loop` or `Scan`
-        acting:str,   # 'mu', 'sample' or 'average'
+        acting:str,   # one of `query.ACTINGS`
         cfg:Ask,      # settings
         seed:int,     # of search and samples
         low=None, high=None, # (A,) bounds of actions; None: none
     ):
         super().__init__()
         self.model, arch = run.model, run.model.arch
-        P = 8 if acting=='average' else 1 # plans, as in `PlanPolicy`
+        P = PLANS if acting in ('average','answers') else 1 # plans, as in `PlanPolicy`
         noise = torch.randn(P, 1, arch.K, arch.E, generator=generator(seed))[:,0]
         asks = QUESTIONS[question].objective is not None
-        self.search = Search(run, question, cfg, seed, climb) if asks else None
+        self.search = Search(run, question, cfg, seed, climb, P if acting=='answers' else 1) if asks else None
         self.register_buffer('samples', noise*(acting!='mu'))
         self.register_buffer('blank', torch.zeros(P, 1, 1, arch.A))
         far = torch.full((arch.A,), torch.inf)
@@ -263,8 +267,7 @@ def _refuse(run, question, acting, cfg, to, path): # what has no file
     if Path(path).suffix!=FORMATS[to]:
         raise ValueError(f'{path}: a file of {to} ends in {FORMATS[to]}')
     question_of(question, cfg)
-    if acting not in ('sample','mu','average'):
-        raise ValueError(f"acting={acting!r}: choose 'mu', 'sample' or 'average'")
+    check_acting(acting)
     if cfg.stop: raise ValueError(f'Ask.stop={cfg.stop}: a file has a fixed number of steps; set it to 0')
     if run.model.arch.M>1:
         raise ValueError(f'Arch.M={run.model.arch.M}: only models that see one step, M=1, can be exported')
@@ -276,7 +279,7 @@ def export(
     path,                # .pt or .onnx
     question:str='best', # its name
     to:str='torchscript',# or 'onnx'
-    acting:str=None,     # 'mu', 'sample' or 'average'; None: as `acting_of` says
+    acting:str=None,     # one of `query.ACTINGS`; None: as `acting_of` says
     cfg:Ask=Ask(),       # settings
     seed:int=0,          # of search and samples
     env=None,            # whose bounds of actions; None: the one the run names, if any

@@ -124,7 +124,7 @@ def replanned(
         plan = asker(run, 'best', cfg, seed)
         pol = Replan(run.model, plan, 'sample', seed, *bounds(env), every=k or 10**9)
         tau = rollout(env, pol, n, seed)
-        first = dict(predicted=pol.predicted.numpy(), kl=pol.q.kl().numpy())
+        first = dict(predicted=pol.predicted.numpy(), kl=pol.kl.numpy())
         told = known|first|dict(method=f'every {k}' if k else 'once')
         return as_rows(tau, env, seed, scale_of(run,env), **told)
     return pd.concat([act(k) for k in (None,*every)], ignore_index=True)
