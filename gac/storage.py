@@ -12,6 +12,8 @@ import json
 import os
 import socket
 import sqlite3
+import sys
+import threading
 import warnings
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
@@ -154,10 +156,19 @@ class FileLock:
 
     def acquire(self):
         self.file = open(self.path, 'r+b')
-        fcntl.flock(self.file, fcntl.LOCK_EX)
+        self.wait()
         text = self.file.read() if self.torn() else b''
         if text: self.file.truncate(text.rfind(b'\n')+1)
         return True
+
+    def wait(self, patience=5.): # seconds until it is said
+        try: return fcntl.flock(self.file, fcntl.LOCK_EX|fcntl.LOCK_NB)
+        except BlockingIOError: pass
+        said = f'gac: {self.path} is held by another process: waiting for it'
+        bell = threading.Timer(patience, print, (said,), dict(file=sys.stderr, flush=True))
+        bell.start()
+        try: fcntl.flock(self.file, fcntl.LOCK_EX)
+        finally: bell.cancel()
 
     def torn(self): # is the last line a half one? Leaves the file at its beginning
         size = self.file.seek(0, os.SEEK_END)

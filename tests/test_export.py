@@ -26,7 +26,7 @@ def agrees(file, live, tau, tol=1e-5): # Exported, gac.Policy, trajectories to s
 def file(run, tmp_path_factory): return export(run, tmp_path_factory.mktemp('export')/'x.pt', 'best', cfg=Ask(**FEW))
 
 def test_file_is_the_policy(file, run, lane):
-    assert file.about['acting']=='average' and file.about['question']=='best'
+    assert file.about['acting']=='answers' and file.about['question']=='best'
     agrees(file, gac.policy(run, 'best', **FEW), lane)
     here, there = (file.plan(lane[i].s[0])[1] for i in (0,1))
     assert here!=there
@@ -42,7 +42,7 @@ def test_onnx_is_the_policy(run, lane, tmp_path):
     assert predicted[0]==pytest.approx(file.plan(s0[0])[1], rel=1e-5)
     np.testing.assert_allclose(a[0], file.act(s0[0], z), rtol=1e-5, atol=1e-5)
 
-@pytest.mark.parametrize('question,acting,put', [('prior',None,{}), ('target','mu',dict(width=.1))])
+@pytest.mark.parametrize('question,acting,put', [('prior',None,{}), ('target','mu',dict(width=.1)), ('best','average',{}), ('target','answers',{})])
 def test_every_question_and_acting(run, lane, tmp_path, question, acting, put):
     put = FEW|put if question!='prior' else {}
     file = export(run, tmp_path/'x.pt', question, acting=acting, cfg=Ask(**put), seed=3)
@@ -71,7 +71,7 @@ def test_a_file_that_differs_gets_no_name(run, tmp_path, monkeypatch):
 def test_refusals_come_before_the_work(run, lane, tmp_path):
     long = gac.train(lane, **TINY, M=2)
     for r,kw,said in [(run,dict(to='tflite'),'choose torchscript or onnx'), (run,dict(question='odd'),'unknown question'),
-                      (run,dict(acting='odd'),"choose 'mu'"), (run,dict(cfg=Ask(stop=.1)),'fixed number of steps'), (long,{},'M=2'),
+                      (run,dict(acting='odd'),"choose one of mu"), (run,dict(cfg=Ask(stop=.1)),'fixed number of steps'), (long,{},'M=2'),
                       (run,dict(env='Hopper-v5'),'S=11, A=3, but')]:
         with pytest.raises(ValueError, match=said): export(r, tmp_path/'x.pt', **kw)
     with pytest.raises(ValueError, match='ends in .onnx'): export(run, tmp_path/'x.pt', to='onnx')

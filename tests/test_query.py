@@ -290,9 +290,9 @@ def test_sample_and_mean(run, data):
     d = (eps('sample')-q.mu)/q.lsd.exp()
     assert abs(d.mean())<.2 and abs(d.std()-1)<.15
 
-def test_acting_has_three_names(run):
+def test_acting_has_four_names(run):
     for how in ('mean','',None):
-        with pytest.raises(ValueError, match="choose 'mu', 'sample' or 'average'"): PlanPolicy(run.model, None, how)
+        with pytest.raises(ValueError, match='choose one of mu, sample, average, answers'): PlanPolicy(run.model, None, how)
 
 # --- evaluate
 
@@ -350,7 +350,7 @@ def test_errors_of_evaluate(run):
     with pytest.raises(ValueError, match="unknown question 'worst'"): evaluate(run, ID, 'worst', 2)
     with pytest.raises(ValueError, match='S=11, A=3.*S=3, A=2'): evaluate(run, 'Hopper-v5', 'best', 2)
     with pytest.raises(ValueError, match="cannot make environment 'Nowhere-v0'"): evaluate(run, 'Nowhere-v0', 'best', 2)
-    with pytest.raises(ValueError, match="choose 'mu', 'sample' or 'average'"): evaluate(run, ID, 'best', 2, acting='mean')
+    with pytest.raises(ValueError, match='choose one of mu, sample, average, answers'): evaluate(run, ID, 'best', 2, acting='mean')
     with pytest.raises(ValueError, match='at least one episode'): evaluate(run, ID, 'best', 0)
 
 # --- tables
@@ -454,3 +454,35 @@ def test_an_objective_that_is_not_finite_is_named():
             with pytest.raises(ValueError, match="'torn': its objective is nan at the plans found"):
                 ask(Linear([[1.,2.]]), torch.zeros(3,1), 'torn', cfg=Ask(stop=stop, steps=20))
     finally: del QUESTIONS['torn']
+
+def test_several_answers_have_a_start_each():
+    "One hill each, in order of the return of the start; a single answer is that of the higher hill."
+    hills, far = Hills(), torch.tensor([-2.5,2.5,-2.5])[:,None,None]
+    seen = torch.tensor([5.,3.,1.]), Posterior(far, torch.full_like(far, -1.))
+    put = Ask(lam=.01, steps=150, starts=3)
+    q,info = ask(hills, torch.zeros(4,1), 'best', cfg=put, seen=seen, answers=2)
+    assert len(q)==8 and (q.mu[:4]<-2).all() and (q.mu[4:]>2).all() and info['target'] is None
+    one,_ = ask(hills, torch.zeros(4,1), 'best', cfg=put, seen=seen)
+    assert (one.mu>2).all()
+    more,_ = ask(hills, torch.zeros(1,1), 'best', cfg=put, seen=seen, answers=5) # more than there are: from the first again
+    assert more.mu.flatten().sign().tolist()==[-1,1,-1,-1,1]
+
+def test_several_answers_to_a_target_aim_at_it():
+    oracle, goal = Linear([[2.]]), torch.tensor([.5,-1.])
+    q,info = ask(oracle, torch.zeros(2,1), 'target', cfg=Ask(steps=1500), goal=goal, answers=3)
+    mean,_ = oracle.posterior(goal)
+    assert torch.equal(info['target'], goal) and torch.allclose(q.mu.view(3,2), mean.view(1,2).expand(3,2), atol=.05)
+
+@pytest.mark.parametrize('question', ['best','target','prior'])
+def test_acting_on_answers_is_the_mean_action_of_each(run, data, question):
+    pol = PlanPolicy(run.model, asker(run, question, FAST), 'answers', seed=3, plans=3)
+    pol.reset(data.s0[:5])
+    assert len(pol.q)==15 and torch.allclose(pol.kl, pol.q.kl().view(3,5).mean(0)) and len(pol.kl)==len(pol.predicted)==5
+    noise = torch.randn(15, *pol.q.mu.shape[1:], generator=generator(3))
+    assert torch.equal(pol.eps, pol.q.at(noise))
+    rows, each = torch.arange(5), []
+    for e in pol.eps.unflatten(0, (3,5)):
+        one = PlanPolicy(run.model, lambda s: (Posterior(e,torch.zeros_like(e)),dict(target=None)), 'mu')
+        one.reset(data.s0[:5])
+        each.append(one(data.s0[:5], rows))
+    assert torch.allclose(pol(data.s0[:5], rows), torch.stack(each).mean(0), atol=1e-5)

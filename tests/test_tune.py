@@ -616,3 +616,19 @@ def test_postgres(disk, mass):
         start(); assert finished(run_study(s, where, 's', 5, 1, progress=False))==5
     finally:
         subprocess.run([*sure,str(pg/'pg_ctl'),'-D',str(d/'db'),'-m','immediate','stop'], cwd=d, capture_output=True); shutil.rmtree(d, ignore_errors=True)
+
+def test_a_journal_that_is_held_is_said(tmp_path, capfd):
+    "Who waits says for what, once, and goes on when the other is done."
+    import fcntl, threading
+    path = tmp_path/'tune.log'
+    path.write_bytes(b'')
+    with open(path, 'r+b') as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        lock = sg.FileLock(path)
+        lock.file = open(path, 'r+b')
+        free = threading.Timer(.5, fcntl.flock, (other, fcntl.LOCK_UN))
+        free.start()
+        lock.wait(patience=.1)
+        lock.release()
+    assert capfd.readouterr().err==f'gac: {path} is held by another process: waiting for it\n'
+    assert sg.FileLock(path).acquire() and not capfd.readouterr().err
