@@ -193,7 +193,7 @@ def _cpu(rows): # median over training runs
     runs = rows.drop_duplicates(['dataset','train_seed']).cpu_seconds if len(rows) else pd.Series(dtype=float)
     return runs.astype(float).median()
 
-SAMPLED = tuple(replace(s, acting='sample') if s.acting else s for s in SOURCES) # all questions alike
+SAMPLED = tuple(replace(s, acting=('sample',)) if s.acting else s for s in SOURCES) # all questions alike
 
 # %% ../nbs/12b_claims.ipynb #tab-cl1xb
 def beats(rows, a, b): # rows, two systems -> Part: a above b, on every set that has both

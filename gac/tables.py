@@ -69,7 +69,7 @@ class Source:
     system:str=''     # the system they stand for; '': the name they carry, '-step' taken off
     method:str=''     # the name they carry; '': any
     dataset:str=''    # '': any
-    acting:str=''     # preferred way of acting, where a question was acted upon in several
+    acting:tuple=()   # ways of acting, the preferred first, where a question was acted upon in several
     met:tuple=()      # training seeds by which settings were chosen
     first:int=10_000  # environment seeds from here on are the table's
     stages:bool=False # rows after online stages, too?
@@ -82,8 +82,9 @@ _OWN = {'gac/hopper/medium-replay-mini-v0':('GAC',(0,1,2)),
     'halfcheetah-medium-replay':('GAC, 1 token, elite',(0,1,2))} # settings of 07c_compare, seeds met
 
 # %% ../nbs/12_tables.ipynb #tab-srcsb
-SOURCES = (Source('recipe', 'GAC', 'GAC, recipe', acting='average', met=(0,1,2)), Source('rivals'),
-    *(Source('questions', 'GAC', m, d, 'sample', met) for d,(m,met) in _OWN.items()),
+_WAYS = 'answers', 'average' # of the recipe; the first that a question was acted upon in
+SOURCES = (Source('recipe', 'GAC', 'GAC, recipe', acting=_WAYS, met=(0,1,2,5,6,7)), Source('rivals'),
+    *(Source('questions', 'GAC', m, d, ('sample',), met) for d,(m,met) in _OWN.items()),
     Source('cloning'), Source('lpt-ablation', 'LPT', 'LPT')) # offline; the first that has a thing stands
 ONLINE = (Source('rivals-online', stages=True), Source('rivals', stages=True),
     *(Source(f, s, m, first=20_000, stages=True) for f in ('online-ends','online-halfcheetah')
@@ -104,8 +105,8 @@ def _of(rows, source): # all rows of a file -> those of a source
     if not source.stages: rows = rows[~(rows.stage>0)]
     of = ['dataset','method','question']
     if source.acting:
-        liked = rows.acting==source.acting
-        rows = rows[liked|~liked.groupby([rows[c] for c in of]).transform('any')]
+        place = rows.acting.map({a:i for i,a in enumerate(source.acting)}).fillna(9)
+        rows = rows[place==place.groupby([rows[c] for c in of]).transform('min')]
     table = rows.env_seed>=source.first
     rows = rows[table|~table.groupby([rows[c] for c in of]).transform('any')]
     name = source.system or rows.method.str.removesuffix('-step')

@@ -40,7 +40,7 @@ for s in range(5):
         whole, start = run.i==0, time.process_time()
         fit(run, tau, out, every=100, progress=False)
         took = time.process_time()-start
-        asked = ('best','average'), ('target','average'), ('prior','sample')
+        asked = ('best','answers'), ('best','average'), ('target','average'), ('prior','sample')
         rows = pd.concat([evaluate(run, run.meta['env'], q, acting=a) for q,a in asked]).assign(method='GAC, recipe')
         save_rows(rows, to/'recipe-whole.csv', same=same, then='env_seed')
         one = dict(dataset=name, method='GAC, recipe', train_seed=s, batches=run.i)
