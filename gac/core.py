@@ -5,10 +5,11 @@
 # %% auto #0
 __all__ = ['Trajectories', 'take', 'cat', 'make_keys', 'Windows', 'windows', 'rand', 'randn', 'draw_steps', 'step_blocks',
            'draw_windows', 'window_blocks', 'Posterior', 'set_seed', 'generator', 'set_threads', 'pick_device',
-           'versions', 'name_of', 'Lines', 'progress_bar', 'data_root', 'settle', 'writing', 'remove']
+           'versions', 'name_of', 'Lines', 'progress_bar', 'data_root', 'DiskFull', 'room_for', 'settle', 'writing',
+           'remove']
 
 # %% ../nbs/00_core.ipynb #85e41cab
-import ctypes, hashlib, os, platform, random, shutil, sys, time
+import ctypes, errno, hashlib, os, platform, random, re, shutil, sys, time
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -321,6 +322,33 @@ def data_root()->Path: # the folder that holds minari/, checkpoints/, paper/ and
     raise FileNotFoundError('no data/ folder found: run inside the repository, '
                             'or set GAC_DATA to its data folder')
 
+# %% ../nbs/00_core.ipynb #full0002
+class DiskFull(OSError):
+    "There was no room for a file; the message names it."
+
+_full = re.compile(r'No space left on device|[Dd]isk quota exceeded|File too large')
+
+def _of_full_disk(e)->str: # an exception -> what it, or what led to it, says of a full disk; '' if nothing
+    while e is not None:
+        if getattr(e, 'errno', 0) in (errno.ENOSPC,errno.EDQUOT,errno.EFBIG): return os.strerror(e.errno)
+        said = _full.search(str(e))
+        if said: return said[0]
+        e = e.__cause__ or e.__context__
+    return ''
+
+@contextmanager
+def room_for(
+    path, # what is written in the block
+):
+    "A full disk is one error, whatever the library says that met it."
+    try: yield
+    except DiskFull: raise
+    except Exception as e:
+        why = _of_full_disk(e)
+        if not why: raise
+        raise DiskFull(f'{path} cannot be written: {why}; make room on that disk, or choose another place. '
+                       'What was there before is kept') from e
+
 # %% ../nbs/00_core.ipynb #f180a77d
 def settle(p): # file or folder, Path
     "What is in it is on the disk when this returns."
@@ -335,19 +363,30 @@ def settle(p): # file or folder, Path
 def writing(
     path,          # final file or folder
     folder=False,  # make the temporary a folder?
+    first=False,   # refuse to replace what somebody has put there meanwhile
 ):                 # yields a temporary path in the same parent
     "Write beside, then rename: an exception leaves nothing new, and an older version stays."
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     tmp = path.parent/f'.{path.name}.{os.getpid()}.tmp{path.suffix}'
-    remove(tmp)
-    if folder: tmp.mkdir()
-    try:
-        yield tmp
-        settle(tmp)
-        if folder and path.exists(): _swap(tmp, path)
-        else: os.replace(tmp, path)
-    finally: remove(tmp)
+    with room_for(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove(tmp)
+        if folder: tmp.mkdir()
+        try:
+            yield tmp
+            settle(tmp)
+            if first: _arrive(tmp, path)
+            elif folder and path.exists(): _swap(tmp, path)
+            else: os.replace(tmp, path)
+        finally: remove(tmp)
+
+# %% ../nbs/00_core.ipynb #arrive01
+def _arrive(tmp, path): # a new folder, where there must be none
+    try: tmp.rename(path)
+    except OSError as e:
+        if not os.path.lexists(path): raise
+        raise FileExistsError(f'{path} has been written by another process meanwhile, and is kept: '
+                              'choose another name') from e
 
 def _swap(tmp, path): # a new folder for an old one
     old = path.parent/f'.{path.name}.{os.getpid()}.old'

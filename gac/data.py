@@ -186,7 +186,7 @@ def save(
         metadata |= dict(zip(_scores, checked_reference((ref_min,ref_max))))
     place = _place(dataset_id, root, tau.last)
     with (tempfile.TemporaryDirectory() as tmp, _minari_root(tmp), warnings.catch_warnings(),
-          writing(place, folder=True) as new):
+          writing(place, folder=True, first=True) as new):
         warnings.simplefilter('ignore') # Minari asks for metadata that one's own set need not have
         _write(tau, dataset_id, env, rewards, truncated, metadata)
         shutil.copytree(Path(tmp)/dataset_id, new, dirs_exist_ok=True)

@@ -6,13 +6,13 @@
 __all__ = ['pick_gl', 'film']
 
 # %% ../nbs/02d_film.ipynb #flmac8726
-import functools, math, os, subprocess, sys
+import functools, io, math, os, subprocess, sys
 from pathlib import Path
 import gymnasium as gym
 import mujoco
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
-from .core import progress_bar, writing
+from .core import DiskFull, progress_bar, writing
 from .worlds import EnvConfig, make_env
 from .envs import rollout
 
@@ -75,6 +75,29 @@ def _pictures(made, a, seed, steps): # environment, (n,A) actions, seed, which s
         made.step(x)
         if t in steps: yield made.render()
 
+# %% ../nbs/02d_film.ipynb #flmwrit1
+def _written(pictures, n, place, path, **kw): # yields (H,W,3), how many; where to, what it will be called
+    "All pictures are in the file, or one error."
+    import imageio.v2 as imageio
+    gif, e = path.suffix=='.gif', None
+    to = io.BytesIO() if gif else place
+    try:
+        with imageio.get_writer(to, format=path.suffix, mode='I', **kw) as out:
+            for p in pictures: out.append_data(p)
+    except OSError as broken:
+        if 'Broken pipe' not in str(broken): raise
+        e = broken # ffmpeg has ended before us
+    if gif: return place.write_bytes(to.getvalue())
+    found = _count(place)
+    if found<n:
+        raise DiskFull(f'{path} cannot be written: of {n} pictures {found} came to be in it; is the disk full? '
+                       'Make room on it, or choose another --out. What was there before is kept') from e
+
+def _count(place)->int: # .mp4 -> pictures in it
+    from imageio_ffmpeg import count_frames_and_secs
+    try: return count_frames_and_secs(str(place))[0]
+    except (OSError, RuntimeError): return 0
+
 # %% ../nbs/02d_film.ipynb #flm623b75
 def film(
     env,              # id, spec, config, or a function that makes it with render_mode='rgb_array'
@@ -86,15 +109,14 @@ def film(
     progress=False,   # show a bar of pictures?
 )->Path:              # where it is
     "Film one whole episode."
-    import imageio.v2 as imageio
     path = Path(path)
     if path.suffix not in ('.mp4','.gif'): raise ValueError(f'cannot write {path.name!r}: use .mp4 or .gif')
     made, a = _drawable(env), rollout(env, act, 1, seed).a.numpy()
     gif, own = path.suffix=='.gif', made.metadata.get('render_fps') or 30
     steps, fps = _steps(len(a), own, rate or (12.5 if gif else 25), seconds)
     kw = dict(duration=1000/fps, loop=0) if gif else dict(fps=fps, macro_block_size=2)
-    with writing(path) as tmp, imageio.get_writer(tmp, **kw) as out:
-        pictures = _pictures(made, a, seed, steps)
-        for p in progress_bar(pictures, None, progress, total=len(steps), unit='picture'): out.append_data(p)
+    pictures = _pictures(made, a, seed, steps)
+    bar = progress_bar(pictures, None, progress, total=len(steps), unit='picture')
+    with writing(path) as tmp: _written(bar, len(steps), tmp, path, **kw)
     made.close()
     return path

@@ -1,5 +1,5 @@
 "Films: a whole episode, and the robot is in it."
-import os
+import os, subprocess, sys
 import imageio.v2 as imageio
 import numpy as np
 import pytest
@@ -41,6 +41,29 @@ def test_errors(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match='render_mode is None'): film(PointMass, best_action, tmp_path/'a.gif')
     assert not list(tmp_path.iterdir())
     film(lambda: PointMass('rgb_array'), best_action, tmp_path/'a.gif', seconds=.3)
+
+FULL = """import resource, sys
+import numpy as np
+from gac.envs import PointMass
+from gac.film import film
+class Noise(PointMass):
+    def render(self): return np.random.default_rng(self.t).integers(0, 255, (64,66,3)).astype(np.uint8)
+resource.setrlimit(resource.RLIMIT_FSIZE, (3000,3000))
+try: film(lambda: Noise('rgb_array'), lambda s,rows: s[:,:2]*0+.2, sys.argv[1])
+except OSError as e: print(type(e).__name__, e)"""
+
+@pytest.mark.parametrize('suffix', ['.mp4','.gif'])
+def test_a_full_disk_is_named_and_the_older_film_stays(tmp_path, suffix):
+    p = film(ID, best_action, tmp_path/f'run{suffix}', seconds=.3)
+    before = p.read_bytes()
+    done = subprocess.run([sys.executable,'-c',FULL,p], capture_output=True, text=True, timeout=120)
+    assert done.returncode==0 and done.stdout.startswith(f'DiskFull {p} cannot be written: ') and 'Traceback' not in done.stderr, done.stderr
+    assert p.read_bytes()==before and [*tmp_path.iterdir()]==[p]
+
+def test_an_error_of_the_environment_is_not_one_of_the_disk(tmp_path):
+    class Broken(PointMass):
+        def render(self): raise OSError('no such camera')
+    with pytest.raises(OSError, match='^no such camera$'): film(lambda: Broken('rgb_array'), best_action, tmp_path/'a.mp4')
 
 def test_no_graphics_is_one_error(monkeypatch):
     monkeypatch.delenv('MUJOCO_GL', raising=False)
