@@ -107,7 +107,7 @@ class Reader:
         return None if found is None else self._take(_real(found, where), where)
 
     def _take(self, d, where):
-        self.left -= d.size*max(4, d.dtype.itemsize)
+        self.left -= max(8192, d.size*max(4, d.dtype.itemsize)) # one array may be found under many names
         if self.left>=0: return d[()]
         raise BadFile(f'{where} claims to be {d.shape}, {d.size*d.dtype.itemsize/1e9:.3g} GB, '
                       f'in a file of {self.disk/1e9:.3g} GB; fetch or write it again')

@@ -75,6 +75,12 @@ def _pictures(made, a, seed, steps): # environment, (n,A) actions, seed, which s
         made.step(x)
         if t in steps: yield made.render()
 
+# %% ../nbs/02d_film.ipynb #flmwrit2
+def _count(place)->int: # .mp4 -> pictures in it
+    from imageio_ffmpeg import count_frames_and_secs
+    try: return count_frames_and_secs(str(place))[0]
+    except (OSError, RuntimeError): return 0
+
 # %% ../nbs/02d_film.ipynb #flmwrit1
 def _written(pictures, n, place, path, **kw): # yields (H,W,3), how many; where to, what it will be called
     "All pictures are in the file, or one error."
@@ -92,11 +98,6 @@ def _written(pictures, n, place, path, **kw): # yields (H,W,3), how many; where 
     if found<n:
         raise DiskFull(f'{path} cannot be written: of {n} pictures {found} came to be in it; is the disk full? '
                        'Make room on it, or choose another --out. What was there before is kept') from e
-
-def _count(place)->int: # .mp4 -> pictures in it
-    from imageio_ffmpeg import count_frames_and_secs
-    try: return count_frames_and_secs(str(place))[0]
-    except (OSError, RuntimeError): return 0
 
 # %% ../nbs/02d_film.ipynb #flm623b75
 def film(

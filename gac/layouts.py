@@ -246,8 +246,15 @@ def metadata_of(folder:Path)->dict: # a Minari set -> its metadata
     return meta
 
 # %% ../nbs/00c_layouts.ipynb #lay00053
+_most = 1000 # arrays and groups in the states of one environment
+
+def _too_many(at)->BadFile: # for the message
+    return BadFile(f'{at} has more than {_most} parts, or they lie deeper than 16 groups; '
+                   'flatten them first (gymnasium.spaces.flatten) and use gac.data.from_arrays')
+
 def _parts(meta, k, at)->list: # metadata, a field, where they stand -> the arrays of that space
     parts = parts_of(json_of(meta[k], f'{at}: {k}'), f'{at}: {k}')
+    if len(parts)>_most: raise _too_many(f'{at}: {k}')
     if k=='observation_space' or not parts[0].path: return parts
     raise BadFile(f'{at}: {k} is made of {len(parts)} parts, first {parts[0].name}; one array of actions is '
                   'needed: flatten them first (gymnasium.spaces.flatten) and use gac.data.from_arrays')
@@ -269,9 +276,11 @@ def _count(has:int, N:int, steps=False): # what was found, what the metadata say
     raise BadFile(f'it holds {has} {what}, its metadata say total_{what} {N}; fetch the set again')
 
 def _extra(f, at, parts): # Reader, group in an episode, arrays of its space: is there anything else?
-    for g in {p.path[:i] for p in parts for i in range(len(p.path))}:
-        known = {p.path[len(g)] for p in parts if p.path[:len(g)]==g}
-        odd = {*f.names('/'.join((at,*g)))}-known
+    known = {} # group -> names in it
+    for p in parts:
+        for i,k in enumerate(p.path): known.setdefault(p.path[:i], set()).add(k)
+    for g,names in known.items():
+        odd = {*f.names('/'.join((at,*g)))}-names
         if odd: raise BadFile(f"{f.path}: {'/'.join((at,*g))} has {min(odd)[:40]!r}, "
                               'which its space has not; write the set again')
 
@@ -289,17 +298,21 @@ def _array(f, at, parts)->np.ndarray: # Reader, name, arrays of its space or Non
     return flat_rows(parts, read, f'{f.path}: {at}')
 
 # %% ../nbs/00c_layouts.ipynb #lay00565
-def _seen(f, at, path=())->list: # Reader, group in an episode -> its arrays as they are found
-    out = []
-    for k in sorted(f.names('/'.join((at,*path)))):
-        name = '/'.join((at,*path,k))
-        if f.names(name): out += _seen(f, at, (*path,k))
-        else:
-            x = f.read(name)
-            if x.dtype.kind!='f' or not x.ndim or is_picture(x.shape[1:], x.dtype) or k.startswith('_index_'):
-                raise BadFile(f'{f.path}: {name} is {x.dtype} of shape {x.shape}, and the set records '
-                              'no space that says how to read it; write it again with Minari 0.5')
-            out.append(Part((*path,k), x.shape[1:], str(x.dtype)))
+def _seen(f, at)->list: # Reader, group in an episode -> its arrays as they are found
+    out, todo, looked = [], [()], 0
+    while todo:
+        path = todo.pop()
+        name = '/'.join((at,*path))
+        below = sorted(f.names(name), reverse=True)
+        looked += 1
+        if looked+len(todo)+len(below)>_most or len(path)>16: raise _too_many(f'{f.path}: {name[:200]}')
+        todo += [(*path,k) for k in below]
+        if below or not path: continue
+        x = f.read(name)
+        if x.dtype.kind!='f' or not x.ndim or is_picture(x.shape[1:], x.dtype) or path[-1].startswith('_index_'):
+            raise BadFile(f'{f.path}: {name} is {x.dtype} of shape {x.shape}, and the set records '
+                          'no space that says how to read it; write it again with Minari 0.5')
+        out.append(Part(path, x.shape[1:], str(x.dtype)))
     return out
 
 # %% ../nbs/00c_layouts.ipynb #lay00567

@@ -98,6 +98,8 @@ def parts_of(
     path=(),      # of names that led here
 )->list:          # of `Part`, in the order of `gymnasium.spaces.flatten`
     "The arrays of a space."
+    if len(path)>16 or sum(map(len, path))>2000: # below it lies more, each with all of these names
+        raise BadFile(f"{where}: {'/'.join(path)[:60]} … lies {len(path)} groups deep; flatten it first")
     at = f"{where}: {'/'.join(path)}" if path else str(where)
     kind = space.get('type') if isinstance(space, dict) else None
     if kind in ('Dict','Tuple') and len(path)<8:

@@ -14,7 +14,8 @@ from minari.serialization import serialize_space
 import gac
 from gac.commands import info, train_command as train
 from gac.data import describe, identity, load, recorded_env, rewards
-from gac.files import BadFile
+from gac.files import BadFile, opened
+from gac.layouts import observed
 from gac.run import load_run
 from gac.spaces import flat_rows, parts_of
 from gac.worlds import env_from, make_env, parts_shown
@@ -192,6 +193,44 @@ def test_an_old_set_records_no_space(tmp_path):
     assert torch.equal(load('me/nested-v0').s, torch.from_numpy(seen[:,[*range(5),8,9]].astype(np.float32)))
     with h5py.File(main(tmp_path), 'a') as f: f['episode_0/observations/n'] = np.arange(6)
     with pytest.raises(ValueError, match='observations/n is int64 .*records no space'): load('me/nested-v0')
+
+def dag(top, depth): # groups of an old set, each of which has the one before under two names -> the set
+    collected(); main(top).with_name('metadata.json').unlink()
+    with h5py.File(main(top), 'a') as f:
+        f.attrs.update(total_episodes=3, total_steps=15)
+        f['g0/a'] = np.zeros((6,1), np.float32)
+        for k in range(1, depth): f[f'g{k}/a'] = f[f'g{k}/b'] = f[f'g{k-1}']
+        del f['episode_0/observations']; f['episode_0/observations'] = f[f'g{depth-1}']
+    return main(top).parents[1]
+
+def test_groups_found_in_many_others_are_counted(tmp_path):
+    assert len(observed(dag(tmp_path, 8)))==128
+
+@pytest.mark.parametrize('depth', [11,30])
+def test_too_many_of_them_are_refused(depth, tmp_path):
+    with pytest.raises(BadFile, match='observations/a.* has more than 1000 parts, or they lie deeper than 16 groups; flatten'): observed(dag(tmp_path, depth))
+
+def test_a_group_within_itself(tmp_path):
+    collected(); main(tmp_path).with_name('metadata.json').unlink()
+    with h5py.File(main(tmp_path), 'a') as f:
+        f.attrs.update(total_episodes=3, total_steps=15)
+        f['episode_0/observations/A'] = f['episode_0/observations']
+    with pytest.raises(ValueError, match='deeper than 16 groups'): load('me/nested-v0')
+
+def test_more_parts_than_a_robot_has(tmp_path):
+    "Refused before any episode is looked at, and in time that grows with the file alone."
+    collected()
+    one = dict(type='Box', shape=[1], dtype='float32')
+    space_of(tmp_path, lambda s: dict(type='Dict', subspaces={f'g{i}':dict(type='Dict', subspaces=dict(x=one)) for i in range(20_000)}))
+    with pytest.raises(ValueError, match='metadata.json: observation_space has more than 1000 parts'): load('me/nested-v0')
+    long = dict(type='Dict', subspaces={'a/'*1000+'x':dict(type='Dict', subspaces={f'g{i}':one for i in range(9)})})
+    with pytest.raises(BadFile, match='lies 1001 groups deep'): parts_of(long, 'a set')
+
+def test_one_array_under_many_names_is_read_so_often_and_no_more(tmp_path):
+    with h5py.File(tmp_path/'a.hdf5', 'w') as f: f['a'] = np.zeros(3, np.float32)
+    with opened(tmp_path/'a.hdf5') as f, pytest.raises(BadFile, match='a claims to be'):
+        f.left = 1<<20
+        for _ in range(200): f.read('a')
 
 def test_nothing_that_a_set_names_is_made(tmp_path, monkeypatch):
     collected()
