@@ -26,8 +26,10 @@ _all_ = ['from_arrays','read_d4rl','Standardizer','denormalised','has_reference'
 
 # %% ../nbs/01_data.ipynb #457ba7da
 def _mark(folder:Path)->str: # a Minari set -> hash of its bytes
-    h = hashlib.blake2b(b'gac flat 3', digest_size=12)
-    for f in sorted(p for p in (folder/'data').rglob('*') if p.is_file()):
+    h, data = hashlib.blake2b(b'gac flat 4', digest_size=12), folder/'data'
+    own = [data/'metadata.json', main_of(folder)]
+    if not own[1].is_file(): own += sorted(f for d in data.glob('[0-9]*') for f in d.rglob('*')) # no HDF5
+    for f in (f for f in own if f.is_file()):
         h.update(f.relative_to(folder).as_posix().encode())
         with open(f,'rb') as o:
             while block := o.read(1<<20): h.update(block)
@@ -45,18 +47,29 @@ def _cached(folder:Path): # a Minari set -> its file in the cache, there or not 
 # %% ../nbs/01_data.ipynb #7295d0c8
 _read_minari = read_set
 
-# %% ../nbs/01_data.ipynb #7295d0c8b
-def _minari(folder, paid=False)->tuple: # a Minari set -> trajectories; if `paid`, also (Σn,) their rewards
-    cache, names = _cached(Path(folder)), [f.name for f in fields(Trajectories)]
+def _heard(folder:Path)->tuple: # a Minari set -> trajectories, rewards, what was warned of
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter('always')
+        tau, r = _read_minari(folder)
+    return tau, r, [*dict.fromkeys(str(w.message) for w in said if w.category is UserWarning)][:10]
+
+def _kept(cache, paid)->tuple: # the file of a set in the cache -> the same, rewards if `paid`; or None
     try:
         with np.load(cache) as z:
-            tau = Trajectories(*(torch.from_numpy(z[k]) for k in names))
-            return tau, z['rewards'] if paid else None
-    except Exception: pass # not there, damaged, or no cache at all: the set itself is the truth
-    tau, r = _read_minari(Path(folder))
-    with contextlib.suppress(OSError):
-        if cache:
-            with writing(cache) as f: np.savez(f, rewards=r, **{k:getattr(tau,k).numpy() for k in names})
+            tau = Trajectories(*(torch.from_numpy(z[f.name]) for f in fields(Trajectories)))
+            return tau, z['rewards'] if paid else None, z['said'].tolist()
+    except Exception: return None # not there, damaged, or no cache at all: the set itself is the truth
+
+# %% ../nbs/01_data.ipynb #7295d0c8b
+def _minari(folder, paid=False)->tuple: # a Minari set -> trajectories; if `paid`, also (Σn,) their rewards
+    cache = _cached(Path(folder))
+    found = _kept(cache, paid)
+    tau, r, said = found or _heard(Path(folder))
+    if cache and not found:
+        kept = {f.name:getattr(tau,f.name).numpy() for f in fields(tau)}
+        with contextlib.suppress(OSError), writing(cache) as f:
+            np.savez(f, rewards=r, said=np.array(said, str), **kept)
+    for text in said: warnings.warn(f'{folder}: {text}')
     return tau, r
 
 # %% ../nbs/01_data.ipynb #dat00002

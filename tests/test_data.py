@@ -1,6 +1,7 @@
 "Data: one room behind three doors, every bad input named, a cache that never lies, files that are all there or not at all."
 import csv, json, os, pickle, shutil, subprocess, sys, warnings
 from pathlib import Path
+import gymnasium as gym
 import h5py
 import minari
 import numpy as np
@@ -741,6 +742,27 @@ def test_moved_set_shares_its_cache(tmp_path, monkeypatch):
     shutil.copytree(tmp_path/'sets'/'me'/'x-v0', tmp_path/'copy')
     monkeypatch.setattr(data, '_read_minari', lambda f: pytest.fail('read again'))
     assert same(load(tmp_path/'copy'), first)
+
+def test_what_lies_beside_a_set_is_not_read(tmp_path):
+    store(episodes(0), 'me/x-v0'); first = load('me/x-v0')
+    with open(tmp_path/'sets'/'me'/'x-v0'/'data'/'junk.bin', 'wb') as f: f.truncate(1<<40) # a terabyte of nothing
+    assert same(load('me/x-v0'), first) and len(cached(tmp_path))==1
+
+def test_arrow_sets_are_hashed_too(tmp_path):
+    pytest.importorskip('pyarrow')
+    for seed in (0,1): store(episodes(seed), f'me/x{seed}-v0', data_format='arrow')
+    assert not same(load('me/x0-v0'), load('me/x1-v0')) and len(cached(tmp_path))==2
+
+def test_a_warning_comes_each_time_and_names_the_set(tmp_path):
+    eps = episodes(0)
+    for e in eps: e['states'] = e['states'].astype(np.float64)+[0,0,1.7e9]
+    box = lambda d, kind: gym.spaces.Box(-np.inf, np.inf, (d,), kind)
+    store(eps, 'me/x-v0', None, observation_space=box(3,np.float64), action_space=box(1,np.float32))
+    shutil.copytree(tmp_path/'sets'/'me'/'x-v0', tmp_path/'copy')
+    for place in (tmp_path/'sets'/'me'/'x-v0', tmp_path/'sets'/'me'/'x-v0', tmp_path/'copy'):
+        with pytest.warns(UserWarning) as said: load(place)
+        assert [str(w.message).split(' has ')[0] for w in said]==[f'{place}: states: column 2']
+    assert len(cached(tmp_path))==1
 
 @pytest.mark.parametrize('how', ['under a file','is a file','write fails'])
 def test_unwritable_cache_falls_back(how, tmp_path, monkeypatch):
