@@ -38,10 +38,14 @@ def main(args=None): # what the shell calls
 OURS = (ValueError, TypeError, OSError, FloatingPointError, ImportError, MemoryError)
 
 # %% ../nbs/13a_table_commands.ipynb #clisp03
+def _shown(text)->str: # perhaps of a file, on one line
+    from gac.files import plain_text
+    return plain_text(text)
+
 def _words(e, args=())->str: # text or an exception, words of the command -> one line
     if hasattr(e, 'format_message'): e = _given_value(e.format_message(), args) # a usage error
     elif not isinstance(e, (str, *OURS)): e = f'{type(e).__name__}: {e}; GAC_DEBUG=1 shows where'
-    words = ' '.join(str(e).split()) or type(e).__name__
+    words = _shown(e) or type(e).__name__
     return words if len(words)<1500 else words[:1500]+' …'
 
 # %% ../nbs/13a_table_commands.ipynb #9d7ba717
@@ -60,7 +64,7 @@ def _plainly(): # our own warnings as one line each, without the source
         show = warnings.showwarning
         def ours(m, kind, file, *args, **kw):
             ours_too = kind is UserWarning and Path(file).parent.name=='gac'
-            if ours_too: print('gac: '+' '.join(str(m).split()), file=sys.stderr)
+            if ours_too: print('gac: '+_shown(m), file=sys.stderr)
             else: show(m, kind, file, *args, **kw)
         warnings.showwarning = ours
         yield

@@ -129,10 +129,11 @@ def _on_gpus(gpus): return dict(gpus_per_node=gpus) if gpus else {} # for submit
 def info(dataset:Dataset, env:Env=None, imports:Imports=None):
     "What a data set or a run folder holds: episodes, steps, returns, environment, where it comes from."
     from gac.data import describe
+    from gac.files import plain_text
     told = _of_run(dataset) or describe(dataset, env)
     told['env'] = told['env'] or 'none recorded: a rollout needs one, by --env; training and questions do not'
     for k,v in told.items():
-        if v not in (None,''): print(f'{k:>12}  {v:.2f}' if isinstance(v,float) else f'{k:>12}  {v}')
+        if v not in (None,''): print(f'{k:>12}  {v:.2f}' if isinstance(v,float) else f'{k:>12}  {plain_text(v)}')
 
 # %% ../nbs/13_commands.ipynb #inforun1
 def _of_run(folder): # -> dict; {}: no run lies there

@@ -342,7 +342,6 @@ def room_for(
 ):
     "A full disk is one error, whatever the library says that met it."
     try: yield
-    except DiskFull: raise
     except Exception as e:
         why = _of_full_disk(e)
         if not why: raise

@@ -7,7 +7,7 @@ __all__ = ['FORMATS', 'graph', 'inputs', 'ascent', 'Loop', 'loop', 'Scan', 'sche
            'Exported', 'export']
 
 # %% ../nbs/07f_export.ipynb #xp0003
-import json, logging, warnings
+import io, json, logging, warnings
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
@@ -203,7 +203,9 @@ def _torchscript(policy, path, about):
     s0, *act = _example(policy)
     with torch.inference_mode():
         both = torch.jit.trace_module(policy, dict(plan=(s0,), act=tuple(act)), check_trace=False)
-    torch.jit.save(both, str(path), _extra_files={'about.json':json.dumps(about)})
+    made = io.BytesIO() # on a full disk torch would end this process
+    torch.jit.save(both, made, _extra_files={'about.json':json.dumps(about)})
+    path.write_bytes(made.getbuffer())
 
 # %% ../nbs/07f_export.ipynb #xp0024
 def _needs(*names): # modules of the extra

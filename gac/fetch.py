@@ -12,7 +12,7 @@ from http.client import HTTPException
 from importlib.resources import files
 from pathlib import Path
 from urllib.error import HTTPError
-from .core import progress_bar, writing
+from .core import progress_bar, room_for, writing
 from .folder import Held, locked
 
 # %% ../nbs/04e_fetch.ipynb #fch006
@@ -80,7 +80,7 @@ def _read(r, url, most): # response, address, bytes -> at most so many
 def _receive(url, part, size, tell): # the rest of a file, at most one byte more than it should have
     have = part.stat().st_size if part.is_file() else 0
     r, have = _open(url, have if have<size else 0)
-    with r, open(part, 'ab' if have else 'wb') as out:
+    with room_for(part), r, open(part, 'ab' if have else 'wb') as out:
         tell(have)
         while block := _read(r, url, min(1<<16, size+1-have)):
             out.write(block)

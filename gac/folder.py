@@ -10,7 +10,7 @@ __all__ = ['Held', 'fresh_file', 'usable', 'locked', 'alive', 'sweep', 'Version'
 import fcntl, json, os, re, signal, socket, stat, sys, threading, warnings
 from contextlib import contextmanager
 from pathlib import Path
-from .core import remove, settle, writing
+from .core import remove, room_for, settle, writing
 
 # %% ../nbs/04c_folder.ipynb #fold006
 class Held(BlockingIOError):
@@ -47,13 +47,14 @@ def _grab(path): # lock file -> the same, open and locked; or `Held`
                        'wait for it, end it, or choose another --out') from None
         except OSError as e:
             warnings.warn(f'{path.parent} cannot be locked ({e.strerror}): let no second process write it')
-        if path.exists() and os.path.samestat(os.fstat(f.fileno()), path.lstat()): return _signed(f)
+        if path.exists() and os.path.samestat(os.fstat(f.fileno()), path.lstat()): return _signed(f, path)
         f.close()
 
-def _signed(f):
-    f.truncate(0)
-    f.write(f'process {os.getpid()} on {socket.gethostname()}')
-    f.flush()
+def _signed(f, path):
+    with room_for(path):
+        f.truncate(0)
+        f.write(f'process {os.getpid()} on {socket.gethostname()}')
+        f.flush()
     return f
 
 # %% ../nbs/04c_folder.ipynb #fold010
@@ -167,7 +168,8 @@ def renewing(
     old = standing(folder)
     new = Version(folder, '' if old.mark else '.new')
     new.drop()
-    try: yield new
+    try:
+        with room_for(folder): yield new
     finally:
         if standing(folder).mark==new.mark and new.mark!=old.mark: old.drop()
         else: new.drop()

@@ -23,7 +23,7 @@ from .query import Ask, PlanPolicy, asker, bounds, evaluate
 from .rows import read_rows, save_rows
 from .run import Fit, Run, check_data, fingerprint, load_run, resumable
 from .train import fit
-from .schema import is_a
+from .schema import is_a, read_json
 
 # %% ../nbs/08_online.ipynb #9bef58e0
 STRATEGIES = dict( # fields each looks at; the quantile is also that of the questions asked after a stage
@@ -320,11 +320,9 @@ def read_online(
     "The settings and the start of an online run, checked field by field."
     f = Path(folder)/'online.json'
     cure = 'restore the file, or choose another folder'
-    try: has = json.loads(f.read_text(encoding='utf-8'))
-    except (OSError, ValueError, RecursionError) as e:
-        raise ValueError(f'{f} cannot be read ({e}): {cure}') from None
+    has = read_json(f, limit=1<<20, cure=cure)
     for k,kind in ONLINE.items():
-        v = has.get(k) if isinstance(has,dict) else None
+        v = has.get(k)
         if type(v)!=kind:
             raise ValueError(f'{f}: {k} is {str(v)[:60]!r}, a {kind.__name__} is needed: {cure}')
     unknown = sorted(set(has['settings'])-{k.name for k in fields(Online)})

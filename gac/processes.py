@@ -16,7 +16,7 @@ from multiprocessing.pool import ThreadPool
 from pathlib import Path
 import pandas as pd
 import torch
-from .core import settle, versions
+from .core import room_for, settle, versions
 from .folder import Version, locked, renewing
 from .run import load_run, part_name, write_files
 from safetensors.torch import save_file
@@ -101,7 +101,7 @@ def save_together(team, run, at, post, cfg): # Team, Run, checkpoint folder, dic
             new = stack.enter_context(renewing(at))
         new = Version(*team.tell((str(new.folder),new.mark) if team.rank==0 else None))
         mine = new(part_name(team.rank, team.size))
-        save_file({k:v.detach().cpu().contiguous() for k,v in post.items()}, mine)
+        with room_for(mine): save_file({k:v.detach().cpu().contiguous() for k,v in post.items()}, mine)
         settle(mine)
         rows = team.tell(len(post['key']), to_all=True) # also tells that all have written
         if team.rank==0:

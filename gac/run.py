@@ -370,7 +370,7 @@ def load_run(
 
 def _seen(d): # checkpoint folder -> what tells one save from the next
     p = d/'config.json'
-    return p.is_file() and p.read_bytes()
+    return p.is_file() and (p.stat().st_size>16<<20 or p.read_bytes())
 
 # %% ../nbs/05_run.ipynb #runload1
 def _load(d, out, arch, device):

@@ -52,18 +52,19 @@ def read_json(
     path,             # .json file
     kind=dict,        # what it must be at the top: dict or list
     limit=256<<20,    # bytes it may have
+    cure='copy the whole checkpoint folder again', # what helps, for messages
 ):
     "What a JSON file holds."
     path = Path(path)
-    if not path.is_file(): raise FileNotFoundError(f'{path} is missing: copy the whole checkpoint folder')
+    if not path.is_file(): raise FileNotFoundError(f'{path} is missing: {cure}')
     size = path.stat().st_size/1e6
-    if size>limit/1e6: raise BadFile(f'{path} has {size:.0f} MB, more than a checkpoint can have')
+    if size>limit/1e6: raise BadFile(f'{path} has {size:.0f} MB, more than such a file can have; {cure}')
     try: value = json.loads(path.read_text(encoding='utf-8'))
     except (OSError, ValueError, RecursionError) as e:
         why = f'{type(e).__name__}: {str(e)[:80]}'
-        raise BadFile(f'{path} cannot be read: {why}; copy the checkpoint again') from None
+        raise BadFile(f'{path} cannot be read: {why}; {cure}') from None
     if isinstance(value, kind): return value
-    raise BadFile(f'{path} holds {str(value)[:40]!r}, not a {kind.__name__}; it is not a checkpoint')
+    raise BadFile(f'{path} holds {str(value)[:40]!r}, not a {kind.__name__}; {cure}')
 
 # %% ../nbs/04d_schema.ipynb #4a2a6612
 def pick(

@@ -35,6 +35,7 @@ from .online import Online, episodes, read_online, refit_at, restage, store
 from .query import evaluate
 from .rows import read_rows, save_rows
 from .run import Fit, check_data, load_run, new_run, resumable, save_run
+from .schema import read_json
 from .train import fit
 
 # %% ../nbs/09_tune.ipynb #d38ad64b
@@ -319,9 +320,8 @@ def forget(study, out): # an optuna study, folder of its checkpoints or None
 
 # %% ../nbs/09_tune.ipynb #trialfd4
 def _drop(at, mark): # a checkpoint folder, the mark that it has to have: its files go, others stay
-    try: head = json.loads((at/'config.json').read_text())
-    except (OSError, ValueError, RecursionError): return
-    meta = head.get('meta') if isinstance(head, dict) else None
+    try: meta = read_json(at/'config.json', limit=16<<20).get('meta')
+    except (OSError, ValueError): return
     if not (mark and isinstance(meta, dict) and meta.get('trial')==mark): return
     standing(at).drop()
     (at/'config.json').unlink()

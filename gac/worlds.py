@@ -7,7 +7,7 @@ __all__ = ['WRAPPERS', 'EnvConfig', 'known_packages', 'import_packages', 'env_fr
            'VectorAction', 'as_vectors', 'parts_shown', 'make_env', 'env_record', 'check_spaces']
 
 # %% ../nbs/01a_worlds.ipynb #wld546cd0
-import copy, difflib, functools, importlib, json, os, re, sys, warnings
+import copy, difflib, functools, importlib, json, math, os, re, sys, warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 import gymnasium as gym
@@ -67,6 +67,14 @@ def _wrapper(w, what)->tuple: # a recorded wrapper, whose -> name (if foreign it
     return name, _plain(kwargs, f'{what}: {name}') if name in WRAPPERS else {}
 
 # %% ../nbs/01a_worlds.ipynb #wldca7164
+def _bounded(x, what): # plain data of a file -> the same, if no whole number in it means work without end
+    if isinstance(x, dict): return {k:_bounded(v, f'{what}[{k!r}]') for k,v in x.items()}
+    if isinstance(x, list): return [_bounded(v, what) for v in x]
+    most = 1000 if re.search(r"(skip|repeats?)'\]$", what) else 10**6
+    if type(x) is not int or abs(x)<=most or what.endswith("['max_episode_steps']"): return x
+    raise ValueError(f'{what} is {str(x)[:60]}: from a file we take whole numbers up to {most} there; '
+                     'give it yourself with --env-kwargs')
+
 def _dict(x, what)->dict:
     if x is None or isinstance(x, dict): return x or {}
     raise ValueError(f'{what} are {str(x)[:60]!r}; they must be a dictionary')
@@ -111,7 +119,7 @@ def _recorded(d, where, given=())->EnvConfig: # id or dict; where it stands; arg
     kwargs = {k:v for k,v in _dict(d.get('kwargs'), f'{where}: kwargs of {name}').items()
               if k!='render_mode' and k not in given}
     wraps = [_wrapper(w, where) for w in d.get('additional_wrappers') or ()]
-    return EnvConfig(name, _plain(kwargs, f'{where}: kwargs'),
+    return EnvConfig(name, _bounded(_plain(kwargs, f'{where}: kwargs'), f'{where}: kwargs'),
                      _limit(d['max_episode_steps'], where) if 'max_episode_steps' in d else None,
                      tuple((n,k) for n,k in wraps if n.split(':')[-1] not in _IDLE),
                      tuple(p for p in d.get('imports') or () if isinstance(p, str) and _MODULE.fullmatch(p)),
@@ -297,11 +305,12 @@ def _wrapped(env, wrappers)->gym.Env: # recorded ones that registration has not 
     made = [_wrapper(dict(name=w.name, entry_point=w.entry_point), '')[0]
             for w in env.spec.additional_wrappers if w.name not in _IDLE]
     done = len(made) if made==[n for n,_ in wrappers[:len(made)]] else 0
+    work = 1 # for each step of the environment within, if all of them multiply it
     for name,kwargs in wrappers[done:]:
         if name not in WRAPPERS:
             raise ValueError(f'its wrapper {name} cannot be made from a description; name another with --env')
-        if any(isinstance(v, int) and abs(v)>10_000 for v in kwargs.values()) and name!='TimeLimit':
-            raise ValueError(f'its wrapper {name} has the arguments {kwargs}')
+        if name!='TimeLimit': work *= math.prod(abs(v) for v in kwargs.values() if isinstance(v, int) and v)
+        if work>10_000: raise ValueError(f'its wrapper {name} has the arguments {kwargs}')
         env = getattr(gym.wrappers, name)(env, **kwargs)
     return env
 

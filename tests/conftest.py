@@ -3,7 +3,8 @@ import os
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 os.environ.setdefault('MPLBACKEND', 'agg')
 
-import shutil, sys
+import resource, shutil, sys
+from contextlib import contextmanager
 from pathlib import Path
 import pytest
 
@@ -33,6 +34,17 @@ def _private_folders(tmp_path_factory):
     for k,v in keep.items():
         if v is None: os.environ.pop(k, None)
         else: os.environ[k] = v
+
+@pytest.fixture
+def full_disk():
+    "with full_disk(): no file grows beyond so many bytes."
+    @contextmanager
+    def limit(most=1000):
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most,hard))
+        try: yield
+        finally: resource.setrlimit(resource.RLIMIT_FSIZE, (soft,hard))
+    return limit
 
 @pytest.fixture
 def project_copy(root, tmp_path):

@@ -1,9 +1,13 @@
 "Sweeps of gac.core: what the notebook shows once, over many shapes, lengths and seeds."
 from dataclasses import fields
 import os, re
+import h5py
+import numpy as np
+import pandas as pd
 import pytest
 import torch
-from gac.core import (Posterior, Trajectories, cat, data_root, draw_steps, draw_windows, generator, make_keys, pick_device, set_seed,
+from safetensors.torch import save_file
+from gac.core import (DiskFull, Posterior, Trajectories, cat, data_root, draw_steps, draw_windows, generator, make_keys, pick_device, set_seed,
                       set_threads, step_blocks, take, window_blocks, windows, writing)
 
 seeds = pytest.mark.parametrize('seed', range(6))
@@ -323,6 +327,30 @@ def test_writing_keeps_the_suffix(tmp_path):
     with writing(tmp_path/'x.safetensors') as t:
         assert t.suffix=='.safetensors'
         t.write_text('')
+
+def by_h5py(f):
+    with h5py.File(f, 'w') as h: h['a'] = np.zeros(9999)
+
+@pytest.mark.parametrize('write', [lambda f: f.write_bytes(bytes(9999)), lambda f: save_file(dict(a=torch.zeros(999)), f), by_h5py,
+    lambda f: pd.DataFrame(dict(a=range(999))).to_csv(f), lambda f: np.savez(f, a=np.zeros(999))], ids=['bytes','safetensors','hdf5','csv','npz'])
+def test_a_full_disk_is_named_whoever_writes(write, tmp_path, full_disk):
+    p = tmp_path/'x.npz'; p.write_text('older')
+    with full_disk(), pytest.raises(DiskFull, match=f'^{p} cannot be written: File too large; make room'):
+        with writing(p) as outer, writing(outer) as f: write(f)
+    assert p.read_text()=='older' and [*tmp_path.iterdir()]==[p]
+
+def test_other_errors_are_left_as_they_are(tmp_path):
+    for e in (OSError(5,'Input/output error'), ValueError('No room')):
+        with pytest.raises(type(e)) as got:
+            with writing(tmp_path/'x'): raise e
+        assert got.value is e
+
+def test_the_first_to_arrive_stays(tmp_path):
+    "Two folders of one name, written at once: the second one is an error."
+    with pytest.raises(FileExistsError, match='x has been written by another process meanwhile, and is kept'):
+        with writing(tmp_path/'x', folder=True, first=True) as slow:
+            (slow/'a').write_text('slow'); (tmp_path/'x').mkdir(); (tmp_path/'x'/'a').write_text('fast')
+    assert (tmp_path/'x'/'a').read_text()=='fast' and [*tmp_path.iterdir()]==[tmp_path/'x']
 
 # ---- Data folder
 

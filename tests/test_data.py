@@ -719,6 +719,16 @@ def test_other_worlds_have_no_reference(name): assert not has_reference(name)
 @pytest.mark.parametrize('name', ['Hopper-v2','Hopper-v5','walker2d','hopper-medium-v2','halfcheetah_full_replay-v2','mujoco/hopper/medium-v0','gac/walker2d/medium-replay-mini-v0','hopper-medium-expert'])
 def test_known_families(name): assert has_reference(name)
 
+def test_of_two_saves_at_once_the_first_to_end_stays(tmp_path, monkeypatch):
+    slow, fast, write = from_arrays(episodes(0)), from_arrays(episodes(1,4)), data._write
+    def late(*args):
+        monkeypatch.setattr(data, '_write', write)
+        save(fast, 'me/x-v0', 'Pendulum-v1', tmp_path/'mine')
+        write(*args)
+    monkeypatch.setattr(data, '_write', late)
+    with pytest.raises(FileExistsError, match='me/x-v0 has been written by another process meanwhile'): save(slow, 'me/x-v0', 'Pendulum-v1', tmp_path/'mine')
+    assert same(load(tmp_path/'mine'/'me'/'x-v0'), fast)
+
 # ---- the cache
 
 def cached(tmp_path): return sorted((tmp_path/'cache').glob('*'))

@@ -1,10 +1,12 @@
 "A file does what the package does, for every way of acting, told the step or not; what has no file is refused early."
+import subprocess, sys
 import numpy as np
 import pytest
 import gac
 from gac.envs import point_mass_data
 from gac.export import export
 from gac.query import Ask
+from gac.run import save_run
 
 TINY = dict(iterations=2, batch=8, k=4, D=16, heads=2, enc=1, dec=1, device='cpu', progress=False)
 FEW = dict(steps=3, starts=2)
@@ -76,3 +78,18 @@ def test_refusals_come_before_the_work(run, lane, tmp_path):
         with pytest.raises(ValueError, match=said): export(r, tmp_path/'x.pt', **kw)
     with pytest.raises(ValueError, match='ends in .onnx'): export(run, tmp_path/'x.pt', to='onnx')
     assert not list(tmp_path.iterdir())
+
+FULL = """import resource, sys
+from gac.export import export
+from gac.query import Ask
+from gac.run import load_run
+run = load_run(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (9000,9000))
+try: export(run, sys.argv[2], 'prior', cfg=Ask(steps=3, starts=2))
+except OSError as e: print(type(e).__name__, e)"""
+
+def test_a_full_disk_is_an_error_and_no_abort(run, tmp_path):
+    save_run(run, tmp_path/'run', slim=True)
+    done = subprocess.run([sys.executable,'-c',FULL,tmp_path/'run',tmp_path/'x.pt'], capture_output=True, text=True, timeout=120)
+    assert done.returncode==0 and done.stdout.startswith(f"DiskFull {tmp_path/'x.pt'} cannot be written: File too large"), done.stderr
+    assert [p.name for p in tmp_path.iterdir()]==['run']

@@ -5,7 +5,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import socket, threading
 import pytest
 from gac import fetch as f
-from gac.core import data_root
+from gac.core import DiskFull, data_root
 from gac.folder import Held, locked
 
 BODY = bytes(range(256))*1024 # four blocks
@@ -77,6 +77,11 @@ def test_too_long_is_read_to_one_byte_more(tmp_path):
 def test_wrong_is_not_kept(tmp_path):
     with serving(lambda h: say(h, 200, bytes(len(BODY)))) as (url,_), pytest.raises(ValueError, match='SHA-256.*not kept'): f.download(url, tmp_path/'x', RIGHT, len(BODY))
     assert left(tmp_path)==[]
+
+def test_a_full_disk_is_named(tmp_path, full_disk):
+    with serving(ranges) as (url,_), full_disk(100_000), pytest.raises(DiskFull, match='x.part cannot be written: File too large; make room'): f.download(url, tmp_path/'x', RIGHT, len(BODY))
+    with serving(ranges) as (url, asked): assert f.download(url, tmp_path/'x', RIGHT, len(BODY)).read_bytes()==BODY
+    assert left(tmp_path)==['x']
 
 def cut(h): say(h, 200, BODY[:100_000], len(BODY)) # fewer bytes than promised
 

@@ -232,6 +232,10 @@ def test_no_text_gets_past_online_json(start, over, tmp_path, text):
     (tmp_path/'online.json').write_bytes(b'\xff\xfe')
     with pytest.raises(ValueError, match='online.json'): read_online(tmp_path)
 
+def test_no_size_of_online_json_is_taken_on_trust(tmp_path):
+    with open(tmp_path/'online.json', 'wb') as f: f.truncate(1<<40)
+    with pytest.raises(ValueError, match='online.json has .* MB, more than such a file can have; restore the file'): read_online(tmp_path)
+
 def spoil(rows, how):
     if how=='no column': return rows.drop(columns='achieved')
     if how=='not a number': return rows.astype(dict(achieved=object)).assign(achieved=lambda x: ['much',*x.achieved[1:]])

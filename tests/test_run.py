@@ -3,7 +3,7 @@ import json, os, pickle, subprocess, sys, time
 import pytest
 import torch
 from gac import run as disk
-from gac.core import generator
+from gac.core import DiskFull, generator
 from gac.folder import Held, fresh_file, locked, standing
 from gac.run import Fit, check_data, fingerprint, load_run, new_run, resumable, save_run
 from gac.train import fit
@@ -86,6 +86,21 @@ def test_failed_first_write_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(OSError): go(data(8), out=tmp_path/'run')
     assert not (tmp_path/'run').exists()
     with pytest.raises(FileNotFoundError, match='no checkpoint'): load_run(tmp_path/'run')
+
+def test_a_full_disk_is_named_at_the_first_save_and_later(tmp_path, full_disk):
+    tau, says = data(8), 'run/checkpoint cannot be written: File too large; make room on that disk'
+    with full_disk(), pytest.raises(DiskFull, match=says): go(tau, out=tmp_path/'run')
+    assert not (tmp_path/'run').exists()
+    run = go(tau, until=4, out=tmp_path/'run'); want = numbers(load_run(tmp_path/'run'))
+    with full_disk(), pytest.raises(DiskFull, match=says): fit(run, tau, out=tmp_path/'run', progress=False)
+    assert all(torch.equal(v,want[k]) for k,v in numbers(load_run(tmp_path/'run')).items()) and {p.name for p in (tmp_path/'run').iterdir()}=={'checkpoint'}
+
+def test_no_size_of_a_config_is_taken_on_trust(tmp_path):
+    tau = data(8); go(tau, out=tmp_path/'run'); p = tmp_path/'run'/'checkpoint'/'config.json'
+    os.truncate(p, 1<<40) # a terabyte, on no disk
+    with pytest.raises(ValueError, match='config.json has 1099512 MB, more than such a file can have'): load_run(tmp_path/'run')
+    assert standing(p.parent).mark==''
+    with locked(tmp_path/'run'): pass
 
 # ---- errors
 

@@ -94,6 +94,22 @@ def test_time_limits(limit, want):
 def test_wrappers_that_cannot_be_had(wrapper, match):
     with pytest.raises(ValueError, match=f"cannot make environment 'Hopper-v5'.*{match}"): make_env(env_from(dict(id='Hopper-v5', additional_wrappers=[wrapper])))
 
+@pytest.mark.parametrize('put,most', [(dict(frame_skip=10**9),1000), (dict(frame_skip=-1001),1000), (dict(lamps=[1,[10**7]]),10**6)])
+def test_a_file_does_not_keep_us_at_work_for_ever(put, most):
+    name, = put
+    with pytest.raises(ValueError, match=rf"my.hdf5: kwargs\['{name}'\] is .*up to {most} there; give it yourself with --env-kwargs"):
+        env_from(dict(id='Hopper-v5', kwargs=put), where='my.hdf5')
+    assert env_from(dict(id='Hopper-v5', kwargs=put), kwargs=put).kwargs==put # the user may
+
+def test_usual_arguments_of_a_file_are_taken():
+    put = dict(frame_skip=5, maze=[[1,0],[1,'r']], size=10**6, max_episode_steps=10**7, seed=None, dense=True, range=[.7,float('inf')])
+    assert env_from(dict(id='Hopper-v5', kwargs=put)).kwargs==put
+
+def test_wrappers_do_not_multiply_without_end():
+    wrapper = dict(name='RepeatAction', kwargs=dict(num_repeats=100))
+    make_env(env_from(dict(id='Hopper-v5', additional_wrappers=[wrapper]*2)))
+    with pytest.raises(ValueError, match='RepeatAction has the arguments'): make_env(env_from(dict(id='Hopper-v5', additional_wrappers=[wrapper]*3)))
+
 def test_wrappers_of_registration_are_put_on_once():
     spec = gym.wrappers.ClipAction(gym.make('Hopper-v5')).spec
     gym.register('lab/Clipped-v0', 'gymnasium.envs.mujoco.hopper_v5:HopperEnv', max_episode_steps=9, additional_wrappers=spec.additional_wrappers)
