@@ -57,10 +57,28 @@ def _settings(tau, put)->tuple: # data, fields that were given -> Fit, Arch
         raise ValueError(f'train(…, {k}={put[k]!r}): there is no such setting; did you mean {near[0]}?')
     return recipe(S, A, **put)
 
+# %% ../nbs/13c_api.ipynb #apidata1
 def _data(tau, of)->Trajectories: # what was given, to which function -> the same, or one clear error
-    if isinstance(tau, Trajectories): return tau
-    raise TypeError(f'{of}({str(tau)[:60]!r}): trajectories are needed, as gac.load(name) or '
-                    'gac.from_arrays(…) give them')
+    if not isinstance(tau, Trajectories):
+        raise TypeError(f'{of}({str(tau)[:60]!r}): trajectories are needed, as gac.load(name) or '
+                        'gac.from_arrays(…) give them')
+    if not len(tau): raise ValueError(f'{of}({tau}): at least one trajectory is needed')
+    for k in 'sa' if of=='critic' else 'say': _numbers(k, getattr(tau,k), of, tau)
+    twice = len(tau)-len(tau.key.unique())
+    if twice and of!='critic':
+        raise ValueError(f'{of}: {twice} keys of the trajectories come twice, but each owns one posterior: '
+                         'drop repeated episodes, or make keys by gac.core.make_keys(s, a, n)')
+    return tau
+
+def _numbers(k, x, of, tau): # field, what it is, of which function, Trajectories
+    if x.dtype!=torch.float32: raise ValueError(f'{of}: tau.{k} is {x.dtype}: make it tau.{k}.float()')
+    bad = ~x.isfinite().reshape(len(x),-1).all(1)
+    if not bad.any(): return
+    row = int(bad.nonzero()[0])
+    at = dict(s=tau.s_at, a=tau.a_at).get(k)
+    whose = row if at is None else int((at<=row).sum())-1
+    raise ValueError(f'{of}: tau.{k} has NaN or inf in {int(bad.sum())} of {len(x)} rows, first in row {row}, of '
+                     f'trajectory {whose}: repair or drop it')
 
 # %% ../nbs/13c_api.ipynb #3b63d835
 def _remembered(tau, env)->Any: # data, as the user names it -> id or dict for the run; None: none

@@ -1,5 +1,6 @@
 "The short way in: names that load late, checks before work, one robot step by step, a user's script that mypy accepts."
 import subprocess, sys
+from dataclasses import replace
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -70,6 +71,26 @@ def test_from_arrays_and_load_agree(lane, tmp_path):
 def test_training_refuses_before_it_begins(lane, kw, error, says, monkeypatch, tmp_path):
     monkeypatch.setattr('gac.api.fit', lambda *a, **k: pytest.fail('work was begun'))
     with pytest.raises(error, match=says): gac.train(lane, **TINY|kw)
+
+def spoilt(x, row, value=float('nan')):
+    x = x.clone()
+    x[row] = value
+    return x
+
+@pytest.mark.parametrize('change,says', [
+    (lambda t: dict(a=spoilt(t.a,-1)), r'tau.a has NaN or inf in 1 of \d+ rows, first in row \d+, of trajectory 7: '), (lambda t: dict(s=spoilt(t.s,int(t.s_at[3]),float('inf'))), 'tau.s has .* of trajectory 3'),
+    (lambda t: dict(y=spoilt(t.y,[2,5])), 'tau.y has NaN or inf in 2 of 8 rows, first in row 2, of trajectory 2'), (lambda t: dict(key=t.key*0), '7 keys of the trajectories come twice'),
+    (lambda t: dict(s=t.s.double()), r'tau.s is torch.float64: make it tau.s.float\(\)'), (lambda t: dict(a=t.a.long()), 'tau.a is torch.int64')])
+def test_numbers_that_are_none_are_named_by_field_and_row(lane, change, says, monkeypatch):
+    monkeypatch.setattr('gac.api.fit', lambda *a, **k: pytest.fail('work was begun'))
+    with pytest.raises(ValueError, match=f'train: {says}'): gac.train(replace(lane, **change(lane)), **TINY)
+
+def test_a_critic_looks_at_states_and_actions_alone(lane):
+    run = gac.train(lane, **TINY)
+    with pytest.raises(ValueError, match='critic: tau.a has NaN or inf'): gac.critic(run, replace(lane, a=spoilt(lane.a,0)), steps=1)
+    with pytest.raises(ValueError, match='critic: tau.s is torch.float64'): gac.critic(run, replace(lane, s=lane.s.double()), steps=1)
+    unknown = replace(lane[[0,0,1]], y=torch.full((3,), float('nan')))
+    assert gac.critic(run, unknown, steps=1).expected().isfinite().all()
 
 def test_a_run_in_a_folder_goes_on(lane, tmp_path):
     gac.train(lane, out=tmp_path/'run', **TINY)

@@ -68,6 +68,27 @@ def refused(capsys, shelf, args, says):
     for s in says: assert s in last, err
     assert tree(shelf)==before
 
+# --- texts of somebody else
+
+CODES = 'fine\x1b[31m\x1b]0;title\x07\r\n         env  \u202eForged-v0'
+
+def test_what_a_file_says_is_only_shown(shelf, tmp_path, capsys):
+    with h5py.File(shutil.copy(shelf/'whole.hdf5', tmp_path/'a.hdf5'), 'a') as f: f.attrs['how'] = CODES
+    assert call('info', tmp_path/'a.hdf5')==0
+    out = capsys.readouterr().out
+    assert all(line.isprintable() for line in out.split('\n'))
+    assert r'      source  fine\x1b[31m\x1b]0;title\x07 env \u202eForged-v0' in out.split('\n') and sum(line.startswith('         env') for line in out.split('\n'))==1
+
+def test_errors_and_warnings_too(shelf, tmp_path, capsys):
+    with h5py.File(tmp_path/'a.hdf5', 'w') as f: f[CODES] = 1
+    assert call('info', tmp_path/'a.hdf5')==2
+    err = capsys.readouterr().err
+    assert one_line(err) and err[:-1].isprintable() and r'fine\x1b[31m' in err
+    with h5py.File(shutil.copy(shelf/'whole.hdf5', tmp_path/'b.hdf5'), 'a') as f: f.attrs['env_id'] = 'a:'+CODES
+    assert call('info', tmp_path/'b.hdf5', '--env', 'gac/PointMass-v0')==0
+    err = capsys.readouterr().err
+    assert one_line(err) and err[:-1].isprintable()
+
 # --- bad input
 
 BAD_DATA = dict(
