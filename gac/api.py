@@ -77,8 +77,8 @@ def _numbers(k, x, of, tau): # field, what it is, of which function, Trajectorie
     row = int(bad.nonzero()[0])
     at = dict(s=tau.s_at, a=tau.a_at).get(k)
     whose = row if at is None else int((at<=row).sum())-1
-    raise ValueError(f'{of}: tau.{k} has NaN or inf in {int(bad.sum())} of {len(x)} rows, first in row {row}, of '
-                     f'trajectory {whose}: repair or drop it')
+    raise ValueError(f'{of}: tau.{k} has NaN or inf in {int(bad.sum())} of {len(x)} rows, '
+                     f'first in row {row}, of trajectory {whose}: repair or drop it')
 
 # %% ../nbs/13c_api.ipynb #3b63d835
 def _remembered(tau, env)->Any: # data, as the user names it -> id or dict for the run; None: none

@@ -133,7 +133,8 @@ def info(dataset:Dataset, env:Env=None, imports:Imports=None):
     told = _of_run(dataset) or describe(dataset, env)
     told['env'] = told['env'] or 'none recorded: a rollout needs one, by --env; training and questions do not'
     for k,v in told.items():
-        if v not in (None,''): print(f'{k:>12}  {v:.2f}' if isinstance(v,float) else f'{k:>12}  {plain_text(v)}')
+        v = f'{v:.2f}' if isinstance(v,float) else plain_text(v)
+        if v not in ('None',''): print(f'{k:>12}  {v}')
 
 # %% ../nbs/13_commands.ipynb #inforun1
 def _of_run(folder): # -> dict; {}: no run lies there

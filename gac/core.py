@@ -336,6 +336,7 @@ def _of_full_disk(e)->str: # an exception -> what it, or what led to it, says of
         e = e.__cause__ or e.__context__
     return ''
 
+# %% ../nbs/00_core.ipynb #full0003
 @contextmanager
 def room_for(
     path, # what is written in the block

@@ -19,7 +19,8 @@ class BadFile(ValueError):
 # %% ../nbs/00a_files.ipynb #file007q
 def plain_text(x)->str: # anything
     "One line that a terminal only shows."
-    return ''.join(c if c.isprintable() else c.encode('unicode_escape').decode() for c in ' '.join(str(x).split()))
+    line = ' '.join(str(x).split())
+    return ''.join(c if c.isprintable() else c.encode('unicode_escape').decode() for c in line)
 
 # %% ../nbs/00a_files.ipynb #file0007b
 _kinds = {b'PK\x03\x04': 'a zip archive (npz, pt)', b'\x80': 'a pickle', b'\x93NUMPY': 'a NumPy array',

@@ -96,8 +96,9 @@ def _written(pictures, n, place, path, **kw): # yields (H,W,3), how many; where 
     if gif: return place.write_bytes(to.getvalue())
     found = _count(place)
     if found<n:
-        raise DiskFull(f'{path} cannot be written: of {n} pictures {found} came to be in it; is the disk full? '
-                       'Make room on it, or choose another --out. What was there before is kept') from e
+        raise DiskFull(f'{path} cannot be written: of {n} pictures {found} came to be in it. '
+                       'Is the disk full? Make room, or choose another --out. '
+                       'What was there before is kept') from e
 
 # %% ../nbs/02d_film.ipynb #flm623b75
 def film(

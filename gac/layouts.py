@@ -309,7 +309,8 @@ def _seen(f, at)->list: # Reader, group in an episode -> its arrays as they are 
         todo += [(*path,k) for k in below]
         if below or not path: continue
         x = f.read(name)
-        if x.dtype.kind!='f' or not x.ndim or is_picture(x.shape[1:], x.dtype) or path[-1].startswith('_index_'):
+        picture, choice = is_picture(x.shape[1:], x.dtype), path[-1].startswith('_index_')
+        if x.dtype.kind!='f' or not x.ndim or picture or choice:
             raise BadFile(f'{f.path}: {name} is {x.dtype} of shape {x.shape}, and the set records '
                           'no space that says how to read it; write it again with Minari 0.5')
         out.append(Part(path, x.shape[1:], str(x.dtype)))
