@@ -294,11 +294,9 @@ def _fresh(dataset, tau, world, pairs, dev, fit): # -> Run
 
 # %% ../nbs/13_commands.ipynb #cmdsp38
 def _world(dataset, arch, env, kwargs): # --env, --env-kwargs -> for the run: id, dict or None
-    from gac.envs import check_spaces
-    from gac.worlds import env_from, env_record, parse_kwargs
-    got = env_from(_said(dataset, env), env, parse_kwargs(kwargs), where=str(dataset))
+    from gac.worlds import check_spaces, env_of_data, env_record, parse_kwargs
+    got = env_of_data(dataset, env, parse_kwargs(kwargs))
     if got is None:
-        if kwargs: raise ValueError(f'--env-kwargs {kwargs}: {dataset} names no environment; add --env')
         warnings.warn(f'{dataset} does not say its environment: to act in one, name it with --env')
         return None
     try: check_spaces(got, arch.S, arch.A)
@@ -306,14 +304,6 @@ def _world(dataset, arch, env, kwargs): # --env, --env-kwargs -> for the run: id
         if env or not str(e).startswith('cannot make'): raise
         warnings.warn(f'{dataset}: {e}. Training needs none; to act in it, name it with --env')
     return env_record(got)
-
-# %% ../nbs/13_commands.ipynb #cmdenv01
-def _said(dataset, env): # as for `load`, what the user names -> what the file says of its environment
-    from gac.data import recorded_env
-    try: return recorded_env(dataset)
-    except ValueError as e:
-        if not env: raise
-        warnings.warn(f'{e}: {env} is used')
 
 # %% ../nbs/13_commands.ipynb #b7f12a3b
 def run_settings(
@@ -394,7 +384,8 @@ def _env(run, env=None, kwargs=None): # the environment asked for, or the run's 
 
 # %% ../nbs/13_commands.ipynb #cmdsp54
 def _must_act(dataset, env=None): # as for `load`; refuse, before training, what could not be acted in
-    if env is None and _said(dataset, env) is None:
+    from gac.worlds import env_of_data
+    if env is None and env_of_data(dataset) is None:
         raise ValueError(f'{dataset} does not say its environment; name it with --env')
 
 # %% ../nbs/13_commands.ipynb #cmdask02

@@ -27,10 +27,10 @@ import pandas as pd
 import torch
 from tqdm import std
 from .core import Trajectories, name_of, pick_device, progress_bar, set_threads, versions
-from .data import env_of
 from .model import Arch
 from .run import Fit, fingerprint
 from .workers import fresh_processes, take_environ
+from .worlds import env_of_data, env_record
 from .storage import (clear_errors, is_there, open_storage, optuna_here, orphan, owners,
     this_process, unusable)
 from .tune import (Search, Unaffordable, affordable, attempt, begin, configure, data_of, forget,
@@ -307,7 +307,7 @@ def run_study(
     out=None,            # folder of slim checkpoints, one per completed trial; None: none
     prune:bool=True,     # give up trials below the median?
     device=None,         # 'cpu' or 'cuda'; None: cuda if there is one
-    env=None,            # environment id for the checkpoints, if the data do not name one
+    env=None,            # environment for the checkpoints; it overrules what the data say
     threads:int=1,       # CPU threads of a worker
     progress:bool=True,  # bar over trials
 ):                       # optuna study
@@ -315,8 +315,7 @@ def run_study(
     _check_call(name, trials, workers, threads, out)
     (tau,may), dev = data_of(search), str(pick_device(device))
     affordable(search, tau.s.shape[1], tau.a.shape[1], len(split(tau,search.held,search.seed,may)[0]))
-    try: env = env_of(search.dataset, env)
-    except ValueError: env = None # none is needed to search
+    env = _world(search.dataset, env)
     study = open_study(search, tau, where, name, workers, prune)
     with clear_errors(where), _ended_by_term():
         about, rest = (search,str(where),name), (prune,out,dev,env,threads)
@@ -356,6 +355,14 @@ def _check_call(name, trials, workers, threads, out): # what does not need the d
     while not top.exists() and not top.is_symlink(): top = top.parent
     if out and not (top.is_dir() and os.access(top, os.W_OK)):
         raise ValueError(f'--out {out}: {top} is not a folder that can be written in; choose another')
+
+# %% ../nbs/09b_study.ipynb #tune0004
+def _world(dataset, env): # as for `run_study` -> id, dict or None
+    try: got = env_of_data(dataset, env)
+    except ValueError:
+        if env: raise
+        return None # none is needed to search
+    return got and env_record(got)
 
 # %% ../nbs/09b_study.ipynb #ex000047
 @contextmanager

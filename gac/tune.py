@@ -37,6 +37,7 @@ from .rows import read_rows, save_rows
 from .run import Fit, check_data, load_run, new_run, resumable, save_run
 from .schema import read_json
 from .train import fit
+from .worlds import env_from
 
 # %% ../nbs/09_tune.ipynb #d38ad64b
 _names = dict(embedding_dim='D', latent_tokens='tokens', attention_heads='heads', decoder_layers='dec',
@@ -360,7 +361,7 @@ def _acted(t, folder, n, seed, questions, env, path): # yields a dict for each q
         row = _known(path, t, q, n, seed)
         if row is None:
             run = run or load_run(folder)
-            row = _earned(run, t, env or run.meta['env'], q, n, seed)
+            row = _earned(run, t, env_from(run.meta['env'], env, where=str(folder)), q, n, seed)
         yield row
 
 def _earned(run, t, env, question, n, seed): # -> dict, one row
@@ -369,10 +370,11 @@ def _earned(run, t, env, question, n, seed): # -> dict, one row
             'name it with --env')
     r = evaluate(run, env, question, n, seed)
     means = {k:r[k].mean() for k in ('predicted','normalised','length','kl') if k in r}
-    return dict(dataset=t.dataset, study=t.study, trial=t.trial, value=t.value, error=t.error, env=env,
-        question=question, acting=r.acting[0], episodes=n, env_seed=seed, achieved=r.achieved.mean(),
-        achieved_error=r.achieved.std()/n**.5, **means, train_seed=t.train_seed, device='cpu',
-        threads=torch.get_num_threads(), versions=versions(), fingerprint=getattr(t, 'fingerprint', None))
+    return dict(dataset=t.dataset, study=t.study, trial=t.trial, value=t.value, error=t.error,
+        env=getattr(env, 'id', env), question=question, acting=r.acting[0], episodes=n, env_seed=seed,
+        achieved=r.achieved.mean(), achieved_error=r.achieved.std()/n**.5, **means,
+        train_seed=t.train_seed, device='cpu', threads=torch.get_num_threads(), versions=versions(),
+        fingerprint=getattr(t, 'fingerprint', None))
 
 # %% ../nbs/09_tune.ipynb #known001
 def _known(path, t, question, n, seed): # the row that is in the file already, or None

@@ -1,5 +1,5 @@
 "The search: equal compute, the same trajectories held out, one study about one thing; a worker that dies takes one trial with it."
-import os, shlex, shutil, signal, socket, subprocess, sys, tempfile, threading, time
+import json, os, shlex, shutil, signal, socket, subprocess, sys, tempfile, threading, time
 from pathlib import Path
 import numpy as np
 import pandas as pd
@@ -486,7 +486,7 @@ def test_kill_9_of_a_worker_and_of_all(disk, mass, tmp_path):
 
 def test_all_workers_end(mass, tmp_path, disk, monkeypatch):
     "A worker's own error is said once, and nothing is lost."
-    s = about(tmp_path/'gone'); monkeypatch.setattr(st, 'data_of', lambda search: (mass,None)); monkeypatch.setattr(st, 'env_of', lambda *a: None)
+    s = about(tmp_path/'gone'); monkeypatch.setattr(st, 'data_of', lambda search: (mass,None)); monkeypatch.setattr(st, 'env_of_data', lambda *a: None)
     with pytest.raises(ChildProcessError, match='all 2 workers ended, 0 of 3 trials are done: .*the same command goes on'):
         run_study(s, tmp_path/'a.log', 's', 3, 2, progress=False)
 
@@ -632,3 +632,25 @@ def test_a_journal_that_is_held_is_said(tmp_path, capfd):
         lock.release()
     assert capfd.readouterr().err==f'gac: {path} is held by another process: waiting for it\n'
     assert sg.FileLock(path).acquire() and not capfd.readouterr().err
+
+@pytest.mark.parametrize('given', [None,'gac/PointMass-v0'])
+def test_trials_remember_the_environment_whole(mass, tmp_path, monkeypatch, given):
+    "A recorded limit is played by gac tune --returns as by gac train and gac evaluate."
+    place, got = save(mass, 'me/mass-v0', 'gac/PointMass-v0', tmp_path), []
+    at = place/'data'/'metadata.json'; meta = json.loads(at.read_text())
+    at.write_text(json.dumps(meta|dict(env_spec=json.dumps(json.loads(meta['env_spec'])|dict(max_episode_steps=5)))))
+    monkeypatch.setattr(st, 'attempt', lambda *a: got.append(a[6]) or quick(*a[:4]))
+    run_study(about(place), tmp_path/'a.log', 's', 1, 1, prune=False, progress=False, env=given)
+    assert got[0]['max_episode_steps']==5 and got[0]['id']=='gac/PointMass-v0'
+
+def test_returns_name_the_environment_by_its_id(mass, tmp_path, monkeypatch):
+    asked = []
+    def evaluate(run, env, question, n, seed):
+        asked.append(env)
+        return pd.DataFrame(dict(acting=['mu']*n, achieved=[1.]*n))
+    monkeypatch.setattr(tu, 'evaluate', evaluate)
+    run = type('Run', (), dict(meta=dict(env=dict(id='gac/PointMass-v0', max_episode_steps=5))))
+    monkeypatch.setattr(tu, 'load_run', lambda folder: run)
+    t = pd.DataFrame([dict(dataset='mass', study='s', trial=0, state='COMPLETE', value=1., error=.1, train_seed=0)])
+    (tmp_path/'s-000').mkdir()
+    assert set(tu.returns(t, tmp_path, 2, questions=('best',)).env)=={'gac/PointMass-v0'} and asked[0].max_episode_steps==5
