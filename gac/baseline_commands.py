@@ -6,41 +6,49 @@
 __all__ = ['baseline']
 
 # %% ../nbs/13_system.ipynb #blximp00
-import json
-from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Optional
 import typer
-from .commands import Dataset, Device, EnvSeed, Episodes, Imports, Out, Seed, app, writable
+from .commands import Dataset, Device, Env, EnvKwargs, EnvSeed, Episodes, Imports, Out, Seed
+from .commands import app, writable
 
 # %% ../nbs/13_system.ipynb #blxchk01
-def _planned(job, out): # Job, folder -> settings of its system, or one clear error
+def _planned(job, device): # Job, --device -> settings of its system, or one clear error
     from gac import bench as b
     from gac.baselines.systems import known
+    from gac.core import pick_device
     if job.system=='GAC': raise ValueError('GAC is no baseline: train it with `gac train`')
     known(job.system) # names those there are, without GAC
+    pick_device(device)
     b.checked(job)
-    if (out/'policy.safetensors').exists():
-        raise FileExistsError(f'{out} already holds a policy: choose another --out')
     return b.configured(job)
+
+# %% ../nbs/13_system.ipynb #blxfree1
+def _room(out): # folder, locked -> what will be done there, in words; or one clear error
+    from gac.folder import begun_with
+    had, there = begun_with(out), [k for k in ('policy.safetensors','rows.csv','run.csv') if (out/k).exists()]
+    if 'rows.csv' in there or there and not had:
+        what = 'a policy' if 'policy.safetensors' in there else there[0]
+        raise FileExistsError(f'{out} already holds {what}: choose another --out')
+    if 'policy.safetensors' in there: return 'the policy that lies there acts'
+    return 'what was interrupted there begins anew' if had else 'training does not resume'
 
 # %% ../nbs/13_system.ipynb #blxtab01
 def _value(job, cfg, out): # -> mean discounted value of the first states, environment units; None: has none
-    from gac import data
     from gac.baselines.systems import known
+    from gac.bench import acts_in
     from gac.envs import initial_states
     if not hasattr(cfg,'gamma') or known(job.system).online: return None
     policy = known(job.system).load(out/'policy.safetensors')
-    s0 = initial_states(data.env_of(job.dataset), job.episodes, job.env_seed)
+    s0 = initial_states(acts_in(job), job.episodes, job.env_seed)
     return float(policy.value(s0).mean())
 
 # %% ../nbs/13_system.ipynb #blxtab02
 def _table(rows, run): # of one system, as the job wrote them
     from gac.rows import summary
     asked = f', asked for {rows.question[0]} ({rows.target[0]:.1f})' if rows.target.notna().all() else ''
-    took = f'{run.cpu_seconds[0]} CPU seconds'
-    if run.steps.notna().all(): took = f'{run.steps[0]} steps, {took}'
-    print(f'{rows.method[0]}{asked}, {len(rows)} episodes of {rows.env[0]}; {took}')
+    took = [f'{run[k][0]} {word}' for k,word in (('steps','steps'), ('cpu_seconds','CPU seconds'))
+            if run[k].notna().all()]
+    print('; '.join([f'{rows.method[0]}{asked}, {len(rows)} episodes of {rows.env[0]}', ', '.join(took)]))
     print(summary(rows))
 
 # %% ../nbs/13_system.ipynb #blxcmd01
@@ -53,22 +61,21 @@ def baseline(
         help='a setting of the system, as name=value; repeatable')]=None,
     target:Annotated[str, typer.Option(
         help="return to ask for: '90 %', 'best', '1.2 best' or a number; default: best")]='',
-    episodes:Episodes=100, env_seed:EnvSeed=10_000, device:Device='cpu', imports:Imports=None,
+    episodes:Episodes=100, env_seed:EnvSeed=10_000, device:Device='cpu', env:Env=None,
+    env_kwargs:EnvKwargs=None, imports:Imports=None,
 ):
     "Train one of the other systems, keep its policy, act, say what was achieved; it does not resume."
     from gac import bench as b
-    from gac.core import writing
+    from gac.folder import locked
     odd = [x for x in set_ or [] if len(x.split())!=1]
     if odd: raise ValueError(f'--set {odd[0]!r}: write name=value')
-    job = b.Job(dataset=dataset, system=name, rewards=rewards, seed=seed, set=' '.join(set_ or []),
-                target=target, episodes=episodes, env_seed=env_seed)
-    cfg = _planned(job, writable(out))
-    out.mkdir(parents=True, exist_ok=True)
-    told = dict(job=asdict(job), settings=asdict(cfg))
-    with writing(out/'settings.json') as f: f.write_text(json.dumps(told, default=str, indent=1))
-    print(f'{name} on {dataset}, rewards: {rewards}; training does not resume')
-    b.work(job, out, device)
-    _closed(job, cfg, out)
+    job = b.Job(dataset, name, rewards, seed, ' '.join(set_ or []), target, episodes=episodes,
+                env_seed=env_seed, env=env or '', env_kwargs=env_kwargs or '')
+    cfg = _planned(job, device)
+    with locked(writable(out)):
+        print(f'{name} on {dataset}, rewards: {rewards}; {_room(out)}')
+        b.work(job, out, device)
+        _closed(job, cfg, out)
 
 # %% ../nbs/13_system.ipynb #blxcmd02
 def _closed(job, cfg, out): # a job that is done

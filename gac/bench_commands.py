@@ -17,21 +17,31 @@ def _sender(cluster, minutes, gpus): # -> Task -> submitit's job, or None
     from gac.processes import submit
     return lambda task: submit(task, minutes=minutes, cluster=cluster, **_on_gpus(gpus))
 
+# %% ../nbs/13_jobs.ipynb #jobtab01
+def _table_at(table): # --table -> its .csv, which can be written and joined; None: no table
+    if not table: return None
+    from gac.bench import FOUND, joinable
+    from gac.core import data_root
+    at = writable(data_root()/'results')/f'{table}.csv'
+    for p,more in ((at, ['question','env_seed','acting']), (at.with_name(f'{at.stem}-runs.csv'), ['steps'])):
+        if p.exists(): joinable(p, [*FOUND,*more], 'move it, or choose another --table')
+    return at
+
 # %% ../nbs/13_jobs.ipynb #aec2853b
 @app.command('bench')
 def bench_command(
     spec:Annotated[Path, typer.Argument(
-        help='.csv: dataset, system, rewards, seed; perhaps set, target, label, episodes, env_seed, stages')],
+        help='.csv: dataset, system, rewards, seed; perhaps set, target, label, episodes, env_seed, '
+             'stages, env, env_kwargs')],
     out:Out=Path('runs/bench'), workers:_workers('jobs at a time')=1, device:Device='cpu',
     files:Annotated[Optional[Path], typer.Option(help='folder of .hdf5 files that the list names')]=None,
     table:Table=None, cluster:Cluster=None, minutes:JobMinutes=600, gpus:Gpus=0, imports:Imports=None,
 ):
     "Do a list of jobs, each once, here or on --cluster; the same command does what was interrupted."
     from gac import bench
-    from gac.core import data_root
-    jobs = bench.read_spec(spec, files)
+    at, jobs = _table_at(table), bench.read_spec(spec, files)
     failed = bench.bench(jobs, writable(out), workers, device, _sender(cluster, minutes, gpus))
-    if table: bench.keep(jobs, out, data_root()/'results'/f'{table}.csv')
+    if table: bench.keep(jobs, out, at)
     print(f'{len(jobs)-len(failed)} of {len(jobs)} jobs are done: {out}/rows.csv, runs.csv')
     for job,error in failed.items(): print(f'failed: {job.name}: {error}')
     if failed: raise typer.Exit(1)
