@@ -9,7 +9,8 @@ __all__ = ['bench_command']
 from pathlib import Path
 from typing import Annotated, Optional
 import typer
-from .commands import Cluster, Device, Gpus, Imports, JobMinutes, Out, Table, _on_gpus, _workers, app, writable
+from .commands import Cluster, Device, Gpus, Imports, JobMinutes, Out, Table
+from .commands import _on_gpus, _workers, app, writable
 
 # %% ../nbs/13_jobs.ipynb #b28f540e
 def _sender(cluster, minutes, gpus): # -> Task -> submitit's job, or None
