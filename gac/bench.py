@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TARGETS', 'MOST', 'FOUND', 'OURS', 'OTHERS', 'Job', 'acts_in', 'configured', 'checked', 'read_spec', 'done',
-           'joinable', 'mark_of', 'work', 'child', 'alone', 'Task', 'sent', 'gathered', 'bench', 'keep']
+           'mark_of', 'work', 'child', 'alone', 'Task', 'sent', 'gathered', 'bench', 'keep']
 
 # %% ../nbs/11_bench.ipynb #23f2c982
 import csv, hashlib, json, os, re, shutil, subprocess, sys, threading, time
@@ -17,7 +17,7 @@ from . import data, online, query, train
 from .baselines import stages, systems
 from .core import cat, name_of, pick_device, progress_bar, set_threads, versions, writing
 from .envs import rollout
-from .folder import begin_with, begun_with, locked
+from .folder import begin_with, begun_with, fresh_file, locked
 from .rows import as_rows, read_rows, save_rows
 from .run import check_data, load_run, new_run, parsed
 from .worlds import check_spaces, env_of_data, env_record, import_packages, parse_kwargs
@@ -307,18 +307,12 @@ def _begin(job, cfg, tau, folder): # Job, its settings, data, folder -> fingerpr
 # %% ../nbs/11_bench.ipynb #bnbegin3
 FOUND = ['dataset','method','train_seed'] # columns by which rows are found
 
-def joinable(path, same=FOUND, cure='move it, or choose another name'): # .csv, columns -> its rows
-    "Rows of a file, or one clear error where it holds no rows."
-    try: rows = read_rows(path)
-    except (ValueError, OSError) as e: raise ValueError(f'{path} holds no rows ({e}): {cure}') from None
-    lacks = [k for k in same if k not in rows]
-    if lacks: raise ValueError(f'{path} has no column {lacks[0]!r}: {cure}')
-    return rows
 
 # %% ../nbs/11_bench.ipynb #bnbegin5
 def _kept(folder, name): # of a job that is done, 'rows' or 'run' -> its table
     cure = f'remove {folder}/rows.csv, and the same command does that job again'
-    table = joinable(folder/f'{name}.csv', FOUND, cure)
+    at = folder/f'{name}.csv'
+    table = read_rows(at, FOUND, cure) if at.exists() else ()
     if len(table): return table
     raise ValueError(f'{folder}/{name}.csv holds no rows: {cure}')
 
@@ -378,7 +372,7 @@ def alone(job, folder, device='cpu'): # -> '' if it is done now, or what was wro
     start = [sys.executable, '-c', 'import sys; from gac.bench import child; child(*sys.argv[1:])']
     args = [json.dumps(asdict(job)), str(folder), str(device), json.dumps(import_packages([]))]
     env = os.environ|dict(OMP_NUM_THREADS='1')
-    with (folder/'log.txt').open('w') as log:
+    with fresh_file(folder/'log.txt') as log:
         p = subprocess.Popen([*start,*args], stdin=subprocess.PIPE, stdout=log, stderr=log, env=env)
         code = p.wait()
     if not code and done(folder): return ''
@@ -419,7 +413,7 @@ def _tables(at): # folders of jobs that are done
 def _standing(jobs, out): # before the first job
     files = [out/f'{k}.csv' for k in ('runs','rows')]
     there = [p for p in files if p.exists() and p.stat().st_size>3] # smaller: nothing was done
-    for p in there: joinable(p, cure='move it, or choose another --out')
+    for p in there: read_rows(p, FOUND, 'move it, or choose another --out')
     if there==files[1:]:
         raise FileExistsError(f'{there[0]} is not of gac bench: move it, or choose another --out')
     gathered(jobs, out)

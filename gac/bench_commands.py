@@ -21,11 +21,12 @@ def _sender(cluster, minutes, gpus): # -> Task -> submitit's job, or None
 # %% ../nbs/13_jobs.ipynb #jobtab01
 def _table_at(table): # --table -> its .csv, which can be written and joined; None: no table
     if not table: return None
-    from gac.bench import FOUND, joinable
+    from gac.bench import FOUND
     from gac.core import data_root
+    from gac.rows import joinable
     at = writable(data_root()/'results')/f'{table}.csv'
     for p,more in ((at, ['question','env_seed','acting']), (at.with_name(f'{at.stem}-runs.csv'), ['steps'])):
-        if p.exists(): joinable(p, [*FOUND,*more], 'move it, or choose another --table')
+        joinable(p, [*FOUND,*more], 'move it, or choose another --table')
     return at
 
 # %% ../nbs/13_jobs.ipynb #aec2853b

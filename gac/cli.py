@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Annotated, Optional
 import typer
 import gac.baseline_commands, gac.bench_commands, gac.share_commands
-from .commands import (Cluster, Dataset, DeltaY, Device, Env, EnvKwargs, EnvSeed, Episodes, Folder, Gpus,
+from gac.commands import (Cluster, Dataset, DeltaY, Device, Env, EnvKwargs, EnvSeed, Episodes, Folder, Gpus,
     Held, Imports, Iterations, JobMinutes, Label, Out, SaveEvery, Seed, Set, Table, Threads, _count, _env,
-    _given, _many, _must_act, _name, _on_gpus, _real, _seed, _workers, app, run_settings, train_command, writable)
+    _given, _many, _must_act, _name, _on_gpus, _real, _seed, _workers, app, run_settings, train_command,
+    writable)
 
 # %% ../nbs/13a_table_commands.ipynb #1550d98e
 def main(args=None): # what the shell calls
@@ -98,8 +99,8 @@ def _rows_at(table, usual, same=RUN_ROWS)->Path: # --table, name without it -> .
 @app.command('compare')
 def compare_command(
     dataset:Dataset, seed:Seed=0, iterations:Iterations=None, set_:Set=None, table:Table=None,
-    label:Label='GAC', episodes:Episodes=100, env_seed:EnvSeed=10_000, env:Env=None, env_kwargs:EnvKwargs=None,
-    imports:Imports=None, runs:Annotated[Path, typer.Option(help='folder of runs')]=Path('runs'),
+    label:Label='GAC', episodes:Episodes=100, env_seed:EnvSeed=10_000, env:Env=None,
+    env_kwargs:EnvKwargs=None, imports:Imports=None, runs:Annotated[Path, typer.Option(help='folder of runs')]=Path('runs'),
 ):
     "Train a run, one thread, and keep the rows of all its questions."
     from gac import compare, core, data

@@ -88,7 +88,7 @@ Device = Annotated[Optional[str], typer.Option(help="'cpu' or 'cuda'; none: cuda
 # %% ../nbs/13_commands.ipynb #cmdsp16
 Question = Annotated[str, typer.Option(help='{questions}; or one that --import registers')]
 Acting = Annotated[Optional[str], typer.Option(
-    help="on a 'sample' of the answer, at its mean, 'mu', on the 'average' of samples, or of several 'answers'")]
+    help="on a 'sample' of the answer, at its mean, 'mu', on an 'average' of samples, or of 'answers'")]
 Folder = Annotated[Path, typer.Argument(help='run folder or shipped checkpoint')]
 
 # %% ../nbs/13_commands.ipynb #cmdsp1q
@@ -179,7 +179,8 @@ def prepare(out, resume): # folder, bool
 @app.command('train')
 def train_command(
     dataset:Dataset, out:Out, env:Env=None, iterations:Iterations=None, minutes:Minutes=None,
-    seed:Seed=None, set_:Set=None, resume:Resume=False, save_every:SaveEvery=200, device:Device=None, threads:Threads=1, env_kwargs:EnvKwargs=None, imports:Imports=None,
+    seed:Seed=None, set_:Set=None, resume:Resume=False, save_every:SaveEvery=200, device:Device=None,
+    threads:Threads=1, env_kwargs:EnvKwargs=None, imports:Imports=None,
     tensorboard:Annotated[Optional[Path], typer.Option(help='also log to this folder')]=None,
 ):
     "Train on a data set and write a checkpoint that can be resumed and asked."

@@ -203,8 +203,7 @@ def ask(
     answers:int=1,      # how many for each s0, from as many of the best trajectories: R = answers·N
 )->tuple:               # Posterior over ε of R, answer after answer; dict(target (N,) or None, steps (R,))
     "One question, one plan posterior per initial state, or several."
-    n, R, arch = len(s0), answers*len(s0), model.arch
-    s0 = s0.repeat(answers,1)
+    s0, n, R, arch = s0.repeat(answers,1), len(s0), answers*len(s0), model.arch
     gen = gen or generator(0, s0.device)
     seed = int(gen.initial_seed())
     goal = _aim(question, goal, n, y, cfg, seed)
@@ -215,9 +214,7 @@ def ask(
     value = objective(model, s0, question, goal, cfg)
     test = _steady(value, q0, seed+2) if cfg.stop else None
     with still(model): q,info = ascend(value, q0, cfg.steps, cfg.lr, gen, test, cfg.stop, fixed=_fixed(cfg))
-    with torch.no_grad(): reached = value(q, torch.zeros_like(q.mu), torch.arange(R))
-    if not reached.isfinite().all():
-        raise ValueError(f'{question!r}: its objective is {reached.sum():g} at the plans found')
+    _finite(question, value, q)
     return q, dict(target=None if goal is None else goal[:n], steps=info['steps'])
 
 # %% ../nbs/07_query.ipynb #askchec2
@@ -241,6 +238,10 @@ def _aim(question, goal, n, y, cfg, seed): # -> returns to aim for (n,) or None
     return drawn(n, y, cfg, generator(seed+1)) if drawn and goal is None else goal
 
 # %% ../nbs/07_query.ipynb #0ea22b26
+def _finite(question, value, q): # or an error
+    with torch.no_grad(): reached = value(q, torch.zeros_like(q.mu), torch.arange(len(q)))
+    if not reached.isfinite().all():
+        raise ValueError(f'{question!r}: its objective is {reached.sum():g} at the plans found')
 def _steady(value, q, seed): # the same noise at every test
     shape, device = q.mu.shape, q.mu.device
     kept = torch.randn(shape, generator=generator(seed, device), device=device)

@@ -51,23 +51,24 @@ TEXT = dict.fromkeys(('dataset','method','fingerprint'), str) # columns that may
 def read_rows(
     path,         # a .csv that holds rows
     need=(),      # columns that must be there
+    cure='move it away, or choose another table', # what helps where they are not
 )->pd.DataFrame:  # as they were written
     "Rows of a file; names and fingerprints stay text."
     try: rows = pd.read_csv(path, dtype=TEXT)
-    except (ValueError, IsADirectoryError) as e:
-        why = str(e).splitlines()[0][:100]
-        raise ValueError(f'{path} cannot be read as rows ({why}): move it away, or choose another table') from None
+    except FileNotFoundError: raise
+    except (ValueError, OSError) as e:
+        raise ValueError(f'{path} holds no rows ({str(e).splitlines()[0][:100]}): {cure}') from None
     lost = [k for k in need if k not in rows]
-    if lost: raise ValueError(f'{path} has no column {lost[0]!r}, so it holds no rows like these: '
-                              'move it away, or choose another table')
+    if lost: raise ValueError(f'{path} has no column {lost[0]!r}: {cure}')
     return rows
 
 def joinable(
     path,    # a .csv, there or not
     same=('dataset','method','train_seed'), # as for `save_rows`
+    cure='move it away, or choose another table',
 )->Path:     # the same
     "Refuse a file that rows could not join, before they are made."
-    if Path(path).exists(): read_rows(path, same)
+    if Path(path).exists(): read_rows(path, same, cure)
     return Path(path)
 
 # %% ../nbs/02a_rows.ipynb #rowslock

@@ -9,8 +9,8 @@ __all__ = ['export_command', 'film_command', 'slim', 'fetch_command']
 from pathlib import Path
 from typing import Annotated, Optional
 import typer
-from .commands import (Acting, AskSeed, DeltaY, Env, EnvKwargs, Folder, Imports, Lam, Own, Quantile, Question,
-                          Steps, Target, Threads, Width, app, writable)
+from .commands import (Acting, AskSeed, DeltaY, Env, EnvKwargs, Folder, Imports, Lam, Own, Quantile,
+                          Question, Steps, Target, Threads, Width, app, writable)
 from .commands import EnvSeed, _asked, _count, _env, _loaded, prepare
 
 # %% ../nbs/13_share_commands.ipynb #shr006
