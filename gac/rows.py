@@ -75,6 +75,7 @@ def joinable(
 @contextmanager
 def _alone(path): # a file of rows, to which nobody else adds meanwhile
     place = path.with_name(f'.{path.name}.lock')
+    place.parent.mkdir(parents=True, exist_ok=True)
     while True:
         f = os.open(place, os.O_RDWR|os.O_CREAT|os.O_NOFOLLOW, 0o666)
         with suppress(OSError): fcntl.flock(f, fcntl.LOCK_EX) # a file system without locks: as before
