@@ -273,6 +273,8 @@ ACTINGS = dict(mu='the action of the plan at the mean of the answer',
     sample='of a plan drawn from the answer', average='the mean action of eight such plans',
     answers='the mean action of eight plans, one of each of eight answers')
 PLANS = 8
+
+# %% ../nbs/07_query.ipynb #actings2
 def check_acting(acting): # its name, or an error
     if acting not in ACTINGS: raise ValueError(f"acting={acting!r}: choose one of {', '.join(ACTINGS)}")
 
