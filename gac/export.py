@@ -19,8 +19,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from .core import Posterior, generator, writing
 from .elbo import _B1, _B2, _moved, _rate, _within
 from .envs import check_spaces
-from .query import (PLANS, QUESTIONS, Ask, PlanPolicy, _DRAWS, _aim, _first, _fixed, acting_of, asker,
-                       bounds, check_acting, question_of, seen_by)
+from .query import (PLANS, QUESTIONS, Ask, PlanPolicy, _DRAWS, _aim, _first, _fixed, _near, acting_of,
+                       asker, bounds, check_acting, question_of, seen_by)
 from .worlds import env_from
 
 # %% ../nbs/07f_export.ipynb #xp0006
@@ -121,21 +121,26 @@ class Search(nn.Module):
             self.all = climbs(None, len(first))
             kept['noise_all'] = drawn(cfg.steps, first.mu, gen)
             kept['draws'] = drawn(_DRAWS, first.mu, gen)
-        self.one = climbs(goal, answers)
+        self.several, self.one = answers>1 and goal is None, climbs(goal, answers)
         kept['noise'] = drawn(cfg.steps, first.mu[:answers], gen)
+        if self.several: kept['draws'] = drawn(_DRAWS, first.mu, gen)
         for k,x in kept.items(): self.register_buffer(k, x)
 
     def forward(self, s0): # (1,S) -> φ (answers,2,K,E)
         each, phi = (self.rate,self.c1,self.c2), self.first
         if self.compete: phi = self.winner(s0, self.all(s0.repeat(len(phi),1), phi, self.noise_all, *each))
-        return self.one(s0.repeat(len(phi),1), phi, self.noise, *each)
+        phi = self.one(s0.repeat(len(phi),1), phi, self.noise, *each)
+        return phi[_near(self.reached(s0, phi), len(phi))] if self.several else phi
 
     def winner(self, s0, phi): # (1,S), (R,2,K,E) -> (1,2,K,E), of the highest mean over the draws
+        return phi[self.reached(s0, phi).argmax()[None]]
+
+    def reached(self, s0, phi): # -> (R,) the objective of each
         q, (n,R) = Posterior(phi[:,0],phi[:,1]), self.draws.shape[:2]
         many = Posterior(q.mu.repeat(n,1,1), q.lsd.repeat(n,1,1))
         raised, noise = question_of(self.question, self.cfg).objective, self.draws.flatten(0,1)
         value = raised(self.model, s0.repeat(n*R,1), many, noise, None, self.cfg)
-        return phi[value.unflatten(0, (n,R)).mean(0).argmax()[None]]
+        return value.unflatten(0, (n,R)).mean(0)
 
 # %% ../nbs/07f_export.ipynb #xp0020
 class Policy(nn.Module):

@@ -215,6 +215,7 @@ def ask(
     test = _steady(value, q0, seed+2) if cfg.stop else None
     with still(model): q,info = ascend(value, q0, cfg.steps, cfg.lr, gen, test, cfg.stop, fixed=_fixed(cfg))
     _finite(question, value, q)
+    if answers>1 and goal is None: q = q[_near(_reached(value, q, gen), answers)]
     return q, dict(target=None if goal is None else goal[:n], steps=info['steps'])
 
 # %% ../nbs/07_query.ipynb #askchec2
@@ -256,11 +257,17 @@ def start(model, s0, question, goal, cfg, gen, seen, answers=1):
     here = s0[:1].expand(len(top),-1)
     value = objective(model, here, question, None, cfg)
     top,_ = ascend(value, top, cfg.steps, cfg.lr, gen, fixed=_fixed(cfg))
-    kept = torch.randn(_DRAWS, *top.mu.shape, generator=gen, device=s0.device)
-    with torch.no_grad(): i = torch.stack([value(top,e,slice(None)) for e in kept]).mean(0).argmax()
-    return top[i.repeat(len(s0))]
+    return top[_reached(value, top, gen).argmax().repeat(len(s0))]
 
-_DRAWS = 16 # on which they are compared
+_DRAWS, _NEAR = 16, 5. # on which answers are compared; how far one may lie below the best, nats
+def _reached(value, q, gen): # -> (R,) the objective of each
+    kept = torch.randn(_DRAWS, *q.mu.shape, generator=gen, device=q.mu.device)
+    with torch.no_grad(): return torch.stack([value(q,e,torch.arange(len(q))) for e in kept]).mean(0)
+def _near(reached, n): # objectives of n answers for each state -> (R,) those near its best, in turn
+    x = reached.view(n,-1)
+    ok, j = x>=x.max(0).values-_NEAR, torch.arange(n, device=x.device)[:,None]
+    hit = ok & (ok.cumsum(0)-1==j.remainder(ok.sum(0))[:,None]) # (which, of those, state): in turn
+    return (hit.int().argmax(1)*x.shape[1]+torch.arange(x.shape[1], device=x.device)).flatten()
 
 def _first(model, s0, goal, cfg, seen): # -> a Posterior of N; or of those that compete, True
     if seen is None: return unmet(len(s0), model.arch, s0.device), False

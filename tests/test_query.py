@@ -486,3 +486,16 @@ def test_acting_on_answers_is_the_mean_action_of_each(run, data, question):
         one.reset(data.s0[:5])
         each.append(one(data.s0[:5], rows))
     assert torch.allclose(pol(data.s0[:5], rows), torch.stack(each).mean(0), atol=1e-5)
+
+def test_an_answer_far_below_the_best_gives_its_place_to_the_others():
+    "For each state: what lies within five nats of the best stands, in turn."
+    reached = torch.tensor([[9.,1.],[3.,2.],[5.,9.],[4.,8.]]) # four answers, two states
+    assert query._near(reached.flatten(), 4).tolist()==[0,5,4,7,6,5,0,7]
+    alone = torch.tensor([0.,20.,3.])
+    assert query._near(alone, 3).tolist()==[1,1,1]
+    hills, far = Hills(), torch.tensor([-2.5,2.5])[:,None,None]
+    put, seen = Ask(lam=.01, steps=150, starts=2), (torch.tensor([5.,3.]), Posterior(far, torch.full_like(far, -1.)))
+    hills.head.lsd = torch.tensor(math.log(.1)) # the hills are ten nats apart now
+    try: q,_ = ask(hills, torch.zeros(2,1), 'best', cfg=put, seen=seen, answers=2)
+    finally: Hills.head.lsd = torch.tensor(0.)
+    assert (q.mu>2).all()
