@@ -100,7 +100,8 @@ def _rows_at(table, usual, same=RUN_ROWS)->Path: # --table, name without it -> .
 def compare_command(
     dataset:Dataset, seed:Seed=0, iterations:Iterations=None, set_:Set=None, table:Table=None,
     label:Label='GAC', episodes:Episodes=100, env_seed:EnvSeed=10_000, env:Env=None,
-    env_kwargs:EnvKwargs=None, imports:Imports=None, runs:Annotated[Path, typer.Option(help='folder of runs')]=Path('runs'),
+    env_kwargs:EnvKwargs=None, imports:Imports=None,
+    runs:Annotated[Path, typer.Option(help='folder of runs')]=Path('runs'),
 ):
     "Train a run, one thread, and keep the rows of all its questions."
     from gac import compare, core, data

@@ -214,8 +214,7 @@ def ask(
     value = objective(model, s0, question, goal, cfg)
     test = _steady(value, q0, seed+2) if cfg.stop else None
     with still(model): q,info = ascend(value, q0, cfg.steps, cfg.lr, gen, test, cfg.stop, fixed=_fixed(cfg))
-    _finite(question, value, q)
-    if answers>1 and goal is None: q = q[_near(_reached(value, q, gen), answers)]
+    q = _standing(question, value, q, gen, answers if goal is None else 1)
     return q, dict(target=None if goal is None else goal[:n], steps=info['steps'])
 
 # %% ../nbs/07_query.ipynb #askchec2
@@ -239,10 +238,11 @@ def _aim(question, goal, n, y, cfg, seed): # -> returns to aim for (n,) or None
     return drawn(n, y, cfg, generator(seed+1)) if drawn and goal is None else goal
 
 # %% ../nbs/07_query.ipynb #0ea22b26
-def _finite(question, value, q): # or an error
+def _standing(question, value, q, gen, n): # n answers for each state -> those that stand, or an error
     with torch.no_grad(): reached = value(q, torch.zeros_like(q.mu), torch.arange(len(q)))
     if not reached.isfinite().all():
         raise ValueError(f'{question!r}: its objective is {reached.sum():g} at the plans found')
+    return q if n==1 else q[_near(_reached(value, q, gen), n)]
 def _steady(value, q, seed): # the same noise at every test
     shape, device = q.mu.shape, q.mu.device
     kept = torch.randn(shape, generator=generator(seed, device), device=device)

@@ -139,7 +139,8 @@ def check_weights(
     "Weights that can act: float32, finite, widths above zero."
     for k,v in tensors.items():
         last = k.rpartition('.')[2]
-        if v.dtype!=torch.float32: raise BadFile(f'{path}: {k} has type {v.dtype}, not float32; save it again')
+        if v.dtype!=torch.float32:
+            raise BadFile(f'{path}: {k} has type {v.dtype}, not float32; save it again')
         odd = v.isnan() if last in ('low','high') else ~v.isfinite()
         if odd.any(): raise BadFile(f'{path}: {k} holds numbers that are not finite; save it again')
         wide = last in ('sd','scale') or last.endswith('_std') and last!='log_std'
