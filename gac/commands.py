@@ -295,7 +295,8 @@ def _fresh(dataset, tau, world, pairs, dev, fit): # -> Run
 
 # %% ../nbs/13_commands.ipynb #cmdsp38
 def _world(dataset, arch, env, kwargs): # --env, --env-kwargs -> for the run: id, dict or None
-    from gac.worlds import check_spaces, env_of_data, env_record, parse_kwargs
+    from gac.envs import check_spaces # and what gac registers
+    from gac.worlds import env_of_data, env_record, parse_kwargs
     got = env_of_data(dataset, env, parse_kwargs(kwargs))
     if got is None:
         warnings.warn(f'{dataset} does not say its environment: to act in one, name it with --env')

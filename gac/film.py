@@ -77,8 +77,9 @@ def _pictures(made, a, seed, steps): # environment, (n,A) actions, seed, which s
 
 # %% ../nbs/02d_film.ipynb #flmwrit2
 def _count(place)->int: # .mp4 -> pictures in it
-    from imageio_ffmpeg import count_frames_and_secs
-    try: return count_frames_and_secs(str(place))[0]
+    import imageio.v2 as imageio
+    try:
+        with imageio.get_reader(place, 'ffmpeg') as film: return film.count_frames()
     except (OSError, RuntimeError): return 0
 
 # %% ../nbs/02d_film.ipynb #flmwrit1
