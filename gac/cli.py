@@ -105,7 +105,7 @@ def compare_command(
 ):
     "Train a run, one thread, and keep the rows of all its questions."
     from gac import compare, core, data
-    from gac.rows import table as shown
+    from gac.rows import table as as_table
     from gac.run import load_run
     root, tau = _root(table, runs, 'questions'), data.load(dataset)
     _must_act(dataset, env)
@@ -118,7 +118,7 @@ def compare_command(
         _same_data(had, tau, out)
         if _unfinished(had, out, iterations, set_ or [], seed): train_it(resume=True)
     rows = compare.benchmark(load_run(out), tau, label, table or 'questions', episodes, env_seed, root, True)
-    print(shown(rows).round(1).to_string())
+    print(as_table(rows).round(1).to_string())
 
 # %% ../nbs/13a_table_commands.ipynb #cmdcmp03
 def _same_data(run, tau, out): # Run, Trajectories, its folder

@@ -105,7 +105,7 @@ def _of(rows, source): # all rows of a file -> those of a source
     if not source.stages: rows = rows[~(rows.stage>0)]
     of = ['dataset','method','question']
     if source.acting:
-        place = rows.acting.map({a:i for i,a in enumerate(source.acting)}).fillna(9)
+        place = rows.acting.map({a:i for i,a in enumerate(source.acting)}).fillna(len(source.acting))
         rows = rows[place==place.groupby([rows[c] for c in of]).transform('min')]
     table = rows.env_seed>=source.first
     rows = rows[table|~table.groupby([rows[c] for c in of]).transform('any')]
