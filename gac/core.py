@@ -6,10 +6,10 @@
 __all__ = ['Trajectories', 'take', 'cat', 'make_keys', 'Windows', 'windows', 'rand', 'randn', 'draw_steps', 'step_blocks',
            'draw_windows', 'window_blocks', 'Posterior', 'set_seed', 'generator', 'set_threads', 'pick_device',
            'versions', 'name_of', 'Lines', 'progress_bar', 'data_root', 'DiskFull', 'room_for', 'settle', 'writing',
-           'remove']
+           'remove', 'lock_file']
 
 # %% ../nbs/00_core.ipynb #85e41cab
-import ctypes, errno, hashlib, os, platform, random, re, shutil, sys, time
+import ctypes, errno, fcntl, hashlib, os, platform, random, re, shutil, stat, sys, time, warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -400,3 +400,30 @@ def _swap(tmp, path): # a new folder for an old one
 
 def remove(p): # a file, a folder or a link, there or not
     shutil.rmtree(p) if p.is_dir() and not p.is_symlink() else p.unlink(missing_ok=True)
+
+# %% ../nbs/00_core.ipynb #lock0002
+def _itself(path): # name of a lock -> descriptor of the file there, made if need be
+    try: fd = os.open(path, os.O_RDWR|os.O_APPEND|os.O_CREAT|os.O_NOFOLLOW|os.O_NONBLOCK, 0o666)
+    except OSError:
+        if not path.is_symlink(): raise
+        fd = None
+    info = None if fd is None else os.fstat(fd)
+    if info and stat.S_ISREG(info.st_mode) and info.st_nlink<2: return fd
+    if fd is not None: os.close(fd)
+    raise FileExistsError(f'{path} is a link or no plain file, and what it leads to is not ours to write: '
+                          'remove it, or choose another place')
+def lock_file(
+    path,      # its name, Path; it is made if need be
+    wait=True, # until nobody else holds it? else `BlockingIOError` with what the other has written into it
+):             # the file, open and locked until it is closed
+    "The lock of that name, and nothing that it leads to."
+    while True:
+        f = os.fdopen(_itself(path), 'a+')
+        try: fcntl.flock(f, fcntl.LOCK_EX|(0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            f.seek(0)
+            with f: raise BlockingIOError(f.read(200).strip()) from None
+        except OSError as e:
+            warnings.warn(f'{path.parent} cannot be locked ({e.strerror}): let no second process write it')
+        if path.exists() and os.path.samestat(os.fstat(f.fileno()), path.lstat()): return f
+        f.close()

@@ -7,10 +7,10 @@ __all__ = ['Held', 'fresh_file', 'usable', 'locked', 'alive', 'sweep', 'Version'
            'begin_with', 'Stopped', 'asked', 'stop', 'interruptible', 'stoppable']
 
 # %% ../nbs/04c_folder.ipynb #fold003
-import fcntl, json, os, re, signal, socket, stat, sys, threading, warnings
+import json, os, re, signal, socket, sys, threading, warnings
 from contextlib import contextmanager
 from pathlib import Path
-from .core import remove, room_for, settle, writing
+from .core import lock_file, remove, room_for, settle, writing
 
 # %% ../nbs/04c_folder.ipynb #fold006
 class Held(BlockingIOError):
@@ -19,38 +19,16 @@ class Held(BlockingIOError):
 _mine = {} # folders that this process has locked -> how often
 
 # %% ../nbs/04c_folder.ipynb #foldlnk1
-def _itself(path): # name of a lock -> descriptor of the file there, made if need be
-    try: fd = os.open(path, os.O_RDWR|os.O_APPEND|os.O_CREAT|os.O_NOFOLLOW|os.O_NONBLOCK, 0o666)
-    except OSError:
-        if not path.is_symlink(): raise
-        fd = None
-    info = fd and os.fstat(fd)
-    if info and stat.S_ISREG(info.st_mode) and info.st_nlink<2: return fd
-    if fd: os.close(fd)
-    raise FileExistsError(f'{path} is a link or no plain file, and what it leads to is not ours to write: '
-                          'remove it, or choose another --out')
-
 def fresh_file(path): # name -> a new file, open for a text; a link there goes, and what it leads to stays
     path.unlink(missing_ok=True)
     return os.fdopen(os.open(path, os.O_WRONLY|os.O_CREAT|os.O_EXCL, 0o666), 'w')
 
 # %% ../nbs/04c_folder.ipynb #fold008
 def _grab(path): # lock file -> the same, open and locked; or `Held`
-    while True:
-        f = os.fdopen(_itself(path), 'a+')
-        try: fcntl.flock(f, fcntl.LOCK_EX|fcntl.LOCK_NB)
-        except BlockingIOError:
-            f.seek(0)
-            who = f.read(200).strip() or 'another process'
-            f.close()
-            raise Held(f'{path.parent} is being written by {who}: '
-                       'wait for it, end it, or choose another --out') from None
-        except OSError as e:
-            warnings.warn(f'{path.parent} cannot be locked ({e.strerror}): let no second process write it')
-        if path.exists() and os.path.samestat(os.fstat(f.fileno()), path.lstat()): return _signed(f, path)
-        f.close()
-
-def _signed(f, path):
+    try: f = lock_file(path, wait=False)
+    except BlockingIOError as e:
+        raise Held(f'{path.parent} is being written by {str(e) or "another process"}: '
+                   'wait for it, end it, or choose another --out') from None
     with room_for(path):
         f.truncate(0)
         f.write(f'process {os.getpid()} on {socket.gethostname()}')

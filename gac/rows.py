@@ -7,14 +7,14 @@ __all__ = ['COLUMNS', 'TEXT', 'PALETTE', 'as_rows', 'scale_of', 'read_rows', 'jo
            'paired_interval', 'overlap']
 
 # %% ../nbs/02a_rows.ipynb #a73df293
-import fcntl, os, warnings
-from contextlib import contextmanager, suppress
+import warnings
+from contextlib import contextmanager
 from pathlib import Path
 import numpy as np
 import pandas as pd
 import scipy
 import torch
-from .core import Trajectories, versions, writing
+from .core import Trajectories, lock_file, versions, writing
 from .data import has_reference, normalised
 
 # %% ../nbs/02a_rows.ipynb #890e9f8f
@@ -74,17 +74,11 @@ def joinable(
 # %% ../nbs/02a_rows.ipynb #rowslock
 @contextmanager
 def _alone(path): # a file of rows, to which nobody else adds meanwhile
+    path.parent.mkdir(parents=True, exist_ok=True)
     place = path.with_name(f'.{path.name}.lock')
-    place.parent.mkdir(parents=True, exist_ok=True)
-    while True:
-        f = os.open(place, os.O_RDWR|os.O_CREAT|os.O_NOFOLLOW, 0o666)
-        with suppress(OSError): fcntl.flock(f, fcntl.LOCK_EX) # a file system without locks: as before
-        if place.exists() and os.path.samestat(os.fstat(f), os.lstat(place)): break
-        os.close(f)
-    try: yield
-    finally:
-        place.unlink(missing_ok=True)
-        os.close(f)
+    with lock_file(place):
+        try: yield
+        finally: place.unlink(missing_ok=True)
 
 # %% ../nbs/02a_rows.ipynb #fe8bc82a
 def save_rows(

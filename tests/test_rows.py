@@ -138,3 +138,11 @@ def test_a_foreign_file_is_named_before_and_kept(tmp_path, text):
     for ask in (lambda: joinable(path), lambda: save_rows(new, path)):
         with pytest.raises(ValueError, match='rows.csv .*move it away'): ask()
     assert path.read_text()==text and [p.name for p in tmp_path.iterdir()]==['rows.csv']
+
+def test_a_lock_that_is_a_link_is_refused_and_what_it_leads_to_stays(tmp_path):
+    mine = tmp_path/'mine.txt'
+    mine.write_text('years of work')
+    (tmp_path/'.rows.csv.lock').symlink_to(mine)
+    with pytest.raises(FileExistsError, match=r'\.rows\.csv\.lock is a link'):
+        save_rows(pd.DataFrame([dict(dataset='d', method='m', train_seed=0, env_seed=0)]), tmp_path/'rows.csv')
+    assert mine.read_text()=='years of work' and not (tmp_path/'rows.csv').exists()

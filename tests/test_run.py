@@ -43,7 +43,7 @@ def test_slim_of_slim_and_of_nothing(tmp_path):
 @pytest.mark.parametrize('link', [os.symlink, os.link])
 def test_a_lock_that_is_a_link_is_refused(link, tmp_path):
     mine = tmp_path/'precious.txt'; mine.write_text('years of work'); (tmp_path/'run').mkdir(); link(mine, tmp_path/'run'/'.lock')
-    with pytest.raises(FileExistsError, match=r'run/\.lock is a link .* remove it, or choose another --out'):
+    with pytest.raises(FileExistsError, match=r'run/\.lock is a link .* remove it, or choose another place'):
         with locked(tmp_path/'run'): pass
     assert mine.read_text()=='years of work' and not (tmp_path/'run'/'checkpoint').exists()
 
