@@ -285,12 +285,11 @@ def _many(): # are there several of us?
 # %% ../nbs/13_commands.ipynb #a711a0f9
 def _fresh(dataset, tau, world, pairs, dev, fit): # -> Run
     from gac.core import name_of
-    from gac.data import references
+    from gac.data import place_of, references
     from gac.run import new_run
     cfg, arch = run_settings(pairs, tau.s.shape[1], tau.a.shape[1], **fit)
-    place = str(Path(dataset).resolve()) if Path(dataset).exists() else dataset
-    env = _world(dataset, arch, *world)
-    told = dict(dataset=name_of(dataset), source=place, env=env, reference=references(dataset))
+    told = dict(dataset=name_of(dataset), source=place_of(dataset), reference=references(dataset))
+    told |= dict(env=_world(dataset, arch, *world))
     return new_run(tau, arch, cfg, dev, **told)
 
 # %% ../nbs/13_commands.ipynb #cmdsp38

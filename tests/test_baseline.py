@@ -68,7 +68,7 @@ def test_the_environment_is_named_where_the_data_name_none(tmp_path, capsys):
 
 @pytest.mark.parametrize('spec,more,said', [
     (dict(id='Hopper-v5', max_episode_steps=None), (), 'has S=11, A=3, but'), (dict(id='NoSuch-v0'), (), "cannot make environment 'NoSuch-v0'"),
-    ({}, ('--env-seed','2147483647'), 'must be at most 2147483647'), ({}, ('--device','cuda:77'), "'cuda:77' is not available"),
+    ({}, ('--env-seed','2147483647'), 'their last seed=2147483648'), ({}, ('--device','cuda:77'), "'cuda:77' is not available"),
     ({}, ('--set','steps=2'), 'steps is there twice')])
 def test_what_would_fail_after_training_is_refused_before_it(tmp_path, spec, more, said, capsys):
     assert run(tmp_path/'x', 'clone-all', lane(tmp_path, **spec), *CLONE, *more) and said in capsys.readouterr().err and not (tmp_path/'x').exists()
