@@ -14,10 +14,10 @@ from .commands import app, writable
 # %% ../nbs/13_system.ipynb #blxchk01
 def _planned(job, device): # Job, --device -> settings of its system, or one clear error
     from gac import bench as b
-    from gac.baselines.systems import known
+    from gac.baselines.systems import system_of
     from gac.core import pick_device
     if job.system=='GAC': raise ValueError('GAC is no baseline: train it with `gac train`')
-    known(job.system) # names those there are, without GAC
+    system_of(job.system) # names those there are, without GAC
     pick_device(device)
     b.checked(job)
     return b.configured(job)
@@ -34,11 +34,11 @@ def _room(out): # folder, locked -> what will be done there, in words; or one cl
 
 # %% ../nbs/13_system.ipynb #blxtab01
 def _value(job, cfg, out): # -> mean discounted value of the first states, environment units; None: has none
-    from gac.baselines.systems import known
+    from gac.baselines.systems import system_of
     from gac.bench import acts_in
     from gac.envs import initial_states
-    if not hasattr(cfg,'gamma') or known(job.system).online: return None
-    policy = known(job.system).load(out/'policy.safetensors')
+    if not hasattr(cfg,'gamma') or system_of(job.system).online: return None
+    policy = system_of(job.system).load(out/'policy.safetensors')
     s0 = initial_states(acts_in(job), job.episodes, job.env_seed)
     return float(policy.value(s0).mean())
 
@@ -74,7 +74,7 @@ def baseline(
     cfg = _planned(job, device)
     with locked(writable(out)):
         print(f'{name} on {dataset}, rewards: {rewards}; {_room(out)}')
-        b.work(job, out, device)
+        b.do_job(job, out, device)
         _closed(job, cfg, out)
 
 # %% ../nbs/13_system.ipynb #blxcmd02

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TARGETS', 'FOUND', 'OURS', 'OTHERS', 'Job', 'acts_in', 'configured', 'checked', 'read_spec', 'done', 'mark_of',
-           'work', 'child', 'alone', 'Task', 'sent', 'gathered', 'bench', 'keep']
+           'do_job', 'child', 'alone', 'Task', 'sent', 'gathered', 'bench', 'keep_jobs']
 
 # %% ../nbs/11_bench.ipynb #23f2c982
 import csv, hashlib, json, os, re, shutil, subprocess, sys, threading, time
@@ -112,7 +112,7 @@ TARGETS = ('90 %','best','1.2 best')
 
 def _asks(job): # can its target be asked for?
     if not job.target: return
-    if job.system=='GAC' or not systems.known(job.system).aims:
+    if job.system=='GAC' or not systems.system_of(job.system).aims:
         raise ValueError(f'target={job.target!r}: {job.system} is not asked for a return')
     if job.target in TARGETS: return
     try: y = float(job.target)
@@ -135,7 +135,7 @@ def _goes_on(job): # can it have stages?
     if not job.stages: return
     most = online.WHOLE['stages'][1]
     if job.stages>most: raise ValueError(f'stages={job.stages}: at most {most}')
-    if job.system!='GAC' and not systems.known(job.system).grows:
+    if job.system!='GAC' and not systems.system_of(job.system).grows:
         raise ValueError(f'stages={job.stages}: {job.system} does not go on from its offline training; '
                          f"GAC, {', '.join(stages.GROWS)} do")
     last = 2**31//1_000_000-12 # seeds of collected episodes follow from it
@@ -326,7 +326,7 @@ def _row(job, mark): # -> what a run's row says of its job
 # %% ../nbs/11_bench.ipynb #e6e673da
 OURS, OTHERS = (_fit_ours, _rows_ours, _grown_ours), (_fit_other, _rows_other, _grown_other)
 
-def work(
+def do_job(
     job:Job,       # what to do
     folder,        # where its result goes
     device='cpu',  # where it is fitted
@@ -359,7 +359,7 @@ def _with_parent():
 def child(text, folder, device, imports='[]'): # a job and names of modules as JSON; what the new process does
     threading.Thread(target=_with_parent, daemon=True).start()
     import_packages(json.loads(imports), remember=False)
-    work(Job(**json.loads(text)), folder, device)
+    do_job(Job(**json.loads(text)), folder, device)
 
 # %% ../nbs/11_bench.ipynb #c5d7b0ac
 def alone(job, folder, device='cpu'): # -> '' if it is done now, or what was wrong
@@ -383,7 +383,7 @@ class Task:
         self.job, self.out, self.device, self.imports = job, str(out), device, import_packages([])
     def __call__(self):
         import_packages(self.imports, remember=False)
-        work(self.job, self.out, self.device)
+        do_job(self.job, self.out, self.device)
     def checkpoint(self): # what submitit calls when the host is taken away
         import submitit
         return submitit.helpers.DelayedSubmission(self)
@@ -461,7 +461,7 @@ def bench(
     return failed
 
 # %% ../nbs/11_bench.ipynb #d7d49874
-def keep(jobs, out, path): # jobs, folder of results, a .csv of rows; runs go beside it, in …-runs.csv
+def keep_jobs(jobs, out, path): # jobs, folder of results, a .csv of rows; runs go beside it, in …-runs.csv
     "Add what is done to a result file."
     rows, runs = gathered(jobs, out)
     path, of = Path(path), ['dataset','method','train_seed']

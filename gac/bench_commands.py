@@ -43,7 +43,7 @@ def bench_command(
     from gac import bench
     at, jobs = _table_at(table), bench.read_spec(spec, files)
     failed = bench.bench(jobs, writable(out), workers, device, _sender(cluster, minutes, gpus))
-    if table: bench.keep(jobs, out, at)
+    if table: bench.keep_jobs(jobs, out, at)
     print(f'{len(jobs)-len(failed)} of {len(jobs)} jobs are done: {out}/rows.csv, runs.csv')
     for job,error in failed.items(): print(f'failed: {job.name}: {error}')
     if failed: raise typer.Exit(1)

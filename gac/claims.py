@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SAMPLED', 'STARTS', 'scores', 'iqm', 'improvement', 'profile', 'bootstrap', 'against', 'shared', 'profiles',
-           'together', 'Part', 'Claim', 'verdict', 'overall', 'decided', 'beats', 'asks', 'wider', 'by_seed', 'covers',
-           'online_beats', 'tickets', 'rank', 'calibrated', 'claims']
+           'together', 'Inequality', 'Claim', 'verdict', 'overall', 'decided', 'beats', 'asks', 'wider', 'by_seed',
+           'covers', 'online_beats', 'tickets', 'rank', 'calibrated', 'twelve_claims']
 
 # %% ../nbs/12b_claims.ipynb #clm-imp
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ import scipy
 from matplotlib import colormaps
 from .core import data_root
 from .rows import read_rows
-from .tables import ASKED, SOURCES, checked_rows, compared, holm, one_model, pick, returns, t_interval
+from .tables import ASKED, SOURCES, checked_rows, compared, data_returns, holm, one_model, pick, t_interval
 
 # %% ../nbs/12b_claims.ipynb #tab-aggx
 def scores(
@@ -110,7 +110,7 @@ def together(
 
 # %% ../nbs/12b_claims.ipynb #tab-part
 @dataclass(frozen=True)
-class Part:
+class Inequality:
     "One inequality of a claim."
     words:str          # of it
     sets:dict          # data set -> result of `compared`, or None
@@ -199,13 +199,13 @@ SAMPLED = tuple(replace(s, acting=('sample',)) if s.acting else s for s in SOURC
 def beats(rows, a, b): # rows, two systems -> Part: a above b, on every set that has both
     sets = {d:compared(pick(rows,a,d), pick(rows,b,d)) for d in dict.fromkeys(rows.dataset)}
     mine = rows[(rows.system==a)&rows.dataset.isin([d for d,x in sets.items() if x])]
-    return Part(f'{a} > {b}', sets, _cpu(mine))
+    return Inequality(f'{a} > {b}', sets, _cpu(mine))
 
 # %% ../nbs/12b_claims.ipynb #tab-cl1xc
 def asks(rows, a, b): # rows, two questions to one model -> Part: a earns more than b
     answers = lambda d, q: pick(one_model(rows,d), 'GAC', d, question=q)
     sets = {d:compared(answers(d,a), answers(d,b)) for d in dict.fromkeys(rows.dataset)}
-    return Part(f'{ASKED[a]} > {ASKED[b]}', sets)
+    return Inequality(f'{ASKED[a]} > {ASKED[b]}', sets)
 
 # %% ../nbs/12b_claims.ipynb #tab-cl2x
 def _spread(r): # rows -> one for each training seed: the sd of its score over episodes
@@ -218,7 +218,7 @@ def wider(rows, a, b): # Part: answers to a are spread wider than those to b, ac
     def one(d):
         x, y = answers(d,a), answers(d,b)
         return compared(_spread(x), _spread(y)) if len(x) and set(x.acting)==set(y.acting) else None
-    return Part(f'sd of {ASKED[a]} > sd of {ASKED[b]}', {d:one(d) for d in dict.fromkeys(rows.dataset)})
+    return Inequality(f'sd of {ASKED[a]} > sd of {ASKED[b]}', {d:one(d) for d in dict.fromkeys(rows.dataset)})
 
 # %% ../nbs/12b_claims.ipynb #tab-covx
 def by_seed(x, met=False): # one number for each training seed -> as `compared` with zero
@@ -234,7 +234,7 @@ def covers(rows, returns): # rows, {data set: returns of the data} -> Part
         ends = r.groupby('train_seed').achieved.quantile([.05,.95]).unstack()
         return by_seed([y.between(*e).mean()-.9 for e in ends.to_numpy()], r.met.any()) if len(r) else None
     words = 'share of the data in the prior’s middle 90 %, less 0.9'
-    return Part(words, {d:one(d,y) for d,y in returns.items()})
+    return Inequality(words, {d:one(d,y) for d,y in returns.items()})
 
 # %% ../nbs/12b_claims.ipynb #tab-on
 def _last(folder, file, method, first): # rows of `best` after the last stage
@@ -250,43 +250,43 @@ def online_beats(root, a, b, files): # data root, methods, {file: first environm
     "One continuation above another of the same starts."
     folder = Path(root or data_root())/'results'
     sets = {f:compared(_last(folder,f,a,n), _last(folder,f,b,n), same_start=True) for f,n in files.items()}
-    return Part(f'{a} > {b}', sets)
+    return Inequality(f'{a} > {b}', sets)
 
 # %% ../nbs/12b_claims.ipynb #tab-tick
 def tickets(root=None): # data root -> Parts: who buys more of the bad ticket
     "Shares of plans that buy: y* = 4, Δy = 1, and E[y] as eq. (2) has it, at σ_y = 0.1."
     folder = Path(root or data_root())/'results'
     at = [folder/f'{f}.csv' for f in ('lottery-asked','lottery')]
-    if not all(f.exists() for f in at): return [Part('y* > p(y+) > E[y]', {})]
+    if not all(f.exists() for f in at): return [Inequality('y* > p(y+) > E[y]', {})]
     asked, best = map(read_rows, at)
     asked = asked[asked.start=='nearest'].rename(columns=dict(learned='normalised'))
     best = best[(best.lam==0)&(best.sigma_y==.1)].rename(columns=dict(buys='normalised'))
     star, up = (asked[(asked.question==q)&(asked.y==y)] for q,y in (('target',4),('improve',1)))
     star, up, best = (x.assign(env_seed=0, met=False) for x in (star,up,best))
     pairs = {'y* > p(y+)':(star,up), 'p(y+) > E[y]':(up,best)}
-    return [Part(w, {'lottery':compared(*p)}) for w,p in pairs.items()]
+    return [Inequality(w, {'lottery':compared(*p)}) for w,p in pairs.items()]
 
 # %% ../nbs/12b_claims.ipynb #tab-cor
 def rank(root=None): # data root -> Part: rank correlation of held-out bound and return of `best`, over trials
     "Spearman's correlation with Fisher's interval (Bonett and Wright, 2000)."
     f = Path(root or data_root())/'results'/'tune-returns.csv'
-    if not f.exists(): return Part('correlation > 0', {})
+    if not f.exists(): return Inequality('correlation > 0', {})
     t = read_rows(f).query("question=='best'")
     r, n = scipy.stats.spearmanr(t.value, t.achieved).statistic, len(t)
     z = t_interval(np.arctanh(r), ((1+r*r/2)/(n-3))**.5, np.inf, (n,))
-    return Part('correlation > 0', {'tune':z|{k:float(np.tanh(z[k])) for k in ('mean','low','high')}})
+    return Inequality('correlation > 0', {'tune':z|{k:float(np.tanh(z[k])) for k in ('mean','low','high')}})
 
 # %% ../nbs/12b_claims.ipynb #tab-corb
 def calibrated(root=None): # data root -> Part: the critic's 90 % interval holds 85 to 95 %
     f = Path(root or data_root())/'results'/'critic.csv'
-    if not f.exists(): return Part('coverage within 0.05 of 0.9', {})
+    if not f.exists(): return Inequality('coverage within 0.05 of 0.9', {})
     held = read_rows(f).query("cut==0 and method=='critic, length'")
     held = held.assign(inside=(held.p-.5).abs()<.45)
     def one(g): return by_seed(.05-(g.groupby('train_seed').inside.mean()-.9).abs())
-    return Part('coverage within 0.05 of 0.9', {d:one(g) for d,g in held.groupby('dataset')})
+    return Inequality('coverage within 0.05 of 0.9', {d:one(g) for d,g in held.groupby('dataset')})
 
 # %% ../nbs/12b_claims.ipynb #tab-all
-def claims(
+def twelve_claims(
     rows:pd.DataFrame, # of `gather`
     root=None,         # data root; None: `data_root()`
     alike=None,        # of `gather`, with all questions acted upon alike, for Table 2; None: `rows`
@@ -295,7 +295,7 @@ def claims(
     alike = rows if alike is None else alike
     one, two, three = 'Table 1', 'Table 2', 'Table 3'
     new = lambda a, b, files: [online_beats(root, a, b, files)]
-    seven = {'online':10_000}
+    seven, held = {'online':10_000}, [covers(alike, data_returns(root))]
     lucky = 'y* buys lottery tickets, E[y] does not, p(y+) between'
     width = [wider(alike, q, 'best') for q in ('improve','target','prior')]
     return [Claim(lucky, 'lottery', tickets(root), 'of plans'),
@@ -303,7 +303,7 @@ def claims(
         Claim('E[y] > p(y+) > y*, ours: the best return seen', two,
             [asks(alike, 'best', 'improve'), asks(alike, 'improve', 'target')]),
         Claim('E[y] is never the wider one', two, width),
-        Claim('the prior covers the data’s returns', 'prior', [covers(alike, returns(root))], 'of the data'),
+        Claim('the prior covers the data’s returns', 'prior', held, 'of the data'),
         Claim('return-only: GAC > TD methods', one, [beats(rows, 'GAC', b) for b in ('TD3+BC','IQL','CQL')]),
         Claim('offline: GAC > LPT, DT', one, [beats(rows, 'GAC', b) for b in ('LPT','DT')]),
         Claim('3 × 100 new episodes improve E[y]', three, new('adaptive', 'control', STARTS)),

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['REGISTRIES', 'app', 'Dataset', 'Out', 'Seed', 'EnvSeed', 'Resume', 'Set', 'Iterations', 'Minutes', 'SaveEvery',
-           'Held', 'Episodes', 'Threads', 'Device', 'Question', 'Acting', 'Folder', 'Target', 'Quantile', 'DeltaY',
-           'Lam', 'Width', 'AskSeed', 'Steps', 'Own', 'Env', 'EnvKwargs', 'Imports', 'Table', 'Label', 'Cluster',
-           'Gpus', 'JobMinutes', 'MAY_CHANGE', 'Listing', 'info', 'writable', 'prepare', 'train_command', 'drawn',
-           'run_settings', 'evaluate_command', 'ask_command', 'demo']
+           'HeldOut', 'Episodes', 'Threads', 'Device', 'QuestionName', 'Acting', 'Folder', 'Target', 'Quantile',
+           'DeltaY', 'Lam', 'Width', 'AskSeed', 'Steps', 'Own', 'Env', 'EnvKwargs', 'Imports', 'Table', 'Label',
+           'Cluster', 'Gpus', 'JobMinutes', 'MAY_CHANGE', 'Listing', 'info', 'writable', 'prepare', 'train_command',
+           'try_drawing', 'run_settings', 'evaluate_command', 'ask_command', 'demo']
 
 # %% ../nbs/13_commands.ipynb #6479c5c7
 import math, os, re, sys, warnings
@@ -78,7 +78,7 @@ Iterations = Annotated[Optional[int], typer.Option(min=1, max=10**9,
 Minutes = Annotated[Optional[float], typer.Option(callback=_finite,
     help='time limit where --iterations is not given; default: 25')]
 SaveEvery = _count(1, 'batches between two checkpoints; what is stopped saves too')
-Held = _count(2, 'trajectories held out')
+HeldOut = _count(2, 'trajectories held out')
 
 # %% ../nbs/13_commands.ipynb #cmdopt02
 Episodes = _count(1, 'episodes, for each question where several are asked')
@@ -86,7 +86,7 @@ Threads = Annotated[int, typer.Option(min=1, max=1024, help='CPU threads')]
 Device = Annotated[Optional[str], typer.Option(help="'cpu' or 'cuda'; none: cuda if there is one")]
 
 # %% ../nbs/13_commands.ipynb #cmdsp16
-Question = Annotated[str, typer.Option(help='{questions}; or one that --import registers')]
+QuestionName = Annotated[str, typer.Option(help='{questions}; or one that --import registers')]
 Acting = Annotated[Optional[str], typer.Option(
     help="on a 'sample' of the answer, at its mean, 'mu', on an 'average' of samples, or of 'answers'")]
 Folder = Annotated[Path, typer.Argument(help='run folder or shipped checkpoint')]
@@ -229,7 +229,7 @@ def _made(dataset, out, fit, pairs, resume, world, device, threads): # -> Run, T
     return run, tau if run.team else tau.to(dev), team
 
 # %% ../nbs/13_commands.ipynb #cmdtrn04
-def drawn(
+def try_drawing(
     path,  # .png
     draw,  # draws the picture into the path it is given
 ):
@@ -258,7 +258,7 @@ def _closed(run, history, out, imports=None): # after it
     from gac.train import curves
     last, took = history.elbo.tail(20).mean(), history.seconds.sum()
     print(f'{out}: ELBO {last:.1f} nats per trajectory, {took:.0f} s')
-    drawn(Path(out)/'curves.png', lambda f: curves(history)[0].figure.savefig(f, dpi=100))
+    try_drawing(Path(out)/'curves.png', lambda f: curves(history)[0].figure.savefig(f, dpi=100))
     command, more = ('evaluate','') if run.meta['env'] else ('ask',' --state …')
     more += ''.join(f' --import {k}' for k in imports or ()) # nothing is imported because a run says so
     print(f'next: gac {command} {out} --question best{more}')
@@ -319,7 +319,7 @@ def run_settings(
 # %% ../nbs/13_commands.ipynb #827c9188
 @app.command('evaluate')
 def evaluate_command(
-    run:Folder, question:Question='best', episodes:Episodes=100, seed:EnvSeed=10_000, acting:Acting=None,
+    run:Folder, question:QuestionName='best', episodes:Episodes=100, seed:EnvSeed=10_000, acting:Acting=None,
     target:Target=None, quantile:Quantile=None, delta_y:DeltaY=None, lam:Lam=None, width:Width=None,
     steps:Steps=None, own:Own=None,
     env:Env=None, env_kwargs:EnvKwargs=None, imports:Imports=None,
@@ -397,7 +397,7 @@ def _report_one(rows, run, folder, question, episodes): # of `evaluate`
     took = f"planning {rows.attrs['plan_seconds']:.1f} s, rollout {rows.attrs['rollout_seconds']:.1f} s"
     print(f'{question}, {episodes} episodes of {rows.env[0]}, acting on {rows.acting[0]}; {took}')
     print(summary(rows))
-    drawn(folder/f'{question}.png', lambda f: _histogram(rows, run.y, f))
+    try_drawing(folder/f'{question}.png', lambda f: _histogram(rows, run.y, f))
     print(f'written: {folder/question}.csv, .png')
 
 # %% ../nbs/13_commands.ipynb #cmdsp57
@@ -416,7 +416,7 @@ def _histogram(rows, y, path): # predicted and achieved returns beside the data'
 @app.command('ask')
 def ask_command(
     run:Folder, state:Annotated[str, typer.Option(help='where we stand: its numbers, with commas')],
-    question:Question='best', acting:Acting='mu', threads:Threads=1,
+    question:QuestionName='best', acting:Acting='mu', threads:Threads=1,
     target:Target=None, quantile:Quantile=None, delta_y:DeltaY=None, lam:Lam=None, width:Width=None,
     steps:Steps=None, seed:AskSeed=0, own:Own=None, imports:Imports=None,
 ):
@@ -486,5 +486,6 @@ def _report(rows, run, out): # rows.csv, table.csv, returns.png, and the table o
     with writing(out/'table.csv') as f: tab.to_csv(f)
     print(f'{tab.to_string()}\ndata: mean {run.y.mean():.0f}, best {run.y.max():.0f}')
     how = {q:acting_of(run.model.arch, q) for q in QUESTIONS}
-    drawn(out/'returns.png', lambda f: c.picture(rows, run.y.numpy(), acting=how).figure.savefig(f, dpi=110))
+    draw = lambda f: c.picture(rows, run.y.numpy(), acting=how).figure.savefig(f, dpi=110)
+    try_drawing(out/'returns.png', draw)
     print(f'written: {out}/returns.png, table.csv, rows.csv')

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['Trajectories', 'take', 'cat', 'make_keys', 'Windows', 'windows', 'rand', 'randn', 'draw_steps', 'step_blocks',
            'draw_windows', 'window_blocks', 'Posterior', 'set_seed', 'generator', 'set_threads', 'pick_device',
-           'versions', 'name_of', 'Lines', 'progress_bar', 'data_root', 'DiskFull', 'room_for', 'settle', 'writing',
-           'remove', 'lock_file']
+           'versions', 'name_of', 'Lines', 'progress_bar', 'data_root', 'DiskFull', 'room_for', 'flush_to_disk',
+           'writing', 'remove', 'lock_file']
 
 # %% ../nbs/00_core.ipynb #85e41cab
 import ctypes, errno, fcntl, hashlib, os, platform, random, re, shutil, stat, sys, time, warnings
@@ -350,7 +350,7 @@ def room_for(
                        'What was there before is kept') from e
 
 # %% ../nbs/00_core.ipynb #f180a77d
-def settle(p): # file or folder, Path
+def flush_to_disk(p): # file or folder, Path
     "What is in it is on the disk when this returns."
     for f in (*p.rglob('*'), p) if p.is_dir() else (p,):
         fd = os.open(f, os.O_RDONLY)
@@ -374,7 +374,7 @@ def writing(
         if folder: tmp.mkdir()
         try:
             yield tmp
-            settle(tmp)
+            flush_to_disk(tmp)
             if first: _arrive(tmp, path)
             elif folder and path.exists(): _swap(tmp, path)
             else: os.replace(tmp, path)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Belief', 'critic', 'coin_world', 'features', 'regression', 'covered', 'widen_to', 'rescaled', 'cut', 'held_out',
-           'verdict']
+           'calibration_table']
 
 # %% ../nbs/07a_critic.ipynb #fa6d67fd
 from dataclasses import dataclass
@@ -189,7 +189,7 @@ def _rivals(train, test): # regressions without and with the length
     return out
 
 # %% ../nbs/07a_critic.ipynb #5b79a35d
-def verdict(
+def calibration_table(
     rows, # from `held_out`
 ):        # DataFrame, one line for each data set and cut
     "Coverage of the 50 % and 90 % intervals, log scores in nats, mean absolute error."

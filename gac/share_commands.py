@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Annotated, Optional
 import typer
 from .commands import (Acting, AskSeed, DeltaY, Env, EnvKwargs, Folder, Imports, Lam, Own, Quantile,
-                          Question, Steps, Target, Threads, Width, app, writable)
+                          QuestionName, Steps, Target, Threads, Width, app, writable)
 from .commands import EnvSeed, _asked, _count, _env, _loaded, prepare
 
 # %% ../nbs/13_share_commands.ipynb #shr006
 @app.command('export')
 def export_command(
     run:Folder, out:Annotated[Path, typer.Option(help='.pt for torchscript, .onnx for onnx')],
-    question:Question='best',
+    question:QuestionName='best',
     to:Annotated[str, typer.Option(help='{formats}; onnx by the extra export')]='torchscript',
     acting:Acting=None, seed:AskSeed=0,
     target:Target=None, quantile:Quantile=None, delta_y:DeltaY=None, lam:Lam=None, width:Width=None,
@@ -40,7 +40,7 @@ def export_command(
 @app.command('film')
 def film_command(
     run:Folder, out:Annotated[Path, typer.Option(help='.mp4 or .gif file')],
-    question:Question='best', acting:Acting=None, seed:EnvSeed=0, threads:Threads=1,
+    question:QuestionName='best', acting:Acting=None, seed:EnvSeed=0, threads:Threads=1,
     own:Own=None, env:Env=None, env_kwargs:EnvKwargs=None, imports:Imports=None,
 ):
     "Film one episode of an answer."

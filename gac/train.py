@@ -15,7 +15,7 @@ from torch import Tensor
 from .core import Trajectories, draw_windows, generator, progress_bar, randn
 from .elbo import elbo, elbo_on, infer
 from .keyed import Keyed, Line, inclusion
-from .folder import asked, locked, stop
+from .folder import locked, stop, stop_asked
 from .run import Fit, Run, Watch, check_data, load_run, mend_generator, new_run, resumable, save_run
 
 # %% ../nbs/05a_train.ipynb #72d9f823
@@ -279,8 +279,8 @@ def fit(
                 if log: log(row)
             if held is not None: _watched(run, held, bar)
             _shown(run, bar, show)
-            if out and (asked() or run.i%every==0 or run.i==_stop(run, until)): save_run(run, out)
-            if asked(): stop(run.i, run.end, out)
+            if out and (stop_asked() or run.i%every==0 or run.i==_stop(run, until)): save_run(run, out)
+            if stop_asked(): stop(run.i, run.end, out)
     return pd.DataFrame(run.history)
 
 # %% ../nbs/05a_train.ipynb #e232a62e

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['searchable', 'LOOKS', 'space', 'iteration_flops', 'Search', 'Unaffordable', 'configure', 'affordable', 'split',
-           'held_out_elbo', 'begin', 'search_refit', 'data_of', 'attempt', 'trial_folder', 'trial_mark', 'forget',
-           'returns', 'rank_correlation']
+           'held_out_elbo', 'refit_start', 'search_refit', 'data_of', 'attempt', 'trial_folder', 'trial_mark', 'forget',
+           'trial_returns', 'rank_correlation']
 
 # %% ../nbs/09_tune.ipynb #1c525c34
 import csv
@@ -189,7 +189,7 @@ def held_out_elbo(
         return elbo(model, held, q, None if exact else k, draws, generator(seed+1,dev))[0]
 
 # %% ../nbs/09_tune.ipynb #refit001
-def begin(
+def refit_start(
     folder,       # a run, or a stage of an online run: RUN/online-…/stage-1
     dataset=None, # its offline data, if they cannot be found by their name
     device='cpu', # where to put the run
@@ -228,7 +228,7 @@ def _before(folder): # -> checkpoint the refit begins with, what online.json say
 
 # %% ../nbs/09_tune.ipynb #refit007
 def search_refit(
-    folder,       # as for `begin`
+    folder,       # as for `refit_start`
     dataset=None, # likewise
     fixed={},     # fields of Fit, the same in all trials
     **kw,         # for Search
@@ -237,7 +237,7 @@ def search_refit(
     for k in fixed:
         if searchable.get(k) is Arch:
             raise ValueError(f'{k}: a refit keeps the architecture of its run; fix fields of Fit only')
-    run = begin(folder, dataset)[0]
+    run = refit_start(folder, dataset)[0]
     arch, sp = run.model.arch, space(kw.get('space','cpu'), 'fit')
     if arch.learn_sigma_y:
         raise ValueError(f'{folder} learns sigma_y: it would differ from trial to trial, '
@@ -247,7 +247,7 @@ def search_refit(
     return Search(str(dataset or run.meta['dataset']), fixed=kept|fixed, **kw)
 
 def data_of(search): # -> Trajectories that a study is about, (N,) bool: which may be held out; None: all
-    return begin(search.run, search.dataset)[1:] if search.run else (load(search.dataset), None)
+    return refit_start(search.run, search.dataset)[1:] if search.run else (load(search.dataset), None)
 
 # %% ../nbs/09_tune.ipynb #743d8831
 LOOKS = (.25,.5,.75) # shares of the budget
@@ -280,7 +280,7 @@ def attempt(
 
 # %% ../nbs/09_tune.ipynb #9dbd63ec
 def _start(search, chosen, tau, device, env): # as for `attempt` -> Run, data to train on, data held out
-    run, _, new = begin(search.run, search.dataset, device) if search.run else (None, None, None)
+    run, _, new = refit_start(search.run, search.dataset, device) if search.run else (None, None, None)
     rest, held = split(tau, search.held, search.seed, new)
     arch, cfg = configure(search, chosen, tau.s.shape[1], tau.a.shape[1], len(rest))
     rest, held = rest.to(device), held.to(device)
@@ -289,7 +289,7 @@ def _start(search, chosen, tau, device, env): # as for `attempt` -> Run, data to
     with suppress(FileNotFoundError): meta['reference'] = references(search.dataset) # data may have no file
     return new_run(rest, arch, cfg, device, **meta), rest, held
 
-def _onward(run, rest, arch, cfg): # from `begin`, data, settings -> the run at the start of its refit
+def _onward(run, rest, arch, cfg): # from `refit_start`, data, settings -> the run at the start of its refit
     if arch!=run.model.arch:
         raise ValueError(f'a refit keeps the architecture of its run, {run.model.arch}; '
             f'got {arch}: make the search with `search_refit`')
@@ -329,7 +329,7 @@ def _drop(at, mark): # a checkpoint folder, the mark that it has to have: its fi
     if not any(at.iterdir()): at.rmdir()
 
 # %% ../nbs/09_tune.ipynb #2e8146bf
-def returns(
+def trial_returns(
     table:pd.DataFrame, # from `trial_rows`
     out,                # folder of the checkpoints
     n:int=50,           # episodes for each question

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import gac.bench
 from gac import cli
-from gac.bench import Job, bench, done, gathered, keep, read_spec, sent, Task, work
+from gac.bench import Job, bench, done, gathered, keep_jobs, read_spec, sent, Task, do_job
 from gac.rows import read_rows
 from gac.data import save
 from gac.envs import point_mass_data
@@ -74,9 +74,9 @@ def test_rows_that_would_replace_each_other_are_refused_and_what_is_done_is_kept
     for j in (a,b):
         (tmp_path/'out'/j.name).mkdir(parents=True)
         for name,table in zip(('rows','run'), of(j)): table.to_csv(tmp_path/'out'/j.name/f'{name}.csv', index=False)
-    kept = keep([a,c], tmp_path/'out', tmp_path/'kept.csv') # c is not done
+    kept = keep_jobs([a,c], tmp_path/'out', tmp_path/'kept.csv') # c is not done
     assert kept.fingerprint.tolist()==['1e5'] and read_rows(tmp_path/'kept-runs.csv').fingerprint.tolist()==['1e5']
-    with pytest.raises(ValueError, match='two jobs have rows of .*clone-all, 0: give one'): keep([a,b], tmp_path/'out', tmp_path/'kept.csv')
+    with pytest.raises(ValueError, match='two jobs have rows of .*clone-all, 0: give one'): keep_jobs([a,b], tmp_path/'out', tmp_path/'kept.csv')
 
 def test_a_library_that_is_missing_is_named_first(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, 'stable_baselines3', None)
@@ -95,7 +95,7 @@ SMALL = 'steps=1 width=8'
 
 @pytest.fixture
 def here(monkeypatch): # jobs in this process: a new one imports for seconds
-    monkeypatch.setattr(gac.bench, 'alone', lambda job, folder, device='cpu': work(job, folder, device) or '')
+    monkeypatch.setattr(gac.bench, 'alone', lambda job, folder, device='cpu': do_job(job, folder, device) or '')
 
 def lane(place, k=0, **spec): # a small set, its recorded environment changed
     at = save(point_mass_data(4, k), 'me/lane-v0', 'gac/PointMass-v0', place)
@@ -149,12 +149,12 @@ def test_other_data_at_the_same_place_are_noticed(tmp_path, here):
     with pytest.raises(ValueError, match=other): do(tmp_path, line)
     (old/'rows.csv').unlink() # killed before its rows
     with pytest.raises(ValueError, match=other): do(tmp_path, line)
-    with pytest.raises(ValueError, match='begun with fingerprint=.*choose another --out'): work(job, old)
+    with pytest.raises(ValueError, match='begun with fingerprint=.*choose another --out'): do_job(job, old)
     assert rows==(tmp_path/'out'/'rows.csv').read_bytes() and not do(tmp_path, line, out='new')[1]
 
 def test_stages_do_not_take_over_the_training_of_other_data(tmp_path):
     job = Job(str(lane(tmp_path)), 'IQL', 'return', 0, SMALL, episodes=1, env_seed=0)
-    work(job, tmp_path/job.name)
+    do_job(job, tmp_path/job.name)
     grown = replace(job, stages=1)
     gac.bench._offline(grown, tmp_path/grown.name, 'another')
     assert not (tmp_path/grown.name/'policy.safetensors').exists()

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 from dataclasses import replace
-from gac.critic import Belief, coin_world, covered, critic, cut, features, held_out, regression, rescaled, verdict, widen_to
+from gac.critic import Belief, coin_world, covered, critic, cut, features, held_out, regression, rescaled, calibration_table, widen_to
 from gac.core import Trajectories, generator, make_keys
 from gac.model import Arch
 from gac.run import Fit, new_run
@@ -73,7 +73,7 @@ def test_regression_finds_a_line():
 def test_held_out_rows():
     d = held_out(coin_world(60), Arch.tiny(1,1), Fit(iterations=3, batch=16, k=5), 20, (2,), steps=3, starts=2, draws=4)
     assert len(d)==40 and d.groupby('cut').key.nunique().tolist()==[20,20] and d.score.notna().all()
-    assert set(verdict(d).columns)>={'covers50','covers90','score','regression'}
+    assert set(calibration_table(d).columns)>={'covers50','covers90','score','regression'}
 
 # ---- an episode's length
 

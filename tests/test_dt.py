@@ -2,7 +2,7 @@
 import json
 import pytest
 import torch
-from gac.baselines.dt import Cfg, Net, Noisy, batch, fit, fit_qdt, load, paid_before, relabel, returns_to_go, targets
+from gac.baselines.dt import Cfg, Net, Noisy, batch, fit, fit_qdt, load_dt, paid_before, relabel, returns_to_go, named_targets
 from gac.baselines.td import IQL, paid
 from gac.core import Trajectories
 from gac.envs import PointMass, point_mass_data, rollout
@@ -81,7 +81,7 @@ def test_episodes_do_not_mix():
 def test_saved_and_loaded(tmp_path, stepwise):
     tau = point_mass_data(20)
     pi = fit(tau, speeds(tau) if stepwise else None, Cfg.tiny(steps=5)).aim(3.5)
-    again = load(pi.save(tmp_path/'p.safetensors'))
+    again = load_dt(pi.save(tmp_path/'p.safetensors'))
     a, b = (rollout('gac/PointMass-v0', p, 4) for p in (pi,again))
     assert torch.equal(a.a, b.a) and (again.target,again.stepwise,again.cfg)==(3.5,stepwise,pi.cfg)
 
@@ -103,7 +103,7 @@ def test_targets():
     tau = point_mass_data(50)
     neg = Trajectories(tau.s, tau.a, tau.y-100, tau.n, tau.last, tau.key)
     for x in (tau,neg):
-        t = targets(x)
+        t = named_targets(x)
         assert t['90 %']<t['best']<t['1.2 best'] and t['best']==float(x.y.max())
 
 def test_actions_are_the_references(root):
@@ -170,6 +170,6 @@ def test_likelihood_finds_the_spread():
 
 def test_a_noisy_policy_from_its_file(tmp_path):
     pi = fit(point_mass_data(20), None, Cfg.tiny(noisy=True, steps=3))
-    again = load(pi.save(tmp_path/'p.safetensors'))
+    again = load_dt(pi.save(tmp_path/'p.safetensors'))
     a, b = (rollout('gac/PointMass-v0', p, 3).a for p in (pi,again))
     assert torch.equal(a, b) and again.cfg.noisy

@@ -2,7 +2,7 @@
 from dataclasses import replace
 import pytest
 import torch
-from gac.baselines.lpt import LPT, VARIANTS, Cfg, UNet, arch_of, begin, fit, langevin, load, log_joint, variant, visit
+from gac.baselines.lpt import LPT, VARIANTS, Cfg, UNet, arch_of, fresh_run, fit, langevin, load_lpt, log_joint, variant, visit
 from gac.core import draw_windows, generator
 from gac.data import Standardizer
 from gac.envs import point_mass_data, rollout
@@ -46,7 +46,7 @@ def test_langevin_without_noise_of_a_flat_density_is_the_priors_pull():
 
 def test_points_of_others_stay():
     cfg = Cfg.tiny(batch=5, steps=3)
-    run = begin(TAU, cfg, 0)
+    run = fresh_run(TAU, cfg, 0)
     before, draws = run.store.phi.clone(), Draws(run, TAU)
     visit(run, TAU, draws, 10., cfg)
     moved = (run.store.phi[:,0]!=before[:,0]).any(-1).any(-1)
@@ -55,7 +55,7 @@ def test_points_of_others_stay():
 def test_points_climb_what_they_sample():
     "Langevin steps from the prior raise the joint density of each trajectory, in the mean."
     cfg = Cfg.tiny()
-    run = begin(TAU, cfg, 0)
+    run = fresh_run(TAU, cfg, 0)
     win = draw_windows(TAU, 30, 1, generator(0))
     f = lambda e: log_joint(run.model, TAU, e, win)-.5*(e*e).sum((1,2))
     start = run.store.get(TAU.key).mu
@@ -66,7 +66,7 @@ def test_points_climb_what_they_sample():
 def test_every_variant_from_its_file(name, tmp_path):
     cfg = variant(name, Cfg.tiny(steps=3))
     policy = fit(TAU, None, cfg).aim(7.)
-    again = load(policy.save(tmp_path/'p.safetensors'))
+    again = load_lpt(policy.save(tmp_path/'p.safetensors'))
     a, b = (rollout('gac/PointMass-v0', p, 3, 5).a for p in (policy,again))
     assert torch.equal(a, b) and again.target==7. and again.cfg==cfg
 

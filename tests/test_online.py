@@ -16,7 +16,7 @@ from gac.buffer import episodes, store
 from gac.data import from_arrays, save
 from gac.envs import EpisodeError, PointMass, point_mass_data
 from gac.model import Arch
-from gac.online import STRATEGIES, Online, data_of_run, next_question, online, reach, read_online, stage
+from gac.online import STRATEGIES, Online, data_of_run, next_question, online, reach, read_online, run_stage
 from gac.query import Ask
 from gac.run import Fit, load_run, new_run, save_run
 from gac.train import fit
@@ -91,10 +91,10 @@ def test_a_failing_world_keeps_what_was_over(start, tmp_path):
             return super().step(action)
     cfg = Online('improve', **SMALL)
     with pytest.raises(EpisodeError, match=r'Broken: episode 2 \(seed 1100006\) failed at step 3: OSError: link lost'):
-        stage(load_run(out), tau, Broken, tmp_path/'s', cfg)
+        run_stage(load_run(out), tau, Broken, tmp_path/'s', cfg)
     kept = len(episodes(tmp_path/'s'/'episodes')[0])
     assert 4<=kept<8
-    run, buffer, got = stage(load_run(out), tau, ID, tmp_path/'s', cfg) # repaired
+    run, buffer, got = run_stage(load_run(out), tau, ID, tmp_path/'s', cfg) # repaired
     assert len(got)==10 and len(buffer)==50 and run.i==4
 
 def test_another_setting_is_refused(start, tmp_path):
@@ -171,7 +171,7 @@ def test_half_written_chunks_are_ignored(start, tmp_path):
     (tmp_path/'s'/'episodes').mkdir(parents=True)
     (tmp_path/'s'/'episodes'/'.00000.safetensors.99.tmp.safetensors').write_bytes(b'killed') # what kill -9 leaves
     assert episodes(tmp_path/'s'/'episodes') is None
-    _, buffer, got = stage(load_run(out), tau, ID, tmp_path/'s', cfg)
+    _, buffer, got = run_stage(load_run(out), tau, ID, tmp_path/'s', cfg)
     assert len(got)==10 and len(buffer)==50
 
 def test_kill_9_and_the_same_command_again(start, tmp_path, monkeypatch):

@@ -48,7 +48,7 @@ def test_a_tensor_that_is_missing(files, tmp_path, name):
 @pytest.mark.parametrize('text', ['', '[]', '[1]', '{', '"x"', '1'*5000])
 def test_settings_that_are_no_settings(tmp_path, text):
     save_file(dict(w=torch.zeros(1)), tmp_path/'p.safetensors', {'policy':text})
-    with pytest.raises(ValueError, match=r'p\.safetensors'): td.load(tmp_path/'p.safetensors', td.IQL)
+    with pytest.raises(ValueError, match=r'p\.safetensors'): td.load_td(tmp_path/'p.safetensors', td.IQL)
 
 @pytest.mark.parametrize('name', SMALL)
 def test_a_tensor_of_another_shape(files, tmp_path, name):

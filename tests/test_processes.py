@@ -10,7 +10,7 @@ from gac.data import save
 from gac.envs import point_mass_data
 from gac.keyed import Keyed, Line, inclusion, mix
 from gac.model import Arch
-from gac.processes import Job, agree, join, speedup, submit
+from gac.processes import QueuedTraining, agree, join, speedup, submit
 from gac.query import evaluate
 from gac.run import Fit, load_run, new_run, save_run
 from gac.train import Draws, fit
@@ -222,7 +222,7 @@ def test_killed(shelf, tmp_path):
 # ---- cluster
 
 def test_commands_of_a_job(tmp_path):
-    job = Job('set', tmp_path/'r', 4, ['--seed',1], ['--device','cuda'])
+    job = QueuedTraining('set', tmp_path/'r', 4, ['--seed',1], ['--device','cuda'])
     a, b = (job.command(['n1','n2'], i, 29_501) for i in (0,1))
     assert [i for i,(x,y) in enumerate(zip(a,b)) if x!=y]==[a.index('--node-rank')+1] and a[a.index('--master-addr')+1]=='n1'
     assert '--standalone' in job.command(['n1'], 0, 1) and a[-4:]==['--seed','1','--device','cuda']
@@ -231,12 +231,12 @@ def test_commands_of_a_job(tmp_path):
 
 def test_submitit_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, 'submitit', None)
-    with pytest.raises(ImportError, match='submitit is missing: pip install'): submit(Job('set','out'))
+    with pytest.raises(ImportError, match='submitit is missing: pip install'): submit(QueuedTraining('set','out'))
 
 def test_a_job_runs_here(shelf, tmp_path):
     submitit = pytest.importorskip('submitit'); d, place = shelf
-    with pytest.raises(ValueError, match='2 hosts need SLURM'): submit(Job(place,tmp_path/'r'), nodes=2, cluster='local')
-    job = submit(Job(place, tmp_path/'r', 1, ['--iterations',3,*SMALL], ['--device','cpu']), minutes=2, cluster='local')
+    with pytest.raises(ValueError, match='2 hosts need SLURM'): submit(QueuedTraining(place,tmp_path/'r'), nodes=2, cluster='local')
+    job = submit(QueuedTraining(place, tmp_path/'r', 1, ['--iterations',3,*SMALL], ['--device','cpu']), minutes=2, cluster='local')
     assert job.result()==0, job.stderr()
     assert load_run(tmp_path/'r').i==3 and load_run(tmp_path/'r').cfg.noise=='keyed'
 

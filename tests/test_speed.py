@@ -8,7 +8,7 @@ from gac.core import Posterior, Trajectories, data_root, generator
 from gac.data import Standardizer
 from gac.elbo import elbo, infer
 from gac.model import GAC, Arch
-from gac.speed import COLUMNS, KEY, machine, ratios, save_speed, speed_row, time_to_target
+from gac.speed import SPEED_COLUMNS, SPEED_KEY, machine, ratios, save_speed, speed_row, time_to_target
 sys.path.insert(0, str(Path(__file__).parent/'speed'))
 import plain
 
@@ -84,7 +84,7 @@ def test_rows_are_replaced_whole(tmp_path):
     f = tmp_path/'speed.csv'; a = [speed_row('inner','ours',n, 1., M|dict(bandwidth_gbs=1/3), 32, N=32, T=1000, k=32) for n in ('x','y')]
     save_speed(a, f); save_speed([speed_row('inner','plain','x', 9., M, 8, N=8, T=1000)], f)
     got = save_speed([a[1]|dict(seconds=2.), speed_row('inner','ours','x', 3., M|dict(threads=2), 32, N=32, T=1000, k=32)], f)
-    assert len(got)==4 and list(got.columns)==COLUMNS and got.seconds.tolist()==[1.,3.,2.,9.]
+    assert len(got)==4 and list(got.columns)==SPEED_COLUMNS and got.seconds.tolist()==[1.,3.,2.,9.]
     assert save_speed([speed_row('inner','plain','x', 8., M, 8, N=8, T=1000)], f).seconds.tolist()==[1.,3.,2.,8.]
     same = f.read_bytes(); pd.read_csv(f).pipe(lambda d: save_speed(d.to_dict('records'), f)); assert f.read_bytes()==same
 
@@ -112,7 +112,7 @@ def test_bad_input():
 
 def test_committed_rows():
     d = pd.read_csv(data_root()/'results'/'speed.csv')
-    assert list(d.columns)==COLUMNS and not d.duplicated(KEY).any() and (d.seconds.dropna()>0).all()
+    assert list(d.columns)==SPEED_COLUMNS and not d.duplicated(SPEED_KEY).any() and (d.seconds.dropna()>0).all()
     s = d[d.flops.notna()]
     assert ((s.gflops*s.seconds*1e9/s.flops-1).abs()<1e-3).all() and ((s.share_of_peak*s.peak_gflops/s.gflops-1).abs()<1e-3).all()
 

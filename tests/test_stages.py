@@ -6,7 +6,7 @@ import pytest
 import torch
 from gac import bench
 from gac.baselines import dt, lpt, stages, td
-from gac.baselines.stages import Stages, collect, explorer, more, staged
+from gac.baselines.stages import Stages, collect_paid, exploring, more, staged
 from gac.baselines.systems import settings
 from gac.core import cat
 from gac.envs import PointMass, point_mass_data
@@ -40,7 +40,7 @@ def test_every_system_goes_on_and_repeats_itself(name, tau):
 
 def test_rewards_lie_beside_the_actions_they_pay(tau):
     start = td.fit(tau, None, td.TD3BC(steps=1, width=8, gamma=.999), 0)
-    new, r = collect(explorer(start, 0., 0), ENV, 6, 100)
+    new, r = collect_paid(exploring(start, 0., 0), ENV, 6, 100)
     of = torch.arange(6).repeat_interleave(new.n)
     speed = new.s[torch.arange(len(of))+of+1,2]
     assert torch.allclose(r, PointMass.h*speed, atol=1e-5)
@@ -48,7 +48,7 @@ def test_rewards_lie_beside_the_actions_they_pay(tau):
 @pytest.mark.parametrize('stepwise', [False,True])
 def test_a_transformer_trains_on_the_best_and_asks_for_the_best(tau, monkeypatch, stepwise):
     seen = []
-    monkeypatch.setattr(dt, 'train', lambda net,t,g,cfg,gen,before=None: seen.append((t,g,cfg.steps)))
+    monkeypatch.setattr(dt, 'dt_steps', lambda net,t,g,cfg,gen,before=None: seen.append((t,g,cfg.steps)))
     of = torch.arange(len(tau)).repeat_interleave(tau.n)
     rewards = PointMass.h*tau.s[torch.arange(len(of))+of+1,2] if stepwise else None
     start = dt.fit(tau, rewards, dt.Cfg.tiny(noisy=True, steps=8))
@@ -82,18 +82,18 @@ def test_a_job_takes_over_what_was_trained_offline_and_keeps_every_stage(tmp_pat
     job = bench.Job(NAME, 'IQL', 'return', 0, 'steps=4 width=8', episodes=2, env_seed=0)
     grown = bench.replace(job, stages=2)
     assert job.name!=grown.name and job.name==bench.replace(grown, stages=0).name
-    bench.work(job, tmp_path/job.name)
+    bench.do_job(job, tmp_path/job.name)
     def never(*a): raise AssertionError('trained again')
     with monkeypatch.context() as m:
         m.setitem(bench.systems.SYSTEMS, 'IQL', bench.replace(bench.systems.SYSTEMS['IQL'], fit=never))
-        bench.work(grown, tmp_path/grown.name)
+        bench.do_job(grown, tmp_path/grown.name)
     rows, old = (pd.read_csv(tmp_path/j.name/'rows.csv') for j in (grown,job))
     assert rows.groupby('stage').size().to_dict()=={0:2, 1:2, 2:2}
     assert rows[rows.stage==0].achieved.tolist()==old.achieved.tolist()
     folder = tmp_path/grown.name
     first = (folder/'policy-1.safetensors').stat().st_mtime_ns
     (folder/'rows.csv').unlink(), (folder/'policy-2.safetensors').unlink() # as a kill leaves it
-    bench.work(grown, folder)
+    bench.do_job(grown, folder)
     assert (folder/'policy-1.safetensors').stat().st_mtime_ns==first
     assert pd.read_csv(folder/'rows.csv').drop(columns='versions').equals(rows.drop(columns='versions'))
     shutil.rmtree(folder)
@@ -106,10 +106,10 @@ def test_gac_goes_on_as_online_does(tmp_path, monkeypatch):
     monkeypatch.setattr(bench.online, 'Online', Short)
     small = 'iterations=2 batch=4 k=2 D=16 tokens=1 eps=4 heads=2 enc=1 dec=1 inner_steps=1 outer_steps=1 transition=False'
     job = bench.Job(NAME, 'GAC', 'return', 0, small, episodes=1, env_seed=0, stages=1)
-    bench.work(job, tmp_path/job.name)
+    bench.do_job(job, tmp_path/job.name)
     rows, run = (pd.read_csv(tmp_path/job.name/f'{k}.csv') for k in ('rows','run'))
     assert set(rows.stage)=={0,1} and set(rows.method)=={'GAC'} and run.stages[0]==1 and run.cpu_seconds[0]>0
     (tmp_path/job.name/'rows.csv').unlink() # killed before its rows: nothing is trained again
-    bench.work(job, tmp_path/job.name)
+    bench.do_job(job, tmp_path/job.name)
     again = pd.read_csv(tmp_path/job.name/'rows.csv')
     assert again.drop(columns='versions').equals(rows.drop(columns='versions'))

@@ -12,7 +12,7 @@ from gac.online import Online, episodes, online, restage
 from gac.study import open_study, run_study, run_trial
 from gac.run import Fit, load_run, new_run, save_run
 from gac.train import fit
-from gac.tune import Search, attempt, begin, data_of, held_out_elbo, iteration_flops, search_refit, space, split
+from gac.tune import Search, attempt, refit_start, data_of, held_out_elbo, iteration_flops, search_refit, space, split
 
 optuna = pytest.importorskip('optuna')
 LANE, TINY = 'gac/PointMass-v0', dict(D=16, tokens=1, heads=2, enc=1, dec=1)
@@ -37,27 +37,27 @@ def weights(run): return run.model.state_dict()|dict(phi=run.store.phi)
 @pytest.mark.parametrize('stage', ['online-improve/stage-1','online-improve/stage-2','online-control/stage-1'])
 def test_it_begins_where_the_stage_began(shelf, stage):
     "Nothing held out, the settings of the stage: the stage's own checkpoint, bit for bit."
-    d, disk, _ = shelf; run, buffer, new = begin(d/'run'/stage, disk); k, done = int(stage[-1]), load_run(d/'run'/stage)
+    d, disk, _ = shelf; run, buffer, new = refit_start(d/'run'/stage, disk); k, done = int(stage[-1]), load_run(d/'run'/stage)
     run = restage(run, buffer, k, **REFITS[k-1]); fit(run, buffer, progress=False)
     assert all(torch.equal(v, weights(done)[n]) for n,v in weights(run).items()) and run.meta==done.meta and run.cfg==done.cfg
 
 def test_what_it_has_not_seen(shelf):
     d, disk, tau = shelf
     for k in (1,2):
-        run, buffer, new = begin(d/'run'/'online-improve'/f'stage-{k}', disk)
+        run, buffer, new = refit_start(d/'run'/'online-improve'/f'stage-{k}', disk)
         assert buffer.key[new].tolist()==episodes(d/'run'/'online-improve'/f'stage-{k}'/'episodes')[0].key.tolist()
         assert len(buffer)==20+8*k and buffer.key[~new].tolist()==run.key.tolist()
     for f in ('run','run/checkpoint','run/online-control/stage-1'):
-        run, buffer, new = begin(d/f, disk); assert new is None and run.i==4 and buffer.key.tolist()==tau.key.tolist()
+        run, buffer, new = refit_start(d/f, disk); assert new is None and run.i==4 and buffer.key.tolist()==tau.key.tolist()
 
 def test_a_trial_is_a_refit(shelf, monkeypatch):
     "From the checkpoint, at the budget; the posteriors of what is held out stay as they were."
     d, disk, _ = shelf; s, kept = about(d/'run'/'online-improve'/'stage-1', disk), []
-    assert s.fixed=={**TINY, 'M':1, 'transition':False, 'length':False, 'sigma_y':.1, **{k:v for k,v in vars(begin(s.run,disk)[0].cfg).items() if k in tu.searchable and k not in space('cpu','fit')}}
+    assert s.fixed=={**TINY, 'M':1, 'transition':False, 'length':False, 'sigma_y':.1, **{k:v for k,v in vars(refit_start(s.run,disk)[0].cfg).items() if k in tu.searchable and k not in space('cpu','fit')}}
     monkeypatch.setattr(tu, 'save_run', lambda run, *a, **kw: kept.append(run))
     buffer, new = data_of(s); got = attempt(s, POINT, buffer, out='x'); (run,), (rest,held) = kept, split(buffer, 4, 0, new)
     assert set(held.key.tolist())<=set(buffer.key[new].tolist()) and run.key.tolist()==rest.key.tolist() and len(rest)==24
-    start = begin(s.run, disk)[0]
+    start = refit_start(s.run, disk)[0]
     for key,same in ((held.key,True), (rest.key,False)): assert torch.equal(run.store.get(key).mu, start.store.get(key).mu)==same
     assert held_out_elbo(run.model, held, 5, 16, 2).tolist()==pytest.approx(got['values'], abs=1e-2)
     assert run.i==run.cfg.iterations==got['iterations'] and run.cfg.outer_lr==1e-3 and run.meta['stage']==1 and run.opt.param_groups[0]['weight_decay']==1e-3
@@ -75,7 +75,7 @@ def test_what_is_refused(shelf, tmp_path):
     with pytest.raises(ValueError, match='other data'): about(s1, save(point_mass_data(20, seed=4), 'gac/other-v0', LANE, tmp_path))
     shutil.copytree(s1.parent, tmp_path/'away'/'online')
     with pytest.raises(ValueError, match='did not begin with a run in .*put its online folder'): about(tmp_path/'away'/'online'/'stage-1', disk)
-    save_run(restage(load_run(d/'run'), begin(d/'run',disk)[1], 1), tmp_path/'away') # another run is there
+    save_run(restage(load_run(d/'run'), refit_start(d/'run',disk)[1], 1), tmp_path/'away') # another run is there
     with pytest.raises(ValueError, match='did not begin with a run in'): about(tmp_path/'away'/'online'/'stage-1', disk)
     with pytest.raises(ValueError, match='make the search with `search_refit`'): attempt(Search(str(disk), phase='fit', run=str(s1), held=4), POINT, data_of(about(s1,disk))[0])
     with pytest.raises(ValueError, match='cannot hold 7 of 8'): run_study(about(s1, disk, held=7), tmp_path/'a.log', 's', progress=False)

@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from gac.claims import (Claim, Part, bootstrap, by_seed, claims, decided, improvement, iqm, overall, profile, scores, shared,
+from gac.claims import (Claim, Inequality, bootstrap, by_seed, twelve_claims, decided, improvement, iqm, overall, profile, scores, shared,
     together)
-from gac.tables import (SOURCES, Source, checked_rows, compared, costs, gather, holm, markdown, one_model, pick, published, returns,
+from gac.tables import (SOURCES, Source, checked_rows, compared, costs, gather, holm, markdown, one_model, pick, printed_scores, data_returns,
     table1, table2, table3, t_interval, winners)
 
 root = Path(__file__).resolve().parents[1]
@@ -32,7 +32,7 @@ def test_nothing_run(tmp_path):
     rows = gather(tmp_path)
     for t in (table1(rows), table1(rows,'step'), table2(rows), table3(rows), table3(rows,'step')):
         assert len(t)==6 and t.map(lambda x: x.startswith('not run')).all(axis=None)
-    assert table1(rows, others=True).shape[1]==0 and not len(costs(rows)) and returns(tmp_path)=={}
+    assert table1(rows, others=True).shape[1]==0 and not len(costs(rows)) and data_returns(tmp_path)=={}
     assert table1(rows).loc[HOPPER,'GAC']=='not run · 67.1' and table1(rows,'step').shape[1]==5
 
 def test_a_row_gone_is_not_run(tmp_path):
@@ -137,7 +137,7 @@ def test_together_adds_variances():
 def test_verdicts():
     up, down, tied = (t_interval(m, 1., 4, (3,3)) for m in (9.,-9.,.1))
     def says(*sets):
-        part = Part('a > b', dict(enumerate(sets)))
+        part = Inequality('a > b', dict(enumerate(sets)))
         return decided([Claim('c', 'Table 1', [part])]).says['c'].strip('*')
     assert says(up, up)=='supported' and says(tied)=='undecided' and says()==says(None)=='not run' and says(down)=='refuted'
     assert says(up, up, up, down)=='refuted' # one counterexample
@@ -148,16 +148,16 @@ def test_holm_is_within_a_table():
     "Twenty claims at p = 0.02 in one table decide nothing; one alone does."
     d = t_interval(3., 1., 10, (3,3))
     assert .01<d['p']<.05
-    many = [Claim(str(i), 'Table 1', [Part('a > b', {'d':d})]) for i in range(20)]
+    many = [Claim(str(i), 'Table 1', [Inequality('a > b', {'d':d})]) for i in range(20)]
     assert set(decided(many).says)=={'**undecided**'} and set(decided(many[:1]).says)=={'**supported**'}
 
 def test_claims_without_rows(tmp_path):
-    lines = decided(claims(gather(tmp_path), tmp_path))
+    lines = decided(twelve_claims(gather(tmp_path), tmp_path))
     assert len(lines)==12 and set(lines.says)=={'**not run**'}
 
 def test_a_claim_finds_its_rows(tmp_path):
     home = kept(tmp_path, rivals=[made(m, v) for m,v in (('TD3+BC',20),('IQL',30),('CQL',10))]+[gac(70)])
-    line = decided(claims(gather(home), home)).loc['return-only: GAC > TD methods']
+    line = decided(twelve_claims(gather(home), home)).loc['return-only: GAC > TD methods']
     assert line.says=='**supported**' and line.seeds=='3:3' and line.difference.startswith('40.0 [') and line.by=='GAC > IQL'
 
 def test_by_seed(): assert np.isclose(by_seed([1.,2.,3.])['sd'], 3**-.5) and np.isnan(by_seed([1.])['p'])
@@ -184,4 +184,4 @@ def test_scores_and_common_ground(tmp_path):
 
 def test_make_tables_is_known():
     assert '\ntables:' in (root/'Makefile').read_text() and 'make tables' in (root/'CONTRIBUTING.md').read_text()
-    assert set(published('table1').rewards)=={'return','step'} and len({s.file for s in SOURCES})>3
+    assert set(printed_scores('table1').rewards)=={'return','step'} and len({s.file for s in SOURCES})>3

@@ -2,7 +2,7 @@
 import json
 import pytest
 import torch
-from gac.baselines.td import (CQL, IQL, LEARNERS, TD3BC, Batch, Cfg, Squashed, fit, load, load_policy, paid, save_policy,
+from gac.baselines.td import (CQL, IQL, LEARNERS, TD3BC, Batch, Cfg, Squashed, fit, load_td, load_policy, paid, save_policy,
                               transitions)
 from gac.core import Trajectories
 from gac.envs import PointMass, point_mass_data
@@ -118,7 +118,7 @@ def test_same_seed_same_policy_and_files(kind, tmp_path):
     a, b, c = (fit(tau, None, tiny(kind), k) for k in (0,0,1))
     assert torch.equal(before, torch.get_rng_state())
     assert torch.equal(a(tau.s0), b(tau.s0)) and not torch.equal(a(tau.s0), c(tau.s0))
-    again = load(a.save(tmp_path/'p.safetensors'), kind)
+    again = load_td(a.save(tmp_path/'p.safetensors'), kind)
     assert torch.equal(again(tau.s0), a(tau.s0)) and again.learner.cfg==a.learner.cfg
 
 @pytest.mark.parametrize('kind', KINDS.values())

@@ -279,7 +279,7 @@ def test_another_error_is_not_hidden(mass, tmp_path, monkeypatch):
 
 def by_place(study): # place -> settings of the trial that had its say
     trials = study.get_trials(deepcopy=False)
-    return {st.place_of(trials,t.number):t.params for t in trials if t.state.name in ('COMPLETE','PRUNED')}
+    return {st.rank_of(trials,t.number):t.params for t in trials if t.state.name in ('COMPLETE','PRUNED')}
 
 def varied(search, chosen, *a): return quick(search, chosen, None, lambda *a: None)|dict(value=-abs(np.log(chosen['outer_lr']/2e-3))-chosen['batch']/100)
 
@@ -587,11 +587,11 @@ def test_rank_correlation():
 
 def test_returns_refuses_the_seeds_of_tables():
     for n,seed in ((50,9_990),(1,0)):
-        with pytest.raises(ValueError, match='below 10000'): tu.returns(pd.DataFrame(), 'x', n, seed)
+        with pytest.raises(ValueError, match='below 10000'): tu.trial_returns(pd.DataFrame(), 'x', n, seed)
 
 def test_returns_names_a_missing_checkpoint(tmp_path):
     t = pd.DataFrame([dict(state='COMPLETE', dataset='d', study='s', trial=3, value=-1., error=1., train_seed=0)])
-    with pytest.raises(FileNotFoundError, match='s-003 is missing'): tu.returns(t, tmp_path)
+    with pytest.raises(FileNotFoundError, match='s-003 is missing'): tu.trial_returns(t, tmp_path)
 
 # ---- a database
 
@@ -653,4 +653,4 @@ def test_returns_name_the_environment_by_its_id(mass, tmp_path, monkeypatch):
     monkeypatch.setattr(tu, 'load_run', lambda folder: run)
     t = pd.DataFrame([dict(dataset='mass', study='s', trial=0, state='COMPLETE', value=1., error=.1, train_seed=0)])
     (tmp_path/'s-000').mkdir()
-    assert set(tu.returns(t, tmp_path, 2, questions=('best',)).env)=={'gac/PointMass-v0'} and asked[0].max_episode_steps==5
+    assert set(tu.trial_returns(t, tmp_path, 2, questions=('best',)).env)=={'gac/PointMass-v0'} and asked[0].max_episode_steps==5

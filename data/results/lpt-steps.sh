@@ -3,7 +3,7 @@ python - <<'PY'
 from dataclasses import replace
 from pathlib import Path
 from gac import data
-from gac.baselines.lpt import Cfg, Policy, fit, load
+from gac.baselines.lpt import Cfg, Policy, fit, load_lpt
 from gac.core import data_root, set_threads, writing
 from gac.envs import rollout
 from gac.rows import as_rows, save_rows
@@ -18,7 +18,7 @@ for robot in ('hopper','walker2d'):
             at.parent.mkdir(parents=True, exist_ok=True)
             policy = fit(tau, None, Cfg(), seed)
             with writing(at) as f: policy.save(f)
-        pi = load(at)
+        pi = load_lpt(at)
         for steps in (20,100,300):
             asked = Policy(pi.model, replace(pi.cfg, ask_steps=steps), pi.target, pi.low, pi.high, pi.seed)
             made = rollout(env, asked, 30, 5000)

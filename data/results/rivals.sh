@@ -2,7 +2,7 @@ python - <<'PY'
 import time
 import pandas as pd
 from gac import data
-from gac.baselines.dt import fit, targets
+from gac.baselines.dt import fit, named_targets
 from gac.core import data_root, set_threads, versions
 from gac.envs import rollout
 from gac.rows import as_rows, save_rows

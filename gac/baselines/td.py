@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['COUNTS', 'MOST', 'LEARNERS', 'paid', 'save_policy', 'load_policy', 'settings_of', 'length', 'same', 'rebuilt', 'Cfg',
            'Batch', 'units_of', 'transitions', 'mlp', 'Twin', 'Learner', 'normal', 'TD3BC', 'TD3BCLearner', 'IQL',
-           'Gaussian', 'IQLLearner', 'CQL', 'Squashed', 'Temperature', 'CQLLearner', 'Policy', 'train', 'fit', 'load']
+           'Gaussian', 'IQLLearner', 'CQL', 'Squashed', 'Temperature', 'CQLLearner', 'Policy', 'td_steps', 'fit',
+           'load_td']
 
 # %% ../../nbs/10_td.ipynb #tdimports
 import copy, json, math
@@ -413,7 +414,7 @@ class Policy:
         return save_policy(path, self.learner.state_dict()|units, method=type(cfg).__name__, cfg=asdict(cfg))
 
 # %% ../../nbs/10_td.ipynb #tdtrainx
-def train(learner, data, steps, gen, watch=None): # Learner, transitions, gradient steps, generator
+def td_steps(learner, data, steps, gen, watch=None): # Learner, transitions, gradient steps, generator
     "So many gradient steps, in place, by fresh optimisers."
     learner.begin()
     for k in range(steps):
@@ -437,12 +438,12 @@ def fit(
         torch.manual_seed(seed)
         learner = LEARNERS[type(cfg)](tau.s.shape[1], tau.a.shape[1], cfg).to(tau.a.device)
     data, policy = transitions(tau, rewards, cfg, units), Policy(learner, units)
-    train(learner, data, cfg.steps, gen, (lambda k: watch(k, policy)) if watch else None)
+    td_steps(learner, data, cfg.steps, gen, (lambda k: watch(k, policy)) if watch else None)
     if watch: watch(cfg.steps, policy)
     return policy
 
 # %% ../../nbs/10_td.ipynb #tdloadpx
-def load(
+def load_td(
     path,      # what `Policy.save` wrote
     method,    # `TD3BC`, `IQL` or `CQL`
 )->Policy:     # as it was

@@ -134,13 +134,13 @@ def numbers(job, room)->dict: # file -> what it holds
 
 def trials(log): # settings and values of all trials that had their say, by their place in the study
     import optuna
-    from gac.study import place_of
+    from gac.study import rank_of
     from optuna.storages.journal import JournalFileBackend
     with open(log,'rb') as f: whole = f.read().endswith(b'\n')
     study = optuna.load_study(study_name='s-fit', storage=optuna.storages.JournalStorage(JournalFileBackend(str(log))))
     done = [t for t in study.trials if t.state.name in ('COMPLETE','PRUNED')]
     open_ = [t.number for t in study.trials if t.state.name=='RUNNING']
-    said = sorted((place_of(study.trials, t.number), sorted(t.params.items()), t.value, t.user_attrs.get('why')) for t in done)
+    said = sorted((rank_of(study.trials, t.number), sorted(t.params.items()), t.value, t.user_attrs.get('why')) for t in done)
     return dict(whole=whole, running=open_, trials=said)
 
 def kinds(job, room): # names of all that lies there, numbers left out
