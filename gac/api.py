@@ -26,6 +26,7 @@ from .critic import Belief
 from .folder import stoppable
 from .query import PlanPolicy, acting_of, ask_of, asker, bounds
 from .run import FIELDS, Run, check_data, load_run, new_run, recipe, resumable, save_run
+from .schema import check_sizes
 from .train import fit
 from .worlds import EnvConfig, VectorAction, check_spaces, env_from, env_record, make_env
 
@@ -221,7 +222,5 @@ def critic(
 )->Belief:             # p(y|τ) of each: expected(), spread(), quantile(p), cdf(y)
     "What is this worth? The return of each trajectory, as the model believes it."
     model, tau = _run(run).model, _data(tau, 'critic')
-    if tau.s.shape[1]!=model.arch.S or tau.a.shape[1]!=model.arch.A:
-        raise ValueError(f'trajectories have S={tau.s.shape[1]}, A={tau.a.shape[1]}; '
-                         f'the model was made for S={model.arch.S}, A={model.arch.A}')
+    check_sizes(tau, model.arch)
     return gac.critic.critic(model, tau.to(model.head.lsd.device), **how)

@@ -83,11 +83,8 @@ def configured(
 ):               # settings of its system, GAC: Fit, Arch; or one clear error
     "What a job's settings say; nothing is trained."
     if job.system=='GAC': return _ours(job, S, A)
-    if job.system not in systems.SYSTEMS:
-        known = ', '.join(['GAC', *systems.SYSTEMS])
-        raise ValueError(f'unknown system {job.system!r}: choose one of {known}, '
-                         'or --import the module that registers it')
-    more = dict(env=acts_in(job)) if systems.SYSTEMS[job.system].online else {}
+    system = systems.system_of(job.system, others=('GAC',))
+    more = dict(env=acts_in(job)) if system.online else {}
     return systems.settings(job.system, job.rewards, _pairs(job), **more)
 
 # %% ../nbs/11_bench.ipynb #654d1c9b

@@ -19,6 +19,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from .core import Posterior, generator, writing
 from .elbo import _B1, _B2, _moved, _rate, _within
 from .envs import check_spaces
+from .files import extra_missing
 from .query import (PLANS, QUESTIONS, Ask, PlanPolicy, _DRAWS, _aim, _first, _fixed, _near, acting_of,
                        asker, bounds, check_acting, question_of, seen_by)
 from .worlds import env_from
@@ -217,9 +218,7 @@ def _torchscript(policy, path, about):
 def _needs(*names): # modules of the extra
     import importlib.util
     missing = [n for n in names if importlib.util.find_spec(n) is None]
-    if missing:
-        raise ImportError(f"ONNX needs {', '.join(missing)}: "
-                          "pip install 'generative-actor-critic[export]'")
+    if missing: raise extra_missing(f"ONNX needs {', '.join(missing)}", 'export')
 
 # %% ../nbs/07f_export.ipynb #xp0064
 def _onnx(policy, path, about):

@@ -21,7 +21,7 @@ from .envs import EpisodeError, check_spaces, rollout
 from .folder import locked, stoppable, usable
 from .model import published
 from .query import Ask, PlanPolicy, asker, bounds, evaluate
-from .rows import read_rows, save_rows
+from .rows import read_rows, save_rows, short_name
 from .run import Fit, Run, check_data, fingerprint, load_run, resumable
 from .train import fit
 from .schema import is_a, read_json
@@ -111,7 +111,7 @@ def _fields(k, v): # settings of a refit
 # %% ../nbs/08_online.ipynb #0b2abb02
 def paper_name(dataset): # 'gac/hopper/medium-replay-mini-v0' → 'hopper-medium-replay'
     "The paper's name of a data set."
-    return dataset.removeprefix('gac/').replace('/','-').removesuffix('-v0').removesuffix('-mini')
+    return short_name(dataset).removesuffix('-mini')
 
 NAMES = dict(outer_lr='outer_lr', outer_weight_decay='weight_decay', outer_steps='outer_steps',
              inner_lr='inner_lr', batch_size='batch') # column of Table 6 → field of Fit

@@ -17,8 +17,10 @@ from pathlib import Path
 import pandas as pd
 import torch
 from .core import flush_to_disk, room_for, versions
+from .files import extra_missing
 from .folder import Version, locked, renewing
 from .run import load_run, part_name, write_files
+from .schema import out_of_memory
 from safetensors.torch import save_file
 
 # %% ../nbs/12a_processes.ipynb #0ce4a75d
@@ -40,8 +42,9 @@ class Team:
 
     def do(self, f, *args, **kw): # what f returns, or the one error of a team
         try: return f(*args, **kw)
-        except torch.OutOfMemoryError: raise
-        except RuntimeError as e: self.lost(e)
+        except RuntimeError as e:
+            if out_of_memory(e): raise
+            self.lost(e)
     def lost(self, e=None):
         signal.signal(signal.SIGTERM, signal.SIG_IGN) # once is enough
         raise ConnectionError(f'process {self.rank} of {self.size} has lost another one and stops; '
@@ -168,8 +171,7 @@ class QueuedTraining:
 # %% ../nbs/12a_processes.ipynb #44d3c390
 def _submitit():
     try: import submitit
-    except ImportError:
-        raise ImportError("submitit is missing: pip install 'generative-actor-critic[cluster]'") from None
+    except ImportError: raise extra_missing('submitit is missing', 'cluster') from None
     return submitit
 
 # %% ../nbs/12a_processes.ipynb #640228db

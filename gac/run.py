@@ -20,7 +20,8 @@ from .elbo import PosteriorStore
 from .files import BadFile
 from .folder import locked, renewing, standing
 from .model import GAC, Arch
-from .schema import check_fields, check_memory, check_seed, header, read_json, read_tensors, take_fields
+from .schema import (check_fields, check_memory, check_seed, check_sizes, header, read_json, read_tensors,
+                        take_fields)
 
 # %% ../nbs/05_run.ipynb #9cf14970
 @dataclass(frozen=True)
@@ -222,8 +223,7 @@ def resumable(run): # Run -> Run, or an error
 
 def check_data(run, tau): # Run, Trajectories
     "Refuse to go on with other data than the run was made from."
-    (S,A), a = (tau.s.shape[1],tau.a.shape[1]), run.model.arch
-    if (S,A)!=(a.S,a.A): raise ValueError(f'data have S={S}, A={A}; the model was made for S={a.S}, A={a.A}')
+    check_sizes(tau, run.model.arch)
     was, now = run.meta['fingerprint'], fingerprint(tau)
     if was!=now: raise ValueError(f"the run was made from other data ({run.meta['dataset']}, "
         f"fingerprint {was}; these have {now}): load the set it names, or start a new run")

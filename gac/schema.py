@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['is_a', 'check_fields', 'check_seed', 'read_json', 'take_fields', 'header', 'read_tensors', 'check_weights', 'about',
-           'free_memory', 'check_memory']
+           'free_memory', 'check_memory', 'out_of_memory', 'check_sizes']
 
 # %% ../nbs/04d_schema.ipynb #sche003
 import json, math
@@ -178,3 +178,14 @@ def check_memory(
     sizes = ', '.join(f'{k}={getattr(arch,k)}' for k in ('D','enc','dec','tokens','M','S','A'))
     raise ValueError(f'a model of {numbers:.3g} parameters and {posteriors:.3g} numbers of posteriors needs '
                      f'{need/1e9:.3g} GB; {free/1e9:.3g} GB are free: choose smaller ones of {sizes}')
+
+# %% ../nbs/04d_schema.ipynb #schesiz1
+def out_of_memory(e)->bool: # an exception
+    return (isinstance(e, (MemoryError, torch.OutOfMemoryError))
+        or isinstance(e, RuntimeError) and "can't allocate memory" in str(e))
+
+# %% ../nbs/04d_schema.ipynb #schesiz4
+def check_sizes(tau, arch): # Trajectories, Arch of the model that shall see them
+    S, A = tau.s.shape[1], tau.a.shape[1]
+    if (S,A)==(arch.S,arch.A): return
+    raise ValueError(f'data have S={S}, A={A}; the model was made for S={arch.S}, A={arch.A}')

@@ -44,12 +44,12 @@ def film_command(
     own:Own=None, env:Env=None, env_kwargs:EnvKwargs=None, imports:Imports=None,
 ):
     "Film one episode of an answer."
-    if out.suffix not in ('.mp4','.gif'): raise ValueError(f'--out {out}: use .mp4 or .gif')
+    from gac.film import film, film_path
+    film_path(out)
     cfg = _asked(question, acting, {}, own)
     writable(out, folder=False)
     r = _loaded(run, 'cpu', threads)
     from gac.envs import check_spaces
-    from gac.film import film
     from gac.query import PlanPolicy, acting_of, asker, bounds
     world = _env(r, env, env_kwargs)
     check_spaces(world, r.model.arch.S, r.model.arch.A)

@@ -19,12 +19,12 @@ from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
+from .files import extra_missing
 
 # %% ../nbs/09a_storage.ipynb #01cb326e
 def optuna_here(): # the library, or one clear error
     try: import optuna
-    except ImportError:
-        raise ImportError("the search needs optuna: pip install 'generative-actor-critic[tune]'") from None
+    except ImportError: raise extra_missing('the search needs optuna', 'tune') from None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna
 

@@ -29,6 +29,7 @@ from tqdm import std
 from .core import Trajectories, name_of, pick_device, progress_bar, set_threads, versions
 from .model import Arch
 from .run import Fit, fingerprint
+from .schema import out_of_memory
 from .workers import fresh_processes, take_environ
 from .worlds import env_of_data, env_record
 from .storage import (clear_errors, is_there, open_storage, optuna_here, orphan, owners,
@@ -160,8 +161,7 @@ def suggest(
     return {k:draw(k,v) for k,v in sp.items()}
 
 def _hopeless(e): # an error that these settings bring about: the trial is given up
-    if isinstance(e, (FloatingPointError, Unaffordable, MemoryError, torch.OutOfMemoryError)): return True
-    return isinstance(e, RuntimeError) and "can't allocate memory" in str(e)
+    return isinstance(e, (FloatingPointError, Unaffordable)) or out_of_memory(e)
 
 # %% ../nbs/09b_study.ipynb #objective1
 def _objective(trial, o, search, tau, name, out, device, env): # -> the value of a trial

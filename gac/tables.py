@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['NEEDED', 'KEY', 'SOURCES', 'ONLINE', 'ADDED', 'ALONE', 'ASKED', 'checked_rows', 'printed_scores', 'Source', 'gather',
-           'pick', 'compared', 't_interval', 'holm', 'short', 'marked', 'winners', 'lines_of', 'written', 'markdown',
-           'table1', 'one_model', 'table2', 'finals', 'starts', 'table3', 'costs', 'data_returns', 'grid_of',
-           'compact_axes', 'below', 'acting_in', 'sheet1', 'split_violins', 'growing', 'figure2', 'sheet2']
+           'pick', 'compared', 't_interval', 'holm', 'marked', 'winners', 'lines_of', 'written', 'markdown', 'table1',
+           'one_model', 'table2', 'finals', 'starts', 'table3', 'costs', 'data_returns', 'grid_of', 'compact_axes',
+           'below', 'acting_in', 'sheet1', 'split_violins', 'growing', 'figure2', 'sheet2']
 
 # %% ../nbs/12_tables.ipynb #tab-imp
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ import pandas as pd
 import scipy
 from .compare import COLOURS, figure1, picture
 from .core import data_root
-from .rows import paired_interval, read_rows
+from .rows import paired_interval, read_rows, short_name
 
 # %% ../nbs/12_tables.ipynb #tab-readx
 NEEDED = 'dataset method question acting train_seed env_seed achieved'.split()
@@ -184,10 +184,6 @@ def holm(
     p[by] = np.maximum.accumulate(p[by]*np.arange(len(by), 0, -1)).clip(max=1)
     return p
 
-# %% ../nbs/12_tables.ipynb #tab-cell
-def short(dataset): # 'gac/hopper/medium-replay-mini-v0' -> 'hopper-medium-replay-mini'
-    return dataset.removeprefix('gac/').removesuffix('-v0').replace('/','-')
-
 # %% ../nbs/12_tables.ipynb #tab-cellb
 def marked(r, sd=False): # rows of a cell -> '77.8 (3)†', or 'not run'
     "Mean, perhaps the sd over episodes, number of training seeds, marks."
@@ -238,7 +234,7 @@ def written(
         if (d,name(c)) not in theirs.index: return text
         was = theirs.loc[(d,name(c))]
         return f'{text} · {was.normalised_score:.1f}'+(f' ± {was["std"]:.1f}' if sd else '')
-    return pd.DataFrame({short(d):{c:cell(d,c,r) for c,r in cs.items()} for d,cs in lines.items()}).T
+    return pd.DataFrame({short_name(d):{c:cell(d,c,r) for c,r in cs.items()} for d,cs in lines.items()}).T
 
 # %% ../nbs/12_tables.ipynb #tab-md
 def markdown(
@@ -310,10 +306,10 @@ def table3(
     take = lambda rows, c, d: finals(rows, c, d, rewards)
     lines = lines_of(rows, take, list(dict.fromkeys(printed.method)))
     out = written(lines, printed)
-    was = printed.set_index([printed.dataset.map(short),'method']).note.str.removeprefix('delta ')
+    was = printed.set_index([printed.dataset.map(short_name),'method']).note.str.removeprefix('delta ')
     for d,cells in lines.items():
-        for c in cells: out.loc[short(d),c] = _with_gain(out.loc[short(d),c], cells[c],
-            starts(rows, c, d, rewards), was.get((short(d),c)))
+        for c in cells: out.loc[short_name(d),c] = _with_gain(out.loc[short_name(d),c], cells[c],
+            starts(rows, c, d, rewards), was.get((short_name(d),c)))
     return out
 
 # %% ../nbs/12_tables.ipynb #tab-t3w
@@ -334,7 +330,7 @@ def costs(
     stands = rows.order==rows.groupby(of[:3], observed=True).order.transform('min')
     runs = rows[stands].dropna(subset=['cpu_seconds']).drop_duplicates(of)
     name = runs.system.astype(str)+np.where(runs.rewards=='step', ', step-wise', '')
-    both = runs.groupby([name.rename('system'), runs.dataset.astype(str).map(short)])
+    both = runs.groupby([name.rename('system'), runs.dataset.astype(str).map(short_name)])
     return both.cpu_seconds.median().unstack().round()
 
 # %% ../nbs/12_tables.ipynb #tab-retx
@@ -380,7 +376,7 @@ def sheet1(rows, returns, sigma_y=.1): # of `gather`; {data set: returns}; width
     for i,d in enumerate(there):
         r, y, pair = one_model(rows, d), returns[d], axs[2*i:2*i+2]
         figure1(r, y, sigma_y*y.std(), pair, acting_in(r))
-        for ax,what in zip(pair, ('max E[y]','p(y⁺)')): compact_axes(ax, f'{short(d)}: {what}')
+        for ax,what in zip(pair, ('max E[y]','p(y⁺)')): compact_axes(ax, f'{short_name(d)}: {what}')
     if there: below(axs[1:])
     return axs
 
@@ -423,6 +419,6 @@ def sheet2(rows, returns): # of `gather`; {data set: returns}
         picture(r, y, ax, {q:a for q,a in acting_in(r).items() if q in COLOURS})
         for line in ax.lines: line.set_label(line.get_label().partition(':')[0])
         if not len(r): ax.text(.5, .5, 'not run', ha='center', transform=ax.transAxes)
-        compact_axes(ax, short(d))
+        compact_axes(ax, short_name(d))
     below(sorted(axs, key=lambda ax: -len(ax.lines)))
     return axs

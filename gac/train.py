@@ -17,6 +17,7 @@ from .elbo import elbo, elbo_on, infer
 from .keyed import Keyed, Line, inclusion
 from .folder import locked, stop, stop_asked
 from .run import Fit, Run, Watch, check_data, load_run, mend_generator, new_run, resumable, save_run
+from .schema import out_of_memory
 
 # %% ../nbs/05a_train.ipynb #72d9f823
 def draw_weights(
@@ -240,8 +241,8 @@ def engine(run): # Run
 def _some(run, tau, draws, scale, n): # n iterations -> their rows; the device is waited for once
     begun = time.perf_counter()
     try: out = [iterate(run, tau, draws, scale) for _ in range(n)]
-    except (torch.OutOfMemoryError, RuntimeError) as e:
-        if not isinstance(e, torch.OutOfMemoryError) and "can't allocate memory" not in str(e): raise
+    except RuntimeError as e:
+        if not out_of_memory(e): raise
         raise MemoryError(
             f'out of memory after iteration {run.i}: halve batch ({draws.B}) or k ({run.cfg.k}); the last '
             'checkpoint is kept, if one was written: '

@@ -20,6 +20,10 @@ SMALL = [x for k in ('recipe=none','D=16','heads=2','tokens=1','enc=1','dec=1','
 KW = dict(batch=9, k=4, inner_steps=2, outer_steps=2, noise='keyed')
 TINY = dict(D=16, heads=2, tokens=1, enc=1, dec=1)
 
+def test_an_end_of_memory_is_not_a_lost_process():
+    def full(): raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+    with pytest.raises(RuntimeError, match='allocate memory'): object.__new__(processes.Team).do(full)
+
 # ---- noise
 
 @pytest.mark.parametrize('N,shape', [(1,(1,)), (5,(3,)), (7,(2,5)), (40,(5,64))])

@@ -25,6 +25,11 @@ def test_settings_differ_where_a_return_is_discounted(name):
 def test_what_does_not_exist(args, text):
     with pytest.raises(ValueError, match=text): settings(*args)
 
+@pytest.mark.parametrize('name', [n for n in SYSTEMS if not n.startswith('clone')])
+def test_settings_are_checked_by_type(name):
+    with pytest.raises(ValueError, match=r'\w+\.steps=1.5: must be a whole number'): settings(name, 'return', steps=1.5)
+    with pytest.raises(ValueError, match=r'\w+\.lr=nan: must be'): settings(name, 'return', lr=float('nan'))
+
 def test_a_return_at_the_end_is_no_step_reward():
     tau = point_mass_data(10)
     with pytest.raises(ValueError, match="mine has no step-wise rewards"): step_rewards(tau, paid(tau), 'mine')

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ..core import Trajectories, cat, generator
 from ..envs import rollout
 from ..model import Block, log_normal, sequence_mask
+from ..schema import check_fields
 from . import td
 from .td import IQL, Temperature, load_policy, normal, paid, rebuilt, save_policy, settings_of
 
@@ -46,8 +47,7 @@ class Cfg:
     noisy:bool=False # a Gaussian of actions in place of one action (ODT)?
 
     def __post_init__(self):
-        for k in ('D','layers','heads','M','batch','steps'):
-            if getattr(self,k)<1: raise ValueError(f'Cfg.{k}={getattr(self,k)}: must be at least 1')
+        check_fields(self, least=('D','layers','heads','M','batch','steps'))
         if self.D%self.heads: raise ValueError(f'Cfg.D={self.D} is not divisible by heads={self.heads}')
     @classmethod
     def tiny(cls, **kw): return cls(**(dict(D=32, layers=1, M=4, steps=100)|kw))

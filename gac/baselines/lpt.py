@@ -19,6 +19,7 @@ from ..elbo import still
 from ..model import GAC, Arch, ReturnHead
 from ..query import Ask, PlanPolicy, ask
 from ..run import Fit, new_run
+from ..schema import check_fields
 from ..train import Draws, lr_at
 from .. import train
 
@@ -50,11 +51,10 @@ class Cfg:
     draw:str='good'         # how trajectories are drawn, see `Fit`
 
     def __post_init__(self):
+        check_fields(self, positive=('langevin','size','ask_steps','climb','steps','batch','k','outer'))
         sides = dict(prior=('unet','transformer'), head=('whole','apart'), infer=('langevin','q'))
         for k,v in sides.items():
             if getattr(self,k) not in v: raise ValueError(f'{k}={getattr(self,k)!r}: choose one of {v}')
-        for k in ('langevin','size','ask_steps','climb','steps','batch','k','outer'):
-            if not getattr(self,k)>0: raise ValueError(f'{k}={getattr(self,k)}: must be positive')
         for k in ('langevin','ask_steps','climb'):
             v = getattr(self,k)
             if v>MOST_CLIMB: raise ValueError(f'{k}={v}: must be at most {MOST_CLIMB}')

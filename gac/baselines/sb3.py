@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from .td import load_policy, length, rebuilt, same, save_policy, settings_of
 from ..envs import ReturnOnly
+from ..files import extra_missing
+from ..schema import check_fields
 from ..worlds import make_env
 
 # %% ../../nbs/10c_online.ipynb #sb3cfg01
@@ -27,9 +29,8 @@ class Cfg:
     lr:float=3e-4          # of Adam
 
     def __post_init__(self):
+        check_fields(self, positive=('episodes','steps','lr','width','batch'))
         if not 0<=self.gamma<=1: raise ValueError(f'gamma={self.gamma}: need 0 ≤ gamma ≤ 1')
-        for k in ('episodes','steps','lr','width','batch'):
-            if not getattr(self,k)>0: raise ValueError(f'{k}={getattr(self,k)}: must be positive')
 
 # %% ../../nbs/10c_online.ipynb #sb3cfg02
 @dataclass(frozen=True)
@@ -63,8 +64,7 @@ def world_of(env, stepwise): # environment, are rewards paid at every step? -> w
 def library(): # -> stable_baselines3, or one clear error
     try: import stable_baselines3 as sb3
     except ImportError as e:
-        raise ImportError("PPO and SAC need stable-baselines3: pip install "
-                          f"'generative-actor-critic[baselines]' ({e})") from None
+        raise extra_missing(f'PPO and SAC need stable-baselines3 ({e})', 'baselines') from None
     return sb3
 
 # %% ../../nbs/10c_online.ipynb #sb3lib03

@@ -17,6 +17,7 @@ from .td import normal, paid
 from ..buffer import own_keys
 from ..core import Trajectories, cat, generator
 from ..envs import rollout
+from ..schema import check_fields
 
 # %% ../../nbs/10e_stages.ipynb #stgset01
 @dataclass(frozen=True)
@@ -28,9 +29,7 @@ class Stages:
     keep:int=1000      # a Transformer trains on the best so many trajectories
 
     def __post_init__(self):
-        for k in ('stages','episodes','keep'):
-            v = getattr(self,k)
-            if type(v)!=int or v<1: raise ValueError(f'{k}={v!r}: must be a whole number of at least 1')
+        check_fields(self, least=('stages','episodes','keep'))
         if not 0<self.share<=100: raise ValueError(f'share={self.share}: must be positive, at most 100')
     def steps(self, cfg): return max(1, round(self.share*cfg.steps)) # settings -> gradient steps of a stage
 

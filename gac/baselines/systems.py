@@ -106,9 +106,9 @@ def register(
 # %% ../../nbs/10d_systems.ipynb #sysset01
 REWARDS = ('step','return') # paid at every step, or the return at the end
 
-def system_of(name): # -> System, or one clear error
+def system_of(name, others=()): # of a system; what else could stand there -> System, or one clear error
     if name in SYSTEMS: return SYSTEMS[name]
-    raise ValueError(f"unknown system {name!r}; choose one of {', '.join(SYSTEMS)}, "
+    raise ValueError(f"unknown system {name!r}; choose one of {', '.join([*others, *SYSTEMS])}, "
                      'or --import the module that registers it')
 
 def ready(name): # -> System, or one clear error where it is unknown or its library is not installed

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from ..core import Trajectories, generator, versions, writing
 from ..model import log_normal
-from ..schema import check_weights, is_a
+from ..schema import check_fields, check_weights, is_a
 
 # %% ../../nbs/10_td.ipynb #tdpaidx
 def paid(
@@ -170,9 +170,8 @@ class Cfg:
     follow:float=.005    # share of the way that slow copies go each time
 
     def __post_init__(self):
+        check_fields(self, positive=('span','limit','steps','batch','width','lr'))
         if not 0<=self.gamma<=1: raise ValueError(f'gamma={self.gamma}: need 0 ≤ gamma ≤ 1')
-        for k in ('span','limit','steps','batch','width','lr'):
-            if not getattr(self,k)>0: raise ValueError(f'{k}={getattr(self,k)}: must be positive')
 
 # %% ../../nbs/10_td.ipynb #tdbatchx
 @dataclass(frozen=True, eq=False)
