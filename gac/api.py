@@ -6,9 +6,8 @@
 __all__ = ['Place', 'World', 'load', 'from_arrays', 'train', 'evaluate', 'Policy', 'policy', 'critic']
 
 # %% ../nbs/13c_api.ipynb #2fa2528e
-import difflib, sys, warnings
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
+import difflib, sys
+from collections.abc import Callable, Iterable
 from os import PathLike
 from typing import Any
 import gymnasium as gym

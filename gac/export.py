@@ -13,7 +13,7 @@ from copy import deepcopy
 from pathlib import Path
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from .core import Posterior, generator, writing

@@ -7,7 +7,7 @@ __all__ = ['Held', 'fresh_file', 'usable', 'locked', 'alive', 'remove_leftovers'
            'begin_with', 'Stopped', 'stop_asked', 'stop', 'interruptible', 'stoppable']
 
 # %% ../nbs/04c_folder.ipynb #fold003
-import json, os, re, signal, socket, sys, threading, warnings
+import json, os, re, signal, socket, sys, threading
 from contextlib import contextmanager
 from pathlib import Path
 from .core import flush_to_disk, lock_file, remove, room_for, writing

@@ -20,7 +20,7 @@ from torch import Tensor
 from .rows import as_rows, scale_of
 from .core import Posterior, generator
 from .elbo import ascend, still, unmet
-from .envs import bounds, check_spaces, make_env
+from .envs import bounds, check_spaces
 from .context import Context, rows_of
 from .model import GAC
 from .workers import play

@@ -1,6 +1,6 @@
 "Sweeps of gac.core: what the notebook shows once, over many shapes, lengths and seeds."
 from dataclasses import fields
-import os, re
+import re
 import h5py
 import numpy as np
 import pandas as pd

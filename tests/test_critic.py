@@ -1,9 +1,8 @@
 "The critic never sees a return, and what it says of its own certainty is arithmetic."
-import math
 import pytest
 import torch
 from dataclasses import replace
-from gac.critic import Belief, coin_world, covered, critic, cut, features, held_out, regression, rescaled, calibration_table, widen_to
+from gac.critic import Belief, coin_world, critic, cut, features, held_out, regression, rescaled, calibration_table, widen_to
 from gac.core import Trajectories, generator, make_keys
 from gac.model import Arch
 from gac.run import Fit, new_run

@@ -1,13 +1,12 @@
 "Rollouts: one result, whatever the vector environment, the chunk or the company."
-import os, pickle, subprocess, sys
+import pickle, subprocess, sys
 import gymnasium as gym
 import numpy as np
 import pytest
 import torch
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from gac import envs
-from gac.envs import (EpisodeError, PointMass, ReturnOnly, Skilled, best_action, best_return, check_spaces,
-                      make_env, point_mass_data, random_policy, rollout)
+from gac.envs import (EpisodeError, PointMass, ReturnOnly, Skilled, best_action, best_return, make_env, point_mass_data, random_policy, rollout)
 
 ID = 'gac/PointMass-v0'
 

@@ -6,7 +6,7 @@ import socket, threading
 import pytest
 from gac import fetch as f
 from gac.core import DiskFull, data_root
-from gac.folder import Held, locked
+from gac.folder import locked
 
 BODY = bytes(range(256))*1024 # four blocks
 RIGHT = sha256(BODY).hexdigest()

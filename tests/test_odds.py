@@ -5,7 +5,7 @@ import pytest
 import torch
 import gac.odds
 from gac import cli
-from gac.lottery import Lottery, draw_lottery, p_buy
+from gac.lottery import Lottery, p_buy
 from gac.odds import ODDS, WIDTHS, buys, chart, learn_odds, panel, people_before, prices, state_of, survey, learned_buy
 from gac.query import Ask, PlanPolicy, asker
 from gac.run import load_run

@@ -1,5 +1,4 @@
 "What `make runall` says: its parts without a browser, its rows, and the sentence made of them."
-import json
 import os
 import subprocess
 import sys

@@ -9,7 +9,7 @@ from gac.data import save
 from gac.envs import point_mass_data
 from gac.model import Arch
 from gac.online import Online, episodes, online, restage
-from gac.study import open_study, run_study, run_trial
+from gac.study import open_study, run_study
 from gac.run import Fit, load_run, new_run, save_run
 from gac.train import fit
 from gac.tune import Search, attempt, refit_start, data_of, held_out_elbo, iteration_flops, search_refit, space, split

@@ -1,6 +1,5 @@
 "Environments as data: what a file says is checked, what the user says counts, and every space is a vector."
-import json, os, pickle, subprocess, sys, warnings
-from dataclasses import replace
+import json, os, pickle, subprocess, sys
 import gymnasium as gym
 import numpy as np
 import pytest

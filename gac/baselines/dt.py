@@ -12,8 +12,7 @@ from dataclasses import asdict, dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from ..core import Trajectories, cat, generator
-from ..envs import rollout
+from ..core import Trajectories, generator
 from ..model import Block, log_normal, sequence_mask
 from ..schema import check_fields
 from . import td

@@ -7,7 +7,6 @@ __all__ = ['MOST_CLIMB', 'SETTLE', 'VARIANTS', 'Cfg', 'UNet', 'WholeHead', 'LPT'
            'fresh_run', 'towards', 'Policy', 'through', 'settle', 'go_on', 'fit', 'load_lpt', 'variant']
 
 # %% ../../nbs/10b_lpt.ipynb #lptimp00
-import math
 from dataclasses import asdict, dataclass, replace
 import torch
 import torch.nn.functional as F
