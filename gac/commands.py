@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['REGISTRIES', 'app', 'Dataset', 'Out', 'Seed', 'EnvSeed', 'Resume', 'Set', 'Iterations', 'Minutes', 'SaveEvery',
-           'HeldOut', 'Episodes', 'Threads', 'Device', 'QuestionName', 'Acting', 'Folder', 'Target', 'Quantile',
-           'DeltaY', 'Lam', 'Width', 'AskSeed', 'Steps', 'Own', 'Env', 'EnvKwargs', 'Imports', 'Table', 'Label',
-           'Cluster', 'Gpus', 'JobMinutes', 'MAY_CHANGE', 'Listing', 'info', 'writable', 'prepare', 'train_command',
-           'try_drawing', 'run_settings', 'evaluate_command', 'ask_command', 'demo']
+           'HeldOut', 'Episodes', 'Threads', 'Device', 'QuestionName', 'Acting', 'Folder', 'Mates', 'Target',
+           'Quantile', 'DeltaY', 'Lam', 'Width', 'AskSeed', 'Steps', 'Own', 'Env', 'EnvKwargs', 'Imports', 'Table',
+           'Label', 'Cluster', 'Gpus', 'JobMinutes', 'MAY_CHANGE', 'Listing', 'info', 'writable', 'prepare',
+           'train_command', 'try_drawing', 'run_settings', 'evaluate_command', 'ask_command', 'demo']
 
 # %% ../nbs/13_commands.ipynb #6479c5c7
 import math, os, re, sys, warnings
@@ -90,6 +90,8 @@ QuestionName = Annotated[str, typer.Option(help='{questions}; or one that --impo
 Acting = Annotated[Optional[str], typer.Option(
     help="on a 'sample' of the answer, at its mean, 'mu', on an 'average' of samples, or of 'answers'")]
 Folder = Annotated[Path, typer.Argument(help='run folder or shipped checkpoint')]
+Mates = Annotated[Optional[list[Path]], typer.Option('--with',
+    help='another training that acts together with this one (repeatable)')]
 
 # %% ../nbs/13_commands.ipynb #cmdsp1q
 Target = _real('y*, environment units; default: the best return in the data')
@@ -319,9 +321,9 @@ def run_settings(
 # %% ../nbs/13_commands.ipynb #827c9188
 @app.command('evaluate')
 def evaluate_command(
-    run:Folder, question:QuestionName='best', episodes:Episodes=100, seed:EnvSeed=10_000, acting:Acting=None,
-    target:Target=None, quantile:Quantile=None, delta_y:DeltaY=None, lam:Lam=None, width:Width=None,
-    steps:Steps=None, own:Own=None,
+    run:Folder, mates:Mates=None, question:QuestionName='best', episodes:Episodes=100, seed:EnvSeed=10_000,
+    acting:Acting=None, target:Target=None, quantile:Quantile=None, delta_y:DeltaY=None, lam:Lam=None,
+    width:Width=None, steps:Steps=None, own:Own=None,
     env:Env=None, env_kwargs:EnvKwargs=None, imports:Imports=None,
     out:Annotated[Optional[Path], typer.Option(help='folder for the answer; default: RUN/eval')]=None,
     device:Device='cpu', threads:Threads=1,
@@ -331,11 +333,11 @@ def evaluate_command(
     asked = _asked(question, acting, dict(target=target, quantile=quantile, delta_y=delta_y, lam=lam,
                                           width=width, steps=steps), own)
     folder = writable(out or _beside(run)/'eval')
-    r = _loaded(run, device, threads)
-    from gac.query import evaluate
-    rows = evaluate(r, _env(r, env, env_kwargs), question, episodes, seed, acting, asked, workers=workers,
-                    progress=True)
-    _report_one(rows, r, folder, question, episodes)
+    runs = [_loaded(at, device, threads) for at in (run, *(mates or ()))]
+    world = _env(runs[0], env, env_kwargs)
+    from gac.team import evaluate_runs
+    rows = evaluate_runs(runs, world, question, episodes, seed, acting, asked, workers=workers, progress=True)
+    _report_one(rows, runs[0], folder, question, episodes)
 
 # %% ../nbs/13_commands.ipynb #f355e313
 def _given(name, reads, **options): # of a question or strategy; which options each looks at -> those given

@@ -291,7 +291,6 @@ class _Plans:
     def _all(self, rows, N=None): # (R,) episodes -> (plans·R,) rows of z, or of a context of N episodes
         shift = (self.N if N is None else N)*torch.arange(self.plans, device=rows.device)
         return torch.where(rows<0, -1, shift[:,None]+rows).flatten()
-
     def _follow(self, rows): # those that are running now
         place = torch.full((self.N,), -1, device=rows.device)
         place[self.live] = torch.arange(len(self.live), device=rows.device)
@@ -395,6 +394,7 @@ def evaluate(
     acting:str=None,    # one of `ACTINGS`; None: as `acting_of` says; the prior is always sampled
     cfg:Ask=Ask(),      # settings
     planner=None,       # another planner than the question's
+    policy=None,        # another policy than the plan's, which says what it predicted
     stage=0,            # fine-tuning stage, for the rows
     workers:int=1,      # processes that act; plans are made in this one
     progress:bool=False,# show a bar of episodes?
@@ -404,7 +404,7 @@ def evaluate(
     check_spaces(env, run.model.arch.S, run.model.arch.A)
     dev = run.model.head.lsd.device
     low, high = (x.to(dev) for x in bounds(env))
-    pol = PlanPolicy(run.model, planner or asker(run,question,cfg,seed), acting, seed, low, high)
+    pol = policy or PlanPolicy(run.model, planner or asker(run,question,cfg,seed), acting, seed, low, high)
     start = time.perf_counter()
     tau = play(env, pol, n, seed, dev, workers, progress and f'{question}, {acting}')
     took = time.perf_counter()-start-pol.plan_seconds

@@ -9,7 +9,7 @@ __all__ = ['export_command', 'film_command', 'slim', 'fetch_command']
 from pathlib import Path
 from typing import Annotated, Optional
 import typer
-from .commands import (Acting, AskSeed, DeltaY, Env, EnvKwargs, Folder, Imports, Lam, Own, Quantile,
+from .commands import (Acting, AskSeed, DeltaY, Env, EnvKwargs, Folder, Imports, Lam, Mates, Own, Quantile,
                           QuestionName, Steps, Target, Threads, Width, app, writable)
 from .commands import EnvSeed, _asked, _count, _env, _loaded, prepare
 
@@ -39,7 +39,7 @@ def export_command(
 # %% ../nbs/13_share_commands.ipynb #shr027
 @app.command('film')
 def film_command(
-    run:Folder, out:Annotated[Path, typer.Option(help='.mp4 or .gif file')],
+    run:Folder, out:Annotated[Path, typer.Option(help='.mp4 or .gif file')], mates:Mates=None,
     question:QuestionName='best', acting:Acting=None, seed:EnvSeed=0, threads:Threads=1,
     own:Own=None, env:Env=None, env_kwargs:EnvKwargs=None, imports:Imports=None,
 ):
@@ -48,13 +48,12 @@ def film_command(
     film_path(out)
     cfg = _asked(question, acting, {}, own)
     writable(out, folder=False)
-    r = _loaded(run, 'cpu', threads)
+    runs = [_loaded(at, 'cpu', threads) for at in (run, *(mates or ()))]
     from gac.envs import check_spaces
-    from gac.query import PlanPolicy, acting_of, asker, bounds
-    world = _env(r, env, env_kwargs)
-    check_spaces(world, r.model.arch.S, r.model.arch.A)
-    acting = acting_of(r.model.arch, question, acting)
-    pol = PlanPolicy(r.model, asker(r,question,cfg,seed), acting, seed, *bounds(world))
+    from gac.team import policy_of
+    world = _env(runs[0], env, env_kwargs)
+    check_spaces(world, runs[0].model.arch.S, runs[0].model.arch.A)
+    pol = policy_of(runs, question, world, seed, acting, cfg)
     print(f'written: {film(world, pol, out, seed, progress=True)}')
 
 # %% ../nbs/13_share_commands.ipynb #shr030
