@@ -19,3 +19,34 @@ for first in range(0, 10, 2):
         rows = evaluate_runs(runs, runs[0].meta['env'])
         save_rows(rows, to, same=same, then='env_seed')
 PY
+# The same with Decision Transformers, whose policies `gac bench data/bench/shipped.csv --out runs/bench` leaves there.
+python - <<'PY'
+from pathlib import Path
+import pandas as pd
+import torch
+from gac import data
+from gac.baselines.systems import SYSTEMS, aimed
+from gac.core import data_root, set_threads
+from gac.envs import rollout
+from gac.rows import as_rows, read_rows, save_rows
+set_threads(1)
+to, same = data_root()/'results'/'team.csv', ('dataset','method','question','acting','train_seed','env_seed')
+class Mean: # all of them remember the mean action
+    def __init__(self, policies): self.policies = policies
+    def reset(self, s0):
+        for p in self.policies: p.reset(s0)
+    def __call__(self, s, rows):
+        a = torch.stack([p(s, rows) for p in self.policies]).mean(0)
+        for p in self.policies: p.a[rows,-1] = a
+        return a
+for d in ('hopper','walker2d'):
+    name = f'gac/{d}/medium-replay-mini-v0'
+    tau, env = data.load(name), data.env_of(name)
+    for first in (5,7):
+        at = [[*Path('runs/bench').glob(f'gac-{d}-medium-replay-mini-v0-DT-return-{s}-*/policy.safetensors')] for s in (first,first+1)]
+        if not all(at): continue
+        both = Mean([aimed(SYSTEMS['DT'].load(p), tau)[0] for p, in at])
+        rows = as_rows(rollout(env, both, 100, 10_000), env, 10_000, dataset=name, method='DT, team of 2', question='best',
+            acting='mean', target=float(tau.y.max()), train_seed=first)
+        save_rows(rows, to, same=same, then='env_seed')
+PY
