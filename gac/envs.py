@@ -334,12 +334,12 @@ def random_policy(
     return _Random(made.action_space, seed)
 
 # %% ../nbs/02_envs.ipynb #bndcode1
-def bounds(env): # environment id or factory -> low, high (A,): what it executes lies between these
+def bounds(env, device=None): # id or factory -> low, high (A,): what it executes lies between these
     "Action bounds of an environment."
     made = make_env(env)
     box = made.action_space
     made.close()
-    return torch.as_tensor(box.low), torch.as_tensor(box.high)
+    return torch.as_tensor(box.low, device=device), torch.as_tensor(box.high, device=device)
 
 # %% ../nbs/02_envs.ipynb #cb677106
 class ReturnOnly(gym.Wrapper):

@@ -162,7 +162,7 @@ def collect(
 ):
     "Collect `cfg.episodes` episodes; what is there already is kept."
     first, dev = 1_000_000*(cfg.seed+1)+100_000*stage, run.model.head.lsd.device # far from all other seeds
-    low, high = (x.to(dev) for x in bounds(env))
+    low, high = bounds(env, dev)
     have, at = episodes(folder, run.model.arch), next_offset(read_chunks(folder))
     got, taken = len(have[0]) if have else 0, set(run.key.tolist())
     if have: taken |= set(have[0].key.tolist())

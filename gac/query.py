@@ -402,11 +402,10 @@ def evaluate(
     "Ask, act, and compare: the return that the model predicts of its plan, and the return achieved."
     acting = acting_of(run.model.arch, question, acting)
     check_spaces(env, run.model.arch.S, run.model.arch.A)
-    dev = run.model.head.lsd.device
-    low, high = (x.to(dev) for x in bounds(env))
+    low, high = bounds(env, run.model.head.lsd.device)
     pol = policy or PlanPolicy(run.model, planner or asker(run,question,cfg,seed), acting, seed, low, high)
     start = time.perf_counter()
-    tau = play(env, pol, n, seed, dev, workers, progress and f'{question}, {acting}')
+    tau = play(env, pol, n, seed, low.device, workers, progress and f'{question}, {acting}')
     took = time.perf_counter()-start-pol.plan_seconds
     rows = _told(tau, env, seed, pol, run).assign(question=question, acting=acting, stage=stage)
     rows.attrs.update(plan_seconds=pol.plan_seconds, rollout_seconds=took)

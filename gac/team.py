@@ -51,6 +51,7 @@ def check_team(runs): # two or more trainings, or an error
         if any(_same(r.model, x.model) for x in runs[:i]):
             raise ValueError(f'run {i+1} (seed {r.cfg.seed}) is there already: give trainings of other seeds')
 
+# %% ../nbs/07g_team.ipynb #team010a
 def _same(a, b): # the same numbers?
     x, y = a.state_dict(), b.state_dict()
     return x.keys()==y.keys() and all(x[k].shape==y[k].shape and x[k].equal(y[k].to(x[k].device)) for k in x)
@@ -67,10 +68,10 @@ def policy_of(
     "One question to one training or several, one policy."
     if len(runs)>1: check_team(runs)
     dev = runs[0].model.head.lsd.device
-    low, high = (None,None) if env is None else (x.to(dev) for x in bounds(env))
+    low_high = (None,None) if env is None else bounds(env, dev)
     def one(run):
         how = acting_of(run.model.arch, question, acting)
-        return PlanPolicy(run.model, asker(run, question, cfg, seed), how, seed, low, high)
+        return PlanPolicy(run.model, asker(run, question, cfg, seed), how, seed, *low_high)
     return one(runs[0]) if len(runs)==1 else Team(one(r) for r in runs)
 
 # %% ../nbs/07g_team.ipynb #team0014
