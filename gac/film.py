@@ -6,7 +6,7 @@
 __all__ = ['pick_gl', 'film_path', 'film']
 
 # %% ../nbs/02d_film.ipynb #flmac8726
-import functools, io, math, os, subprocess, sys
+import contextlib, functools, io, math, os, subprocess, sys
 from pathlib import Path
 import gymnasium as gym
 import mujoco
@@ -68,12 +68,24 @@ def _steps(n, own, rate, seconds)->tuple: # length, own rate -> steps to picture
     return {int(t) for t in np.linspace(0, n, k).round()}, fps
 
 # %% ../nbs/02d_film.ipynb #flm94f0f5
+def _seen(made, like, at): # environment, picture before or None, step -> (H,W,3) uint8, or one clear error
+    x = made.render()
+    whole = isinstance(x, np.ndarray) and x.dtype==np.uint8 and x.ndim==3 and x.shape[2] in (3,4) and x.size
+    if whole and (like is None or x.shape==like.shape): return x
+    what = f'{x.dtype} of shape {x.shape}' if isinstance(x, np.ndarray) else f'{type(x).__name__} {str(x)[:60]!r}'
+    raise ValueError(f'environment {_name(made)!r} cannot be filmed: render() gives {what} at step {at}; '
+                     f'pictures (H,W,3) of uint8, all of one size, are needed: mend its render, or act '
+                     'without a film')
+
+def _name(made): return made.spec.id if made.spec else type(made.unwrapped).__name__
+
 def _pictures(made, a, seed, steps): # environment, (n,A) actions, seed, which steps -> yields (H,W,3)
     made.reset(seed=seed)
-    if 0 in steps: yield made.render()
-    for t,x in enumerate(a, 1):
-        made.step(x)
-        if t in steps: yield made.render()
+    x = None
+    for t in range(len(a)+1):
+        if t: made.step(a[t-1])
+        if t in steps: yield (x := _seen(made, x, t))
+
 
 # %% ../nbs/02d_film.ipynb #flmwrit2
 def _count(place)->int: # .mp4 -> pictures in it
@@ -89,7 +101,7 @@ def _written(pictures, n, place, path, **kw): # yields (H,W,3), how many; where 
     gif, e = path.suffix=='.gif', None
     to = io.BytesIO() if gif else place
     try:
-        with imageio.get_writer(to, format=path.suffix, mode='I', **kw) as out:
+        with contextlib.closing(imageio.get_writer(to, format=path.suffix, mode='I', **kw)) as out:
             for p in pictures: out.append_data(p)
     except OSError as broken:
         if 'Broken pipe' not in str(broken): raise
@@ -125,6 +137,5 @@ def film(
     kw = dict(duration=1000/fps, loop=0) if gif else dict(fps=fps, macro_block_size=2)
     pictures = _pictures(made, a, seed, steps)
     bar = progress_bar(pictures, None, progress, total=len(steps), unit='picture')
-    with writing(path) as tmp: _written(bar, len(steps), tmp, path, **kw)
-    made.close()
+    with contextlib.closing(made), writing(path) as tmp: _written(bar, len(steps), tmp, path, **kw)
     return path

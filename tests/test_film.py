@@ -121,3 +121,22 @@ def test_a_camera_that_was_asked_for_is_kept(gl):
     made = films._drawable(lambda: make_env('Hopper-v5', render_mode='rgb_array', camera_id=0))
     assert made.unwrapped.mujoco_renderer.camera_id==0
     assert films._drawable('Hopper-v5').unwrapped.mujoco_renderer.camera_id>=0
+
+PAGE = np.zeros((16,32,3), np.uint8)
+
+@pytest.mark.parametrize('shown,says', [(None,'NoneType'), ([PAGE],'list'), ('ansi','str'), (PAGE/255,'float64'), (PAGE[...,0],r'\(16, 32\)'), (PAGE[:0],r'\(0, 32, 3\)')])
+@pytest.mark.parametrize('suffix', ['.mp4','.gif'])
+def test_what_is_no_picture_is_named(tmp_path, shown, says, suffix):
+    class Odd(PointMass):
+        def render(self): return shown
+    with pytest.raises(ValueError, match=f"'Odd' cannot be filmed: render.. gives .*{says}.* at step 0"): film(lambda: Odd('rgb_array'), best_action, tmp_path/f'a{suffix}')
+    assert not any(tmp_path.iterdir())
+
+def test_pictures_keep_their_size(tmp_path):
+    class Grows(PointMass):
+        n = 0
+        def render(self):
+            self.n += 1
+            return np.zeros((16*self.n,32,3), np.uint8)
+    with pytest.raises(ValueError, match='at step 1.*all of one size'): film(lambda: Grows('rgb_array'), best_action, tmp_path/'a.mp4')
+    assert not any(tmp_path.iterdir())
