@@ -234,14 +234,16 @@ def _made(dataset, out, fit, pairs, resume, world, device, threads): # -> Run, T
 def try_drawing(
     path,  # .png
     draw,  # draws the picture into the path it is given
-):
+)->bool: # is it there?
     "A picture that cannot be drawn is a warning: what it shows has been kept before."
     from gac.core import writing
     try:
         import matplotlib
         matplotlib.use('agg')
         with writing(path) as f: draw(f)
+        return True
     except Exception as e: warnings.warn(f'{path} could not be drawn: {type(e).__name__}: {str(e)[:200]}')
+    return False
 
 # %% ../nbs/13_commands.ipynb #cmdsp28
 def _fitted(run, tau, out, every, tensorboard, first): # -> history, DataFrame
@@ -257,13 +259,14 @@ def _told(run, tau, team, threads): # before a training
 
 # %% ../nbs/13_commands.ipynb #cmdsp31
 def _closed(run, history, out, imports=None): # after it
+    from gac.files import word
     from gac.train import curves
     last, took = history.elbo.tail(20).mean(), history.seconds.sum()
     print(f'{out}: ELBO {last:.1f} nats per trajectory, {took:.0f} s')
     try_drawing(Path(out)/'curves.png', lambda f: curves(history)[0].figure.savefig(f, dpi=100))
     command, more = ('evaluate','') if run.meta['env'] else ('ask',' --state …')
     more += ''.join(f' --import {k}' for k in imports or ()) # nothing is imported because a run says so
-    print(f'next: gac {command} {out} --question best{more}')
+    print(f'next: gac {command} {word(out)} --question best{more}')
 
 # %% ../nbs/13_commands.ipynb #2b0db598
 MAY_CHANGE = ('batch','k','noise','precision','compile') # of a run that is resumed: how it is computed
@@ -399,8 +402,8 @@ def _report_one(rows, run, folder, question, episodes): # of `evaluate`
     took = f"planning {rows.attrs['plan_seconds']:.1f} s, rollout {rows.attrs['rollout_seconds']:.1f} s"
     print(f'{question}, {episodes} episodes of {rows.env[0]}, acting on {rows.acting[0]}; {took}')
     print(summary(rows))
-    try_drawing(folder/f'{question}.png', lambda f: _histogram(rows, run.y, f))
-    print(f'written: {folder/question}.csv, .png')
+    seen = try_drawing(folder/f'{question}.png', lambda f: _histogram(rows, run.y, f))
+    print(f'written: {folder/question}.csv'+', .png'*seen)
 
 # %% ../nbs/13_commands.ipynb #cmdsp57
 def _histogram(rows, y, path): # predicted and achieved returns beside the data's
@@ -488,6 +491,6 @@ def _report(rows, run, out): # rows.csv, table.csv, returns.png, and the table o
     with writing(out/'table.csv') as f: tab.to_csv(f)
     print(f'{tab.to_string()}\ndata: mean {run.y.mean():.0f}, best {run.y.max():.0f}')
     how = {q:acting_of(run.model.arch, q) for q in QUESTIONS}
-    draw = lambda f: c.picture(rows, run.y.numpy(), acting=how).figure.savefig(f, dpi=110)
-    try_drawing(out/'returns.png', draw)
-    print(f'written: {out}/returns.png, table.csv, rows.csv')
+    look = lambda f: c.picture(rows, run.y.numpy(), acting=how).figure.savefig(f, dpi=110)
+    seen = try_drawing(out/'returns.png', look)
+    print(f'written: {out}/table.csv, rows.csv'+', returns.png'*seen)

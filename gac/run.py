@@ -17,7 +17,7 @@ from torch import Tensor
 from .core import Trajectories, generator, set_seed, versions
 from .data import Standardizer, checked_reference, fingerprint
 from .elbo import PosteriorStore
-from .files import BadFile
+from .files import BadFile, word
 from .folder import locked, renewing, standing
 from .model import GAC, Arch
 from .schema import (check_fields, check_memory, check_seed, check_sizes, header, read_json, read_tensors,
@@ -323,7 +323,7 @@ def _model(arch, path, device): # Arch, model.safetensors -> GAC
 def _config(d, out): # checkpoint folder, what the user asked for -> dict
     p = d/'config.json'
     if not p.is_file(): raise FileNotFoundError(
-        f'no checkpoint in {out}: it needs a config.json; train one with `gac train DATASET --out {out}`')
+        f'no checkpoint in {out}: it needs a config.json; train one with `gac train DATASET --out {word(out)}`')
     c = read_json(p, limit=16<<20)
     take_fields(c, CONFIG, p)
     if c['format'] not in VERSIONS:

@@ -80,5 +80,7 @@ def fetch_command(
 ):
     "Fetch a trained checkpoint, checked by its SHA-256; one that is here already needs no network."
     from gac.fetch import fetch
+    from gac.files import word
     at = fetch(name, url, cache, progress=True)
-    print(f'{at}\nnext: gac evaluate {at} --question best --out runs/{name}')
+    to = Path('runs')/name
+    print(f'{at}\nnext: gac evaluate {word(at)} --question best --out {word(to)}')

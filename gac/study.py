@@ -19,7 +19,6 @@ from math import isfinite
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
-from shlex import quote
 
 # %% ../nbs/09b_study.ipynb #ex000037
 import numpy as np
@@ -27,6 +26,7 @@ import pandas as pd
 import torch
 from tqdm import std
 from .core import Trajectories, name_of, pick_device, progress_bar, set_threads, versions
+from .files import word
 from .model import Arch
 from .run import Fit, fingerprint
 from .schema import out_of_memory
@@ -457,5 +457,5 @@ def command(
 )->str:                   # what to type next
     "The command that trains with the settings of a trial."
     if search.run: return f'gac online RUN --out OTHER {arguments(search,trial)}'
-    world = f' --env {quote(env)}' if env else ''
-    return f'gac train {quote(search.dataset)} --out RUN{world} {arguments(search,trial)}'
+    world = f' --env {word(env)}' if env else ''
+    return f'gac train {word(search.dataset)} --out RUN{world} {arguments(search,trial)}'

@@ -417,3 +417,57 @@ def test_processes_keeps_rows(capsys, shelf, results):
     quiet('processes', shelf/'whole.hdf5', '--counts', '1,2', '--repetitions', 1, '--iterations', 10, '--table', 'processes', *SMALL, '--set', 'batch=9')
     rows = pd.read_csv(results/'processes.csv'); out = capsys.readouterr().out
     assert sorted(zip(rows.way, rows.processes))==[('apart',2),('keyed',1),('keyed',2),('stream',1)] and (rows.trajectories_per_second>0).all() and 'times' in out and out.count('trajectories/s')==4
+
+# --- what a command says of itself
+
+def advised(out): # what a command prints -> the words of the command to type next, as a shell takes them
+    import shlex
+    return shlex.split(re.search(r'^next: (.*)$', out, re.M)[1])
+
+@pytest.mark.parametrize('name', ['a b', "it's", '-x', '$(pwd)'])
+def test_the_next_command_can_be_typed(capsys, shelf, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    quiet('train', shelf/'whole.hdf5', f'--out={name}', '--iterations', 1, *SMALL)
+    words = advised(capsys.readouterr().out)
+    assert words[:2]==['gac','evaluate'] and Path(words[2]).resolve()==tmp_path/name
+    quiet(*words[1:], '--episodes', 1, '--steps', 1)
+    assert (tmp_path/name/'eval'/'best.csv').is_file()
+
+def test_commands_in_messages_can_be_typed(tmp_path, monkeypatch):
+    from gac import files
+    from gac.study import command
+    with pytest.raises(FileNotFoundError, match=f"--out '{tmp_path}/a b'`"): load_run(tmp_path/'a b')
+    assert files._cause('my set.hdf5', PermissionError()).endswith("chmod u+r 'my set.hdf5'")
+    trial = type('Trial', (), dict(user_attrs=dict(iterations=3), params={}))
+    assert command(type('Search', (), dict(run=None, dataset='-a b.hdf5', fixed={})), trial, 'x').startswith("gac train './-a b.hdf5' --out RUN --env x")
+
+def test_a_fetched_name_can_be_typed(capsys, tmp_path, monkeypatch):
+    from gac import fetch
+    monkeypatch.setattr(fetch, 'fetch', lambda *a, **kw: tmp_path/'a b')
+    quiet('fetch', 'demo', '--cache', tmp_path)
+    assert advised(capsys.readouterr().out)[2]==str(tmp_path/'a b')
+
+def hurdle(where, how): # a picture cannot be written there
+    if how=='folder': (where/'keep').mkdir(parents=True)
+    else: where.parent.mkdir(parents=True, exist_ok=True)
+
+@pytest.mark.parametrize('how', ['folder','full'])
+def test_a_picture_that_is_not_there_is_not_claimed(capsys, shelf, tmp_path, monkeypatch, how):
+    from matplotlib.figure import Figure
+    def full(self, f, **kw):
+        Path(f).write_bytes(b'half')
+        raise OSError(28, 'No space left on device')
+    if how=='full': monkeypatch.setattr(Figure, 'savefig', full)
+    hurdle(tmp_path/'e'/'best.png', how)
+    quiet('evaluate', shelf/'run', '--episodes', 1, '--steps', 1, '--out', tmp_path/'e')
+    said = capsys.readouterr()
+    assert f"written: {tmp_path}/e/best.csv\n" in said.out and 'achieved' in said.out and 'png' not in said.out
+    assert re.search(f"gac: {tmp_path}/e/best.png could not be drawn: .*best.png", said.err)
+    assert (tmp_path/'e'/'best.csv').is_file() and not [p for p in (tmp_path/'e').iterdir() if p.name[0]=='.']
+    hurdle(tmp_path/'d'/'returns.png', how)
+    hurdle(tmp_path/'d'/'curves.png', how)
+    demo = ['demo','--dataset',shelf/'whole.hdf5','--out',tmp_path/'d','--iterations',1,'--episodes',2,'--clone-steps',1]
+    quiet(*demo)
+    said = capsys.readouterr()
+    assert f"written: {tmp_path}/d/table.csv, rows.csv\n" in said.out and said.err.count('could not be drawn')==2
+    assert not [p for p in (tmp_path/'d').iterdir() if p.name[0]=='.']
