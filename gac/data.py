@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from .core import Trajectories, data_root, name_of, writing
-from .files import BadFile, json_of, opened
+from .files import BadFile, check_holes, json_of, opened
 from .layouts import from_arrays, main_of, metadata_of, observed, read_d4rl, read_flat, read_set
 from gac.scales import (Standardizer, checked_reference, denormalised, has_reference, normalised,
     reference)
@@ -30,6 +30,7 @@ def _mark(folder:Path)->str: # a Minari set -> hash of its bytes
     own = [data/'metadata.json', main_of(folder)]
     if not own[1].is_file(): own += sorted(f for d in data.glob('[0-9]*') for f in d.rglob('*')) # no HDF5
     for f in (f for f in own if f.is_file()):
+        check_holes(f)
         h.update(f.relative_to(folder).as_posix().encode())
         with open(f,'rb') as o:
             while block := o.read(1<<20): h.update(block)

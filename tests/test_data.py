@@ -1,5 +1,5 @@
 "Data: one room behind three doors, every bad input named, a cache that never lies, files that are all there or not at all."
-import csv, json, os, pickle, shutil, subprocess, sys, warnings
+import csv, json, os, pickle, re, shutil, subprocess, sys, time, warnings
 from pathlib import Path
 import gymnasium as gym
 import h5py
@@ -939,3 +939,56 @@ def test_questions_of_table_7_make_sense(root):
         if r['name']=='quantile': assert 0<v<1
         if r['name']=='delta_y': assert 0<v<=10
         if r['name']=='target_return': assert v>float(reference(r['dataset'])[0])
+
+# ---- What a file says of its size, and what the disk holds
+
+def minari_of(tmp_path): # a Minari set and its file
+    store(episodes(0), 'me/x-v0')
+    at = tmp_path/'sets'/'me'/'x-v0'
+    return at, at/'data'/'main_data.hdf5'
+
+@pytest.mark.parametrize('which', ['main','metadata','flat'])
+def test_a_file_of_holes_is_refused_at_once(which, tmp_path):
+    at, main = minari_of(tmp_path)
+    hurt = dict(main=main, metadata=at/'data'/'metadata.json', flat=flat(tmp_path/'a.hdf5', episodes(0)))[which]
+    os.truncate(hurt, 10**13)
+    begun = time.perf_counter()
+    with pytest.raises(ValueError, match=f'{re.escape(str(hurt))} says that it has 1e.04 GB, and .* GB of that are on the'): load(hurt if which=='flat' else at)
+    assert time.perf_counter()-begun<5
+
+def test_an_array_of_holes_is_refused_at_once(tmp_path):
+    at, main = minari_of(tmp_path)
+    with h5py.File(main, 'r+') as f:
+        del f['episode_0/observations']
+        d = f['episode_0'].create_dataset('observations', (10**11,3), 'f4')
+        d[-1] = 1. # its bytes are given a place
+    assert main.stat().st_size>10**12 and main.stat().st_blocks*512<10**8
+    begun = time.perf_counter()
+    with pytest.raises(ValueError, match='main_data.hdf5 says that it has'): load(at)
+    assert time.perf_counter()-begun<5
+
+def test_holes_that_are_few_are_read(tmp_path):
+    p = flat(tmp_path/'a.hdf5', episodes(0))
+    want = load(p)
+    os.truncate(p, 60<<20)
+    assert same(load(p), want)
+
+@pytest.mark.parametrize('key', ['observations','rewards','terminals'])
+@pytest.mark.parametrize('kind,says', [({}, 'nothing of it was written'), (dict(chunks=True), 'nothing of it was written'), (dict(part=3), 'a part of it was written, 1 of')])
+def test_what_was_never_written_is_not_read_as_zeros(key, kind, says, tmp_path):
+    p = flat(tmp_path/'a.hdf5', episodes(0))
+    with h5py.File(p, 'r+') as f:
+        old = f[key][()]
+        del f[key]
+        if kind.get('part'): kind = dict(chunks=(3,*old.shape[1:]))
+        f.create_dataset(key, old.shape, old.dtype, **kind)
+        if 'part' in says: f[key][:3] = old[:3]
+    with pytest.raises(ValueError, match=f'a.hdf5: {key} is declared as .*, and {says}.*write it again'): load(p)
+
+def test_zeros_that_were_asked_for_are_zeros(tmp_path):
+    p = flat(tmp_path/'a.hdf5', episodes(0))
+    with h5py.File(p, 'r+') as f:
+        n = len(f['rewards'])
+        del f['rewards']
+        f.create_dataset('rewards', (n,), 'f4', fillvalue=0.)
+    assert (load(p).y==0).all()

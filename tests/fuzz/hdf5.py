@@ -131,6 +131,25 @@ def _sizes(): # of a billion rows that are not stored
         f.create_dataset('observations', (n,10**7), 'f4', chunks=(n,10**4))
     yield Case(NAME, 'observations: ten million columns', edit(wide), ('set.hdf5','observations'))
 
+def _unwritten(): # arrays whose writer was stopped
+    def never(k):
+        def change(f):
+            old = f[k][()]
+            del f[k]
+            f.create_dataset(k, old.shape, old.dtype)
+        return edit(change)
+    for k in ('observations','actions','rewards','terminals'):
+        yield Case(NAME, f'{k}: declared, never written', never(k), ('set.hdf5',k))
+        yield Case(NAME, f'{k}: the first half written', _first_half(k), ('set.hdf5',k))
+
+def _first_half(k): # in blocks of ten rows
+    def change(f):
+        old = f[k][()]
+        del f[k]
+        f.create_dataset(k, old.shape, old.dtype, chunks=(10,*old.shape[1:]))
+        f[k][:len(old)//2] = old[:len(old)//2]
+    return edit(change)
+
 def _worlds(): # what an attribute says of the environment
     def attr(value, module=False):
         def make(room):
@@ -154,3 +173,4 @@ def cases(rng):
     yield from _links()
     yield from _sizes()
     yield from _worlds()
+    yield from _unwritten()

@@ -1,5 +1,6 @@
 "A Minari set whose metadata or episodes are not what they should be."
 import json
+import os
 import h5py
 import numpy as np
 from .harness import Case
@@ -112,7 +113,20 @@ def _folders():
     yield 'main_data.hdf5 missing', without('main_data.hdf5'), 'main_data.hdf5'
     yield 'both files missing', without('main_data.hdf5','metadata.json'), 'lane-v0'
 
+def _holes():
+    def longer(name):
+        def make(room):
+            os.truncate(room.copy('sets')/'me'/'lane-v0'/'data'/name, 200_000_000)
+            return ['info','sets/me/lane-v0']
+        return make
+    for k in ('main_data.hdf5','metadata.json'): yield f'{k}: 200 MB, nearly all of it holes', longer(k), k
+    def never(f):
+        old = f['episode_3/actions'][()]
+        del f['episode_3/actions']
+        f['episode_3'].create_dataset('actions', old.shape, old.dtype)
+    yield 'actions that were never written', inside(never), 'actions'
+
 def cases(rng):
-    for make in (_metadata, _specs, _texts, lambda: _episodes(rng), _folders):
+    for make in (_metadata, _specs, _texts, lambda: _episodes(rng), _folders, _holes):
         for name,how,says in make():
             yield Case(NAME, name, how, ('lane-v0|evil:X-v0|NoSuch-v0',says), 'accept' if name in WARNED else 'refuse', idle=True)

@@ -11,6 +11,7 @@ SAME = r'N  12\n(.*\n)*\s+S  3\n\s+A  2\n'
 def cases(rng):
     for name,make in (*_columns(), *_types(), *_files(), *_sets()): yield Case(NAME, name, make, expect='accept', out=SAME)
     for name,make in _runs(): yield Case(NAME, name, make, expect='accept', idle=True)
+    for name,make,says,out in _pictures(): yield Case(NAME, name, make, says, expect='accept', out=out)
 
 def _columns():
     col = lambda x: x[:,None]
@@ -118,3 +119,15 @@ def _runs():
     yield 'run: a file of one\'s own beside', run(lambda d: (d.parent/'notes.txt').write_text('mine'), asked)
     yield 'run: an empty folder to train in', lambda room: [(room/'new').mkdir(), room.copy('flat.hdf5')] and ['train','flat.hdf5','--out','new','--iterations',2]
     yield 'run: named by its checkpoint folder', run(lambda d: None, ['evaluate','run/checkpoint','--episodes',2,'--steps',2,'--out','answers'])
+
+def _pictures(): # one that cannot be written is a warning, and is not claimed
+    def evaluated(room):
+        room.copy('run')
+        (room/'answers'/'best.png').mkdir(parents=True)
+        return ['evaluate','run','--episodes',2,'--steps',2,'--out','answers']
+    yield 'a folder in the place of a picture: evaluate', evaluated, ('best.png could not be drawn',), r'written: answers/best\.csv\n'
+    def trained(room):
+        room.copy('flat.hdf5')
+        (room/'my run'/'curves.png').mkdir(parents=True)
+        return ['train','flat.hdf5','--out','my run','--iterations',1,'--set','D=16','--set','heads=2','--set','tokens=1','--set','enc=1','--set','dec=1','--set','batch=4']
+    yield 'a folder in the place of a picture: train', trained, ('curves.png could not be drawn',), "next: gac evaluate 'my run' "
