@@ -6,7 +6,7 @@
 __all__ = ['Place', 'World', 'Runs', 'load', 'from_arrays', 'train', 'evaluate', 'Policy', 'policy', 'critic']
 
 # %% ../nbs/13c_api.ipynb #2fa2528e
-import difflib, sys
+import difflib, inspect, sys
 from collections.abc import Callable, Iterable, Sequence
 from os import PathLike
 from typing import Any
@@ -25,7 +25,7 @@ from .critic import Belief
 from .folder import stoppable
 from .query import ask_of
 from .run import FIELDS, Run, check_data, load_run, new_run, recipe, resumable, save_run
-from .schema import check_sizes
+from .schema import PLACE, check_argument, check_seed, check_sizes
 from .train import fit
 from .worlds import EnvConfig, VectorAction, check_spaces, env_from, env_record, make_env
 
@@ -48,6 +48,19 @@ def from_arrays(
     "Episodes from NumPy arrays."
     return gac.layouts.from_arrays(states, actions, rewards, returns)
 Runs = Run | Place | Sequence[Run | Place]
+
+
+# %% ../nbs/13c_api.ipynb #apiargs1
+_ARGUMENTS = dict(n=(int,1,10**9), workers=(int,1,256), seed=(int,0,2**31-1), name=(str,), question=(str,),
+    acting=(str,), resume=(bool,), out=(PLACE,), run=(PLACE,)) # types and spans
+_NONE = 'acting', 'out' # may be None
+_CURES = dict(run=", or a run itself, as gac.train(…) returns it", question=", one of gac.query.QUESTIONS")
+
+def _checked(of, **given): # name of a function, its arguments
+    "Refuse what is of another type or out of range."
+    for k,v in given.items():
+        if k!='run' or not isinstance(v, Run):
+            check_argument(of, k, v, *_ARGUMENTS[k], none=k in _NONE, cure=_CURES.get(k, ''))
 
 
 # %% ../nbs/13c_api.ipynb #370caba7
@@ -119,6 +132,7 @@ def train(
     **settings:Any,           # fields of Fit and Arch: minutes, iterations, seed, batch, …
 )->Run:
     "Train until the bound of held-out trajectories stops rising, or for `iterations` batches."
+    _checked('train', out=out, name=name, resume=resume)
     dev, tau = pick_device(device), _data(tau, 'train')
     if out is not None: prepare(out, resume)
     given = [k for k,v in dict(env=env, reference=reference).items() if v is not None]
@@ -131,10 +145,12 @@ def train(
 # %% ../nbs/13c_api.ipynb #dd7daf02
 def _run(run)->Run: # Run or the folder of one
     return run if isinstance(run, Run) else load_run(run)
-def _runs(run)->list[Run]: # one or several of them
+def _runs(run, of)->list[Run]: # one or several of them, name of a function
     several = isinstance(run, Sequence) and not isinstance(run, str)
-    return [_run(r) for r in run] if several else [_run(run)]
-
+    each = list(run) if several else [run]
+    if not each: raise ValueError(f'{of}(run=[]): a run is needed, or several')
+    for r in each: _checked(of, run=r)
+    return [_run(r) for r in each]
 
 # %% ../nbs/13c_api.ipynb #3d8289c6
 def _world(run, env)->Any: # Run, the user's environment or None -> the one that is meant, or None
@@ -153,7 +169,8 @@ def evaluate(
     **ask:Any,            # fields of Ask: target, quantile, delta_y, lam, … and the question's own
 )->pd.DataFrame:          # one row for each episode, returns in environment units
     "Ask, act, compare: predicted beside achieved."
-    cfg, runs = ask_of(question, ask), _runs(run)
+    _checked('evaluate', question=question, n=n, seed=seed, acting=acting, workers=workers)
+    cfg, runs = ask_of(question, ask), _runs(run, 'evaluate')
     world = _world(runs[0], env)
     if world is None:
         raise ValueError('this run names no environment, and a rollout needs one: give it by env=; '
@@ -173,9 +190,11 @@ def _flat(s, S, shown)->np.ndarray: # observation, size, space it is from or Non
         try: s = spaces.flatten(shown, s)
         except Exception as e:
             raise ValueError(f'the observation {str(s)[:80]} is not of {str(shown)[:100]}: {e}') from None
-    x = np.asarray(s, np.float32)
-    if x.shape==(S,) and np.isfinite(x).all(): return x
-    raise ValueError(f'the state {str(x)[:80]} has shape {x.shape}; S={S} finite numbers are needed')
+    try: x = None if np.iscomplexobj(s) else np.asarray(s, np.float32)
+    except (TypeError, ValueError): x = None # no numbers, or lists of different lengths
+    if x is not None and x.shape==(S,) and np.isfinite(x).all(): return x
+    what = f'is a {type(s).__name__}' if x is None or s is None else f'has shape {x.shape}'
+    raise ValueError(f'the state {str(s)[:80]} {what}; S={S} finite numbers are needed')
 
 # %% ../nbs/13c_api.ipynb #191f9987
 class Policy:
@@ -208,13 +227,31 @@ def policy(
     **ask:Any,            # as for `evaluate`
 )->Policy:
     "A policy for one robot, numpy in and out."
-    cfg, runs = ask_of(question, ask), _runs(run)
+    _checked('policy', question=question, seed=seed, acting=acting)
+    cfg, runs = ask_of(question, ask), _runs(run, 'policy')
     world, arch = _world(runs[0], env), runs[0].model.arch
     shown = acts = None
     if world is not None:
         check_spaces(world, arch.S, arch.A)
         shown, acts = _faces(make_env(world))
     return Policy(gac.team.policy_of(runs, question, world, seed, acting, cfg), arch.S, shown, acts)
+
+# %% ../nbs/13c_api.ipynb #apihow01
+_HOW = dict(steps=(int,1,10**6), lr=(float,0), k=(int,1,10**6), starts=(int,1,10**4), draws=(int,1,10**6),
+            widen=(float,1e-6)) # options of `gac.critic.critic`
+
+def _options(how, N): # what was given to `critic` besides, trajectories: or one clear error
+    known = [*inspect.signature(gac.critic.critic).parameters][2:]
+    for k,v in how.items():
+        if k not in known:
+            near = difflib.get_close_matches(k, known, 1) or ['steps']
+            raise ValueError(f'critic(…, {k}={v!r:.40}): there is no such option; did you mean {near[0]}?')
+        if k in _HOW: check_argument('critic', k, v, *_HOW[k])
+    ended, gen = how.get('ended'), how.get('gen')
+    if ended is not None and (getattr(ended,'dtype',None)!=torch.bool or ended.shape!=(N,)):
+        raise ValueError(f'critic(ended={ended!r:.40}): a tensor of {N} bool is needed, one for each of tau')
+    if gen is not None and not isinstance(gen, torch.Generator):
+        raise ValueError(f'critic(gen={gen!r:.40}): a torch.Generator is needed, as gac.core.generator(seed)')
 
 # %% ../nbs/13c_api.ipynb #04f51914
 def critic(
@@ -223,6 +260,8 @@ def critic(
     **how:Any,         # for `gac.critic.critic`: steps, starts, draws, …
 )->Belief:             # p(y|τ) of each: expected(), spread(), quantile(p), cdf(y)
     "What is this worth? The return of each trajectory, as the model believes it."
+    _checked('critic', run=run)
     model, tau = _run(run).model, _data(tau, 'critic')
     check_sizes(tau, model.arch)
+    _options(how, len(tau))
     return gac.critic.critic(model, tau.to(model.head.lsd.device), **how)

@@ -261,7 +261,7 @@ def pick_device(
     "A device that exists here, or one clear error."
     if name is None: return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
     try: dev = torch.device(name)
-    except RuntimeError: raise ValueError(f"unknown device {name!r}: use 'cpu' or 'cuda'") from None
+    except Exception: raise ValueError(f"unknown device {name!r}: use 'cpu' or 'cuda'") from None
     cards = torch.cuda.device_count()
     if dev.type not in ('cpu','cuda') or (dev.type=='cuda' and (dev.index or 0)>=cards):
         raise ValueError(f"device {name!r} is not available: torch sees {cards} CUDA devices; use 'cpu'")

@@ -237,6 +237,9 @@ def _nowhere(p:Path, name:str, why:str)->FileNotFoundError: # as a path, as an i
 
 # %% ../nbs/01_data.ipynb #a7db1dda
 def _find(name)->tuple: # file, folder or id -> 'd4rl' or 'minari', path
+    if not isinstance(name, (str,os.PathLike)):
+        raise ValueError(f'load(name={repr(name)[:60]}): the name of a file, of a folder, of a shipped or '
+                         'Minari set is needed, as a text; arrays of your own go to gac.from_arrays')
     p, why = Path(name).expanduser(), ''
     if p.name=='main_data.hdf5': p = p.absolute().parents[1] # Minari's own file inside a set
     if p.is_file(): return 'd4rl', p

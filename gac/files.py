@@ -120,7 +120,7 @@ def on_disk(path)->int: # a file -> bytes of it that were written; holes are non
             try:
                 begin = os.lseek(f.fileno(), at, os.SEEK_DATA)
                 at = os.lseek(f.fileno(), begin, os.SEEK_HOLE)
-            except OSError as e: return found if e.errno==errno.ENXIO else info.st_size # no more; no holes here
+            except OSError as e: return found if e.errno==errno.ENXIO else info.st_size # no more; no holes
             found += at-begin
     return found
 

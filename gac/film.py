@@ -72,7 +72,8 @@ def _seen(made, like, at): # environment, picture before or None, step -> (H,W,3
     x = made.render()
     whole = isinstance(x, np.ndarray) and x.dtype==np.uint8 and x.ndim==3 and x.shape[2] in (3,4) and x.size
     if whole and (like is None or x.shape==like.shape): return x
-    what = f'{x.dtype} of shape {x.shape}' if isinstance(x, np.ndarray) else f'{type(x).__name__} {str(x)[:60]!r}'
+    what = f'{type(x).__name__} {str(x)[:60]!r}'
+    if isinstance(x, np.ndarray): what = f'{x.dtype} of shape {x.shape}'
     raise ValueError(f'environment {_name(made)!r} cannot be filmed: render() gives {what} at step {at}; '
                      f'pictures (H,W,3) of uint8, all of one size, are needed: mend its render, or act '
                      'without a film')

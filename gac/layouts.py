@@ -95,9 +95,16 @@ def build(eps, what)->Trajectories: # yields what `_episode` returns; where they
     return Trajectories(s, a, y, n, torch.tensor(last), make_keys(s,a,n))
 
 # %% ../nbs/00c_layouts.ipynb #lay00017
+def _listed(x, k): # an argument of `from_arrays`, its name -> the same, if it can be gone through
+    try: good = not isinstance(x, (str,bytes,dict)) and iter(x)
+    except TypeError: good = None # a number, None, an array of one number
+    if good: return x
+    shown = ' '.join(repr(x).split())[:60]
+    raise ValueError(f'from_arrays({k}={shown}): a list is needed, with one entry for each episode')
+
 def _rows(states, actions, rewards, returns): # lists -> yields a dict for each episode
     cols = {'states':states, 'actions':actions, 'rewards':rewards, 'return':returns}
-    cols = {k:list(v) for k,v in cols.items() if v is not None}
+    cols = {k:list(_listed(v, k)) for k,v in cols.items() if v is not None or k=='states'}
     if len({len(v) for v in cols.values()})>1:
         has = ', '.join(f'{len(v)} {k}' for k,v in cols.items())
         raise ValueError(f'lists of different lengths: {has}; give one entry per episode')
@@ -112,7 +119,10 @@ def from_arrays(
 )->Trajectories:  # `last` is False where there are only n states
     "Episodes from NumPy arrays."
     if actions is not None: eps = _rows(states, actions, rewards, returns)
-    else: eps = states() if callable(states) else states
+    elif rewards is not None or returns is not None:
+        raise ValueError('from_arrays(…): rewards and returns belong beside actions; give those, or put all '
+                         'into a dict for each episode')
+    else: eps = _listed(states() if callable(states) else states, 'states')
     return build((_episode(e, f'episode {i}') for i,e in enumerate(eps)), 'arrays')
 
 # %% ../nbs/00c_layouts.ipynb #lay00030

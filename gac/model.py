@@ -10,6 +10,7 @@ __all__ = ['Arch', 'published', 'Attention', 'Block', 'Prior', 'sequence_mask', 
 import csv, math
 from dataclasses import dataclass
 from importlib.resources import files
+from numbers import Integral, Real
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -38,7 +39,12 @@ class Arch:
 
     def __post_init__(self):
         for k in ('S','A','D','tokens','heads','enc','dec','M','E'):
-            if getattr(self,k)<1: raise ValueError(f'Arch.{k}={getattr(self,k)}: must be at least 1')
+            v = getattr(self, k)
+            if not isinstance(v, Integral) or v<1:
+                raise ValueError(f'Arch.{k}={v!r}: must be at least 1, a whole number')
+        for k in ('transition_weight','sigma_y'):
+            v = getattr(self, k)
+            if not isinstance(v, Real): raise ValueError(f'Arch.{k}={v!r}: must be a number')
         if self.D%self.heads: raise ValueError(f'Arch.D={self.D} is not divisible by heads={self.heads}')
         if not 0<=self.transition_weight<=1:
             raise ValueError(f'Arch.transition_weight={self.transition_weight}: must lie between 0 and 1')

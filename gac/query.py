@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
-from inspect import signature
 import pandas as pd
 import torch
 from torch import Tensor
@@ -25,6 +24,7 @@ from .context import Context, rows_of
 from .model import GAC
 from .workers import play
 from .run import Run
+from .schema import check_argument, check_fields, check_name, check_takes, is_a, keywords
 
 # %% ../nbs/07_query.ipynb #6139bd6c
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ class Ask:
     own:dict=field(default_factory=dict) # settings of a question's own, by name
 
     def __post_init__(self):
-        if not 0<self.quantile<1: raise ValueError(f'Ask.quantile={self.quantile}: must lie between 0 and 1')
-        for k,v in {**vars(self), **self.own}.items():
+        if not is_a(self.quantile,float) or not 0<self.quantile<1:
+            raise ValueError(f'Ask.quantile={self.quantile!r}: must lie between 0 and 1')
+        check_fields(self, positive=('lr','width'))
+        for k,v in self.own.items():
             if isinstance(v, float) and not math.isfinite(v): raise ValueError(f'Ask.{k}={v}: must be finite')
         for k,least in dict(lam=0, steps=1, starts=0, stop=0).items():
             if getattr(self,k)<least: raise ValueError(f'Ask.{k}={getattr(self,k)}: must be at least {least}')
-        if self.width is not None and not self.width>0:
-            raise ValueError(f'Ask.width={self.width}: must be positive')
 
 # %% ../nbs/07_query.ipynb #qrec0001
 @dataclass(frozen=True)
@@ -64,21 +64,22 @@ class Question:
     @property
     def own(self)->dict: # name -> default
         "Settings of its own: what its functions take besides, with a default."
-        return _own(self.goal, 4)|_own(self.objective, 6)
-
-def _own(f, n): # function of n arguments or None -> the keywords that it takes besides, with their defaults
-    more = [*signature(f).parameters.values()][n:] if f else ()
-    return {p.name:p.default for p in more if p.default is not p.empty}
+        return keywords(self.goal, 4)|keywords(self.objective, 6)
+QUESTIONS = {} # name -> Question, in the order of tables
+_TAKES = dict(objective='model, s0, q, noise, goal, cfg', goal='n, y, cfg, gen')
 
 # %% ../nbs/07_query.ipynb #d647e20e
-QUESTIONS = {} # name -> Question, in the order of tables
-
 def register(
     name:str,           # new
     question:Question,  # what it is
     replace=False,      # may it take the place of one of that name?
 )->Question:
     "Make a question known to everything that asks."
+    check_name(name, 'a question')
+    if not isinstance(question, Question): raise ValueError(f'{name!r}: {question!r:.60} is no `Question`')
+    for k,takes in _TAKES.items():
+        f = getattr(question, k)
+        if f is not None: check_takes(f, len(takes.split(', ')), f'question {name!r}: its {k}', takes)
     of_ask = {f.name for f in fields(Ask)}-{'own'}
     unknown, twice = set(question.uses)-of_ask, of_ask&set(question.own)
     if unknown: raise ValueError(f'{name!r} uses {sorted(unknown)}: Ask has no such fields')
@@ -161,7 +162,7 @@ def question_of(name:str, cfg:Ask=None)->Question: # as it was registered, its o
     for k in own:
         if k not in q.own: raise ValueError(f"{k}={own[k]!r}: {name!r} has no such setting of its own; "
                                             f"it has {', '.join(q.own) or 'none'}")
-    def put(f, n): return partial(f, **{k:own[k] for k in _own(f,n) if k in own}) if f else None
+    def put(f, n): return partial(f, **{k:own[k] for k in keywords(f,n) if k in own}) if f else None
     return replace(q, objective=put(q.objective,6), goal=put(q.goal,4)) if own else q
 
 # %% ../nbs/07_query.ipynb #qset0004
@@ -172,7 +173,10 @@ def ask_of(question:str, given:dict)->Ask: # its name; setting -> value
         if k not in may: raise ValueError(f"{k}={v!r}: {question!r} does not look at it; "
                                           f"it looks at {', '.join(sorted(may)) or 'nothing'}")
     own = {k:given[k] for k in given if k in QUESTIONS[question].own}
-    return Ask(**{k:given[k] for k in given if k not in own}, own=own)
+    none = {k for k,v in QUESTIONS[question].own.items() if v is None}
+    made = Ask(**{k:given[k] for k in given if k not in own}, own=own)
+    for k,v in own.items(): check_argument(question, k, v, may[k], none=k in none)
+    return made
 
 # %% ../nbs/07_query.ipynb #qrec0006
 def objective(
@@ -232,7 +236,6 @@ def _checked(question, goal, n, y, cfg): # -> goal (n,) or None
                          "return per state, for 'target' alone, in place of Ask.target")
     for x in (goal.min(),goal.max()): _sane(float(x), y)
     return goal
-
 def _aim(question, goal, n, y, cfg, seed): # -> returns to aim for (n,) or None
     goal, drawn = _checked(question, goal, n, y, cfg), question_of(question, cfg).goal
     return drawn(n, y, cfg, generator(seed+1)) if drawn and goal is None else goal
@@ -258,7 +261,6 @@ def start(model, s0, question, goal, cfg, gen, seen, answers=1):
     value = objective(model, here, question, None, cfg)
     top,_ = ascend(value, top, cfg.steps, cfg.lr, gen, fixed=_fixed(cfg))
     return top[_reached(value, top, gen).argmax().repeat(len(s0))]
-
 _DRAWS, _NEAR = 16, 5. # on which answers are compared; how far one may lie below the best, nats
 def _reached(value, q, gen): # -> (R,) the objective of each
     kept = torch.randn(_DRAWS, *q.mu.shape, generator=gen, device=q.mu.device)
@@ -268,7 +270,6 @@ def _near(reached, n): # objectives of n answers for each state -> (R,) those ne
     ok, j = x>=x.max(0).values-_NEAR, torch.arange(n, device=x.device)[:,None]
     hit = ok & (ok.cumsum(0)-1==j.remainder(ok.sum(0))[:,None]) # (which, of those, state): in turn
     return (hit.int().argmax(1)*x.shape[1]+torch.arange(x.shape[1], device=x.device)).flatten()
-
 def _first(model, s0, goal, cfg, seen): # -> a Posterior of N; or of those that compete, True
     if seen is None: return unmet(len(s0), model.arch, s0.device), False
     y,q = seen

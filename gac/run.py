@@ -20,8 +20,8 @@ from .elbo import PosteriorStore
 from .files import BadFile, word
 from .folder import locked, renewing, standing
 from .model import GAC, Arch
-from .schema import (check_fields, check_memory, check_seed, check_sizes, header, read_json, read_tensors,
-                        take_fields)
+from .schema import (check_fields, check_memory, check_seed, check_sizes, header, place, read_json,
+                        read_tensors, take_fields)
 
 # %% ../nbs/05_run.ipynb #9cf14970
 @dataclass(frozen=True)
@@ -214,13 +214,12 @@ def mend_generator(run): # a run that comes from another kind of device
     if run.gen is None: warnings.warn('the run comes from another kind of device, whose random numbers '
         'cannot be continued here: it goes on with new ones')
     run.gen = run.gen or generator(run.cfg.seed+run.i, run.store.phi.device)
-
 def resumable(run): # Run -> Run, or an error
     "Refuse to continue a slim checkpoint."
+    if not isinstance(run, Run): raise ValueError(f'{repr(run)[:60]} is no run: gac.load_run(out) reads one')
     if run.opt is None: raise ValueError('this checkpoint was saved for sharing, '
         'without optimiser and generator; ''it can be asked but not resumed')
     return run
-
 def check_data(run, tau): # Run, Trajectories
     "Refuse to go on with other data than the run was made from."
     check_sizes(tau, run.model.arch)
@@ -254,7 +253,7 @@ def save_run(
     if not slim: mend_generator(resumable(run))
     meta = {k:v for k,v in run.meta.items() if not (slim and k=='source')} # a place on a disk
     cfg = dict(format=2, arch=asdict(run.model.arch), fit=asdict(run.cfg), i=run.i, meta=meta, slim=slim)
-    at, post = Path(out)/'checkpoint', _few(run, keep) if slim else run.store.state()
+    at, post = place(out,'save_run')/'checkpoint', _few(run, keep) if slim else run.store.state()
     if run.team:
         run.team.save(run, at, post, cfg)
         return at
@@ -322,8 +321,8 @@ def _model(arch, path, device): # Arch, model.safetensors -> GAC
 # %% ../nbs/05_run.ipynb #447cfbe7
 def _config(d, out): # checkpoint folder, what the user asked for -> dict
     p = d/'config.json'
-    if not p.is_file(): raise FileNotFoundError(
-        f'no checkpoint in {out}: it needs a config.json; train one with `gac train DATASET --out {word(out)}`')
+    if not p.is_file(): raise FileNotFoundError(f'no checkpoint in {out}: it needs a config.json; '
+        f'train one with `gac train DATASET --out {word(out)}`')
     c = read_json(p, limit=16<<20)
     take_fields(c, CONFIG, p)
     if c['format'] not in VERSIONS:
@@ -359,7 +358,8 @@ def load_run(
     device='cpu',  # where to put it
 )->Run:
     "A run from its checkpoint."
-    d = Path(out)/'checkpoint' if (Path(out)/'checkpoint').is_dir() else Path(out)
+    d = place(out, 'load_run')
+    if (d/'checkpoint').is_dir(): d = d/'checkpoint'
     for last in (False,)*9+(True,):
         before = _seen(d)
         try: run = _load(d, out, arch, device)

@@ -206,3 +206,49 @@ def test_help_and_signature_are_those_of_the_function():
     import inspect
     assert {'tau','env','out'}<=set(inspect.signature(gac.train).parameters)
     assert 'tau' in inspect.signature(gac.critic).parameters and 'help(gac.api.train)' in gac.train.__doc__
+
+# ---- arguments of another type: one error that names function, argument, value and what is needed
+
+def wrong(says, f, *args, **kw):
+    with pytest.raises(ValueError) as e: f(*args, **kw)
+    assert says in str(e.value) and '\n' not in str(e.value), str(e.value)
+
+@pytest.mark.parametrize('name', [None, 3, ['a'], b'x', {}])
+def test_what_is_no_name_of_a_set(name): wrong(f'load(name={name!r}): the name of a file', gac.load, name)
+
+EP = dict(states=np.zeros((3,2)), actions=np.zeros((2,1)), rewards=np.zeros(2))
+@pytest.mark.parametrize('args,says', [((None,), 'states=None'), ((3,), 'states=3'), (('abc',), "states='abc'"), ((EP,), "states={'states'"), (([EP['states']],5), 'actions=5'),
+    ((None,[EP['actions']]), 'states=None'), (([EP],None,[1.]), 'belong beside actions'), (([EP],None,None,[1.]), 'belong beside actions'), ((lambda: 3,), 'states=3')])
+def test_what_is_no_list_of_episodes(args, says): wrong(says, gac.from_arrays, *args)
+
+@pytest.mark.parametrize('kw,says', [(dict(name=None), 'train(name=None): a text'), (dict(out=3), 'train(out=3): a path'), (dict(resume='no'), "train(resume='no'): True or False"), (dict(device=1.5), 'unknown device 1.5'),
+    (dict(env=3), 'env=3'), (dict(reference=3), 'reference'), (dict(iterations='a'), "Fit.iterations='a'"), (dict(batch=None), 'Fit.batch=None'), (dict(seed=1.5), 'Fit.seed=1.5'), (dict(D='16'), "Arch.D='16': must be at least 1, a whole number"),
+    (dict(D=16.), 'Arch.D=16.0'), (dict(eps='x'), "Arch.E='x'"), (dict(sigma_y='x'), "Arch.sigma_y='x': must be a number")])
+def test_train_of_wrong_types(lane, kw, says, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    wrong(says, gac.train, lane, **(TINY|kw))
+    assert not any(tmp_path.iterdir())
+
+@pytest.mark.parametrize('kw,says', [(dict(n='a'), "n='a'): a whole number from 1"), (dict(n=0), 'n=0'), (dict(n=2.), 'n=2.0'), (dict(n=True), 'n=True'), (dict(seed=1.5), 'seed=1.5'), (dict(seed=-1), 'seed=-1'), (dict(question=None), 'question=None): a text'),
+    (dict(question=['best']), "question=['best']"), (dict(acting=['mu']), "acting=['mu']): a text or None"), (dict(workers='2'), "workers='2'): a whole number from 1 to 256"), (dict(lam='x'), "Ask.lam='x'"), (dict(steps=1.5), 'Ask.steps=1.5')])
+def test_evaluate_of_wrong_types(run, kw, says): wrong(says, gac.evaluate, run, **kw)
+
+@pytest.mark.parametrize('given', [None, 3, {}, ['runs/x']])
+def test_what_is_no_run(lane, given, tmp_path):
+    for f,args in ((gac.evaluate,()), (gac.policy,()), (gac.critic,(lane,))): wrong(f'(run={given!r}): a path, as a text, is needed, or a run itself', f, given, *args)
+    wrong(f'load_run(out={given!r}): a path', gac.load_run, given)
+    wrong('is no run: gac.load_run(out) reads one', gac.save_run, given, tmp_path/'r')
+    wrong('(run=Trajectories(', gac.evaluate, lane)
+
+def test_a_run_is_saved_in_a_folder(run): wrong('save_run(out=3): a path', gac.save_run, run, 3)
+
+@pytest.mark.parametrize('kw,says', [(dict(steps='a'), "critic(steps='a'): a whole number"), (dict(stepz=1), 'did you mean steps'), (dict(lr=None), 'critic(lr=None): a number'), (dict(starts=1.5), 'critic(starts=1.5)'), (dict(widen=0), 'critic(widen=0)'),
+    (dict(gen=3), 'critic(gen=3): a torch.Generator'), (dict(ended=3), 'critic(ended=3): a tensor of 8 bool'), (dict(ended=[True]*8), 'a tensor of 8 bool'), (dict(ended=torch.ones(3,dtype=torch.bool)), 'a tensor of 8 bool')])
+def test_critic_of_wrong_types(run, lane, kw, says): wrong(says, gac.critic, run, lane, **kw)
+
+@pytest.mark.parametrize('s', [None, 'a', [1,2], {'a':1}, np.zeros(3,complex), [1,'a',2], [1,None,2]])
+def test_what_is_no_state(run, s):
+    pi = gac.policy(run, **SMALL)
+    wrong('S=3 finite numbers are needed', pi.reset, s)
+    pi.reset(torch.zeros(3))
+    wrong('S=3 finite numbers are needed', pi.act, s)

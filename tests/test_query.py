@@ -499,3 +499,33 @@ def test_an_answer_far_below_the_best_gives_its_place_to_the_others():
     try: q,_ = ask(hills, torch.zeros(2,1), 'best', cfg=put, seen=seen, answers=2)
     finally: Hills.head.lsd = torch.tensor(0.)
     assert (q.mu>2).all()
+
+# ---- what may be registered, and how it is set
+
+@pytest.mark.parametrize('name', ['a/b', '../up', '', 'two words', '-x', 'a\nb', 'x'*101, None, 3])
+def test_a_question_has_a_name_that_can_be_typed(name):
+    with pytest.raises(ValueError, match='a question called .*letters, digits'): register(name, Question('?'))
+    assert name not in QUESTIONS
+
+@pytest.mark.parametrize('question,says', [
+    (3, 'is no `Question`'), (Question('?', objective='x'), "its objective is 'x': a function of .model, s0, q, noise, goal, cfg. is needed"),
+    (Question('?', objective=lambda model, s0, q: 0), 'its objective takes .model, s0, q., and is called with 6 arguments'),
+    (Question('?', objective=lambda a,b,c,d,e,f,g: 0), 'its objective takes .*missing a required argument'), (Question('?', objective=lambda *a, c: 0), "its objective takes .*'c'"),
+    (Question('?', goal=7.), "its goal is '7.0': a function of .n, y, cfg, gen. is needed"), (Question('?', goal=lambda n,y: y), 'its goal takes .n, y., and is called with 4 arguments')])
+def test_a_question_can_be_called(question, says):
+    with pytest.raises(ValueError, match=f"mine.*{says}"): register('mine', question)
+    assert 'mine' not in QUESTIONS
+
+@pytest.mark.parametrize('name,question', [('best-2', Question('?')), ('gut+', Question('?', objective=lambda *a: 0)), ('übung.1', Question('?', objective=lambda a,b,c,d,e,f,g=1: 0, goal=max))])
+def test_what_can_be_called_is_registered(name, question):
+    try: assert register(name, question) is question
+    finally: QUESTIONS.pop(name, None)
+
+@pytest.mark.parametrize('kw,says', [(dict(lam='x'),'lam=.x.: must be a number'), (dict(steps=1.5),'steps=1.5: must be a whole number'), (dict(quantile='a'),'quantile=.a.: must lie between'),
+    (dict(lr=0),'lr=0: must be positive'), (dict(width='x'),'width=.x.: must be a number'), (dict(target=True),'target=True: must be a number'), (dict(steps=None),'steps=None: must be a whole number')])
+def test_settings_of_another_type(kw, says):
+    with pytest.raises(ValueError, match=f'Ask.{says}'): Ask(**kw)
+
+def test_settings_of_its_own_have_types(cautious):
+    with pytest.raises(ValueError, match=r"cautious\(c='x'\): a number is needed"): ask_of(cautious, dict(c='x'))
+    assert ask_of(cautious, dict(c=3)).own==dict(c=3)
