@@ -64,7 +64,7 @@ def _checked(of, **given): # name of a function, its arguments
 
 
 # %% ../nbs/13c_api.ipynb #370caba7
-def _settings(tau, put)->tuple: # data, fields that were given -> Fit, Arch
+def _settings_of(tau, put)->tuple: # data, fields that were given -> Fit, Arch
     S, A = tau.s.shape[1], tau.a.shape[1]
     for k in put:
         if k in FIELDS: continue
@@ -138,22 +138,22 @@ def train(
     given = [k for k,v in dict(env=env, reference=reference).items() if v is not None]
     if resume: run = _gone_on(out, tau, [*settings, *given], dev)
     else:
-        cfg, arch = _settings(tau, settings)
+        cfg, arch = _settings_of(tau, settings)
         run = new_run(tau, arch, cfg, dev, dataset=name, env=_remembered(tau, env), reference=reference)
     return _fitted(run, tau.to(dev), out, progress)
 
 # %% ../nbs/13c_api.ipynb #dd7daf02
-def _run(run)->Run: # Run or the folder of one
+def _as_run(run)->Run: # Run or the folder of one
     return run if isinstance(run, Run) else load_run(run)
 def _runs(run, of)->list[Run]: # one or several of them, name of a function
     several = isinstance(run, Sequence) and not isinstance(run, str)
     each = list(run) if several else [run]
     if not each: raise ValueError(f'{of}(run=[]): a run is needed, or several')
     for r in each: _checked(of, run=r)
-    return [_run(r) for r in each]
+    return [_as_run(r) for r in each]
 
 # %% ../nbs/13c_api.ipynb #3d8289c6
-def _world(run, env)->Any: # Run, the user's environment or None -> the one that is meant, or None
+def _meant_world(run, env)->Any: # Run, the user's environment or None -> the one that is meant, or None
     return env_from(run.meta.get('env'), env, where='the run')
 
 def evaluate(
@@ -171,7 +171,7 @@ def evaluate(
     "Ask, act, compare: predicted beside achieved."
     _checked('evaluate', question=question, n=n, seed=seed, acting=acting, workers=workers)
     cfg, runs = ask_of(question, ask), _runs(run, 'evaluate')
-    world = _world(runs[0], env)
+    world = _meant_world(runs[0], env)
     if world is None:
         raise ValueError('this run names no environment, and a rollout needs one: give it by env=; '
                          'policy and critic work without')
@@ -185,7 +185,7 @@ def _faces(made)->tuple: # by `make_env` -> the space it shows, if it was flatte
     flat = isinstance(below, gym.wrappers.FlattenObservation)
     return (below.env.observation_space if flat else None), acts
 
-def _flat(s, S, shown)->np.ndarray: # observation, size, space it is from or None -> (S,)
+def _flat_shown(s, S, shown)->np.ndarray: # observation, size, space it is from or None -> (S,)
     if shown is not None and np.shape(s)!=(S,):
         try: s = spaces.flatten(shown, s)
         except Exception as e:
@@ -202,7 +202,7 @@ class Policy:
     def __init__(self, plan, S, shown=None, acts=None): # PlanPolicy, size of a state, see `_faces`
         self._plan, self._S, self._shown, self._acts = plan, S, shown, acts
         self._device, self.predicted = plan.model.head.lsd.device, float('nan')
-    def _state(self, s): return torch.from_numpy(_flat(s, self._S, self._shown))[None].to(self._device)
+    def _state(self, s): return torch.from_numpy(_flat_shown(s, self._S, self._shown))[None].to(self._device)
     def reset(self, s0:Any)->None: # what the environment shows at first
         "Ask from here, once; `predicted` is the return that the plan promises."
         self._plan.reset(self._state(s0))
@@ -229,7 +229,7 @@ def policy(
     "A policy for one robot, numpy in and out."
     _checked('policy', question=question, seed=seed, acting=acting)
     cfg, runs = ask_of(question, ask), _runs(run, 'policy')
-    world, arch = _world(runs[0], env), runs[0].model.arch
+    world, arch = _meant_world(runs[0], env), runs[0].model.arch
     shown = acts = None
     if world is not None:
         check_spaces(world, arch.S, arch.A)
@@ -261,7 +261,7 @@ def critic(
 )->Belief:             # p(y|τ) of each: expected(), spread(), quantile(p), cdf(y)
     "What is this worth? The return of each trajectory, as the model believes it."
     _checked('critic', run=run)
-    model, tau = _run(run).model, _data(tau, 'critic')
+    model, tau = _as_run(run).model, _data(tau, 'critic')
     check_sizes(tau, model.arch)
     _options(how, len(tau))
     return gac.critic.critic(model, tau.to(model.head.lsd.device), **how)

@@ -43,7 +43,7 @@ def _value(job, cfg, out): # -> mean discounted value of the first states, envir
     return float(policy.value(s0).mean())
 
 # %% ../nbs/13_system.ipynb #blxtab02
-def _table(rows, run): # of one system, as the job wrote them
+def _say_table(rows, run): # of one system, as the job wrote them
     from gac.rows import summary
     asked = f', asked for {rows.question[0]} ({rows.target[0]:.1f})' if rows.target.notna().all() else ''
     took = [f'{run[k][0]} {word}' for k,word in (('steps','steps'), ('cpu_seconds','CPU seconds'))
@@ -75,12 +75,12 @@ def baseline(
     with locked(writable(out)):
         print(f'{name} on {dataset}, rewards: {rewards}; {_room(out)}')
         b.do_job(job, out, device)
-        _closed(job, cfg, out)
+        _say_job(job, cfg, out)
 
 # %% ../nbs/13_system.ipynb #blxcmd02
-def _closed(job, cfg, out): # a job that is done
+def _say_job(job, cfg, out): # a job that is done
     from gac.rows import read_rows
-    _table(read_rows(out/'rows.csv'), read_rows(out/'run.csv'))
+    _say_table(read_rows(out/'rows.csv'), read_rows(out/'run.csv'))
     value = _value(job, cfg, out)
     if value is not None: print(f'{"value":>11}  {value:8.1f} of the first state, at γ = {cfg.gamma:g}')
     print(f'written: {out}/policy.safetensors, settings.json, rows.csv, run.csv')

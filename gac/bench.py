@@ -67,7 +67,7 @@ def _pairs(job): # -> ['name=value', …], each name once
     if twice: raise ValueError(f'set={job.set!r}: {twice[0]} is there twice, leave one out')
     return pairs
 
-def _ours(job, S, A): # Job of GAC, dimensions of its data -> Fit, Arch
+def _gac_settings(job, S, A): # Job of GAC, dimensions of its data -> Fit, Arch
     if job.rewards!='return':
         raise ValueError(f"GAC sees returns only, not rewards={job.rewards!r}: write 'return'")
     pairs = _pairs(job)
@@ -82,7 +82,7 @@ def configured(
     A:int=1,     # action dimension
 ):               # settings of its system, GAC: Fit, Arch; or one clear error
     "What a job's settings say; nothing is trained."
-    if job.system=='GAC': return _ours(job, S, A)
+    if job.system=='GAC': return _gac_settings(job, S, A)
     system = systems.system_of(job.system, others=('GAC',))
     more = dict(env=acts_in(job)) if system.online else {}
     return systems.settings(job.system, job.rewards, _pairs(job), **more)
@@ -118,7 +118,7 @@ def _asks(job): # can its target be asked for?
     if not abs(y)<1e38: raise ValueError(f'target={job.target!r}: must be a finite number')
 
 # %% ../nbs/11_bench.ipynb #bnseed01
-def _named(job): # are its seeds seeds, and can its folder have its name?
+def _check_names(job): # are its seeds seeds, and can its folder have its name?
     size = len(job.name.encode())
     check_seed(job.seed)
     of = f'env_seed={job.env_seed}, episodes={job.episodes}: their last seed'
@@ -146,7 +146,7 @@ def checked(
     "One clear error where a job could not be done; nothing is trained."
     configured(job)
     if job.system!='GAC': systems.ready(job.system)
-    _named(job)
+    _check_names(job)
     _asks(job)
     _goes_on(job)
     kind, paid = (job.dataset, job.rewards, job.env, job.env_kwargs), set() if paid is None else paid
@@ -239,12 +239,12 @@ def _rows_ours(job, out, tau, env): # a trained GAC answers, on the CPU
     return pd.concat(asked, ignore_index=True).round(3).assign(method=job.method)
 
 # %% ../nbs/11_bench.ipynb #375c92a3
-def _rewards(job, tau): # what each step was paid, or None
+def _job_rewards(job, tau): # what each step was paid, or None
     if job.rewards=='step': return systems.step_rewards(tau, data.rewards(job.dataset), job.dataset)
 
 # %% ../nbs/11_bench.ipynb #bnfit001
 def _fit_other(job, cfg, tau, folder, device): # one of SYSTEMS -> its file, steps, device
-    r, system, at = _rewards(job, tau), systems.SYSTEMS[job.system], folder/'policy.safetensors'
+    r, system, at = _job_rewards(job, tau), systems.SYSTEMS[job.system], folder/'policy.safetensors'
     if at.exists(): policy = system.load(at)
     else:
         policy = system.fit(tau.to(device), None if r is None else r.to(device), cfg, job.seed)
@@ -273,7 +273,7 @@ def _grown_other(job, path, tau, env, folder, took): # one of SYSTEMS -> the sam
     rows, buffer = [_rows_other(job, path, tau, env)], tau
     load, at = systems.SYSTEMS[job.system].load, lambda k: folder/f'policy-{k}.safetensors'
     had, cfg, begun = lambda k: load(at(k)) if at(k).exists() else None, stages.Stages(job.stages), _now()
-    for k,policy,new in stages.staged(load(path), tau, _rewards(job, tau), env, cfg, job.seed, had):
+    for k,policy,new in stages.staged(load(path), tau, _job_rewards(job, tau), env, cfg, job.seed, had):
         if not at(k).exists():
             with writing(at(k)) as f: policy.save(f)
         took += _now()-begun
@@ -290,7 +290,7 @@ def _goes(folder): # has its training left something?
     left = 'run/checkpoint', 'policy.safetensors', 'online', 'policy-1.safetensors'
     return any((Path(folder)/k).exists() for k in left)
 
-def _begin(job, cfg, tau, folder): # Job, its settings, data, folder -> fingerprint of the data
+def _begin_job(job, cfg, tau, folder): # Job, its settings, data, folder -> fingerprint of the data
     parts = [asdict(x) for x in (cfg if isinstance(cfg, tuple) else (cfg,))]
     settings, mark = {k:v for x in parts for k,v in x.items()}, data.fingerprint(tau)
     begin_with(folder, dict(job=asdict(job), settings=settings, data=dict(fingerprint=mark)), _goes(folder))
@@ -301,7 +301,7 @@ FOUND = ['dataset','method','train_seed'] # columns by which rows are found
 
 
 # %% ../nbs/11_bench.ipynb #bnbegin5
-def _kept(folder, name): # of a job that is done, 'rows' or 'run' -> its table
+def _job_table(folder, name): # of a job that is done, 'rows' or 'run' -> its table
     cure = f'remove {folder}/rows.csv, and the same command does that job again'
     at = folder/f'{name}.csv'
     table = read_rows(at, FOUND, cure) if at.exists() else ()
@@ -310,7 +310,7 @@ def _kept(folder, name): # of a job that is done, 'rows' or 'run' -> its table
 
 # %% ../nbs/11_bench.ipynb #bnbegin7
 def mark_of(folder): # of a job -> fingerprint of the data it was trained on; None: nothing says it
-    if done(folder): mark = _kept(folder, 'run').get('fingerprint', pd.Series([None])).iloc[0]
+    if done(folder): mark = _job_table(folder, 'run').get('fingerprint', pd.Series([None])).iloc[0]
     else: mark = begun_with(folder).get('data', {}).get('fingerprint') if _goes(folder) else None
     return mark if isinstance(mark, str) else None
 
@@ -334,7 +334,7 @@ def do_job(
     tau, env = data.load(job.dataset), acts_in(job)
     size = check_spaces(env, tau.s.shape[1], tau.a.shape[1])
     cfg = configured(job, *size)
-    mark = _begin(job, cfg, tau, folder)
+    mark = _begin_job(job, cfg, tau, folder)
     _offline(job, folder, mark)
     fit, ask, go_on = OURS if job.system=='GAC' else OTHERS
     left = ('online','policy-1.safetensors') if job.stages else ('run','policy.safetensors')
@@ -398,7 +398,7 @@ def gathered(jobs, out): # jobs, folder -> rows and runs of those that are done
 
 # %% ../nbs/11_bench.ipynb #bntable1
 def _tables(at): # folders of jobs that are done
-    return [pd.concat([_kept(a,k) for a in at], ignore_index=True) if at else pd.DataFrame()
+    return [pd.concat([_job_table(a,k) for a in at], ignore_index=True) if at else pd.DataFrame()
             for k in ('rows','run')]
 
 # %% ../nbs/11_bench.ipynb #bnstand0
@@ -423,13 +423,13 @@ def _others(jobs, out): # -> folders of what other lists have done there
     ours, own, found = {(*j.called,j.stages) for j in jobs}, {j.name for j in jobs}, {}
     at = [p for p in out.iterdir() if re.fullmatch('.+-[0-9a-f]{8}', p.name) and done(p)]
     for p in sorted((p for p in at if p.name not in own), key=lambda p: (p/'rows.csv').stat().st_mtime_ns):
-        run = _kept(p, 'run').iloc[0]
+        run = _job_table(p, 'run').iloc[0]
         called = *run[FOUND], run.get('stages', 0)
         if called not in ours: found[called] = p
     return [*found.values()]
 
 # %% ../nbs/11_bench.ipynb #bnwrite1
-def _write(jobs, out): # runs.csv and rows.csv of all that is done
+def _write_tables(jobs, out): # runs.csv and rows.csv of all that is done
     rows, runs = _tables([*_others(jobs, out), *(out/j.name for j in jobs if done(out/j.name))])
     for name,table in dict(runs=runs, rows=rows).items():
         with writing(out/f'{name}.csv') as f: table.to_csv(f, index=False)
@@ -454,7 +454,7 @@ def bench(
         there = dict(total=len(jobs), initial=len(jobs)-len(left), unit='job')
         bar = progress_bar(ends, None, progress, **there)
         failed = {job:error for job,error in bar if error}
-        _write(jobs, out)
+        _write_tables(jobs, out)
     return failed
 
 # %% ../nbs/11_bench.ipynb #d7d49874

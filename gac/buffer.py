@@ -41,7 +41,7 @@ CHUNK = dict( # what a chunk file holds: type and shape
 CURE = 'restore it, or remove the stage and those after it, and they are done again'
 
 # %% ../nbs/08_buffer.ipynb #bu-check
-def _checked(d, f, sizes): # dict of tensors, its file, sizes that are known -> d
+def _check_chunk(d, f, sizes): # dict of tensors, its file, sizes that are known -> d
     "Refuse what is not a chunk: the file, the field, what it holds and what is needed."
     if set(d)!=set(CHUNK): raise ValueError(f'{f} holds {sorted(d)}; {sorted(CHUNK)} are needed: {CURE}')
     lengths = [len(d[k]) for k,(_,shape) in CHUNK.items() if shape[0]=='N' and d[k].ndim]
@@ -79,7 +79,7 @@ def write_chunk(
     d = {k.name:getattr(tau,k.name) for k in fields(Trajectories)}
     d |= {k:v.cpu()[rows] for k,v in plans.items()}
     d |= dict(offset=at+rows, until=torch.tensor([at+n])) # the next chunk starts there
-    d = _checked({k:v.contiguous() for k,v in d.items()}, f, {})
+    d = _check_chunk({k:v.contiguous() for k,v in d.items()}, f, {})
     with writing(f) as tmp: save_file(d, tmp)
 
 # %% ../nbs/08_buffer.ipynb #bu-read
@@ -95,7 +95,7 @@ def _chunk(f, sizes):
     try: d = load_file(f)
     except Exception as e:
         raise ValueError(f'{f} cannot be read ({str(e).splitlines()[0][:80]}): {CURE}') from None
-    return _checked(d, f, sizes)
+    return _check_chunk(d, f, sizes)
 
 # %% ../nbs/08_buffer.ipynb #bu-next
 def next_offset(parts)->int: # chunks → the first episode that was not planned yet

@@ -143,7 +143,7 @@ def overall(words): # verdicts of the parts -> of the claim
     return words[0] if len(set(words))==1 else 'undecided'
 
 # %% ../nbs/12b_claims.ipynb #tab-line2
-def _counts(part, each): # -> '3 up, 1 down of 6', those without an interval apart
+def _ups(part, each): # -> '3 up, 1 down of 6', those without an interval apart
     up, down = (sum(q<.05 and s*d['mean']>0 for q,d in zip(each, part.run.values())) for s in (1,-1))
     known = sum(d['sd']>0 for d in part.run.values()) or len(part.run)
     more = f', 1 seed in {len(part.run)-known} more' if known<len(part.run) else ''
@@ -159,7 +159,7 @@ def _told_claim(claim, ps, sets): # Claim, corrected p of its parts and of their
     line = dict(claim=claim.words, says=f'**{says}**', by=part.words)
     if not part.run: return line|dict.fromkeys(('difference','p, Holm','sets','seeds','CPU s'), '')
     d = together(part.run.values())
-    line |= dict(difference=_interval(d, claim.unit), sets=_counts(part, sets[i]))
+    line |= dict(difference=_interval(d, claim.unit), sets=_ups(part, sets[i]))
     line |= {'p, Holm':'–' if np.isnan(ps[i]) else f'{ps[i]:.2g}', 'seeds':_seeds(d)}
     return line|{'CPU s':'–' if np.isnan(part.cpu) else f'{part.cpu:.0f}'}
 
@@ -208,7 +208,7 @@ def asks(rows, a, b): # rows, two questions to one model -> Part: a earns more t
     return Inequality(f'{ASKED[a]} > {ASKED[b]}', sets)
 
 # %% ../nbs/12b_claims.ipynb #tab-cl2x
-def _spread(r): # rows -> one for each training seed: the sd of its score over episodes
+def _seed_sds(r): # rows -> one for each training seed: the sd of its score over episodes
     sd = r.groupby('train_seed').agg(normalised=('normalised','std'), met=('met','any'))
     return sd.reset_index().assign(env_seed=0)
 
@@ -217,7 +217,7 @@ def wider(rows, a, b): # Part: answers to a are spread wider than those to b, ac
     answers = lambda d, q: pick(one_model(rows,d), 'GAC', d, question=q)
     def one(d):
         x, y = answers(d,a), answers(d,b)
-        return compared(_spread(x), _spread(y)) if len(x) and set(x.acting)==set(y.acting) else None
+        return compared(_seed_sds(x), _seed_sds(y)) if len(x) and set(x.acting)==set(y.acting) else None
     return Inequality(f'sd of {ASKED[a]} > sd of {ASKED[b]}', {d:one(d) for d in dict.fromkeys(rows.dataset)})
 
 # %% ../nbs/12b_claims.ipynb #tab-covx

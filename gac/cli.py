@@ -39,14 +39,14 @@ def main(args=None): # what the shell calls
 OWN_ERRORS = (ValueError, TypeError, OSError, FloatingPointError, ImportError, MemoryError)
 
 # %% ../nbs/13a_table_commands.ipynb #clisp03
-def _shown(text)->str: # perhaps of a file, on one line
+def _one_line(text)->str: # perhaps of a file, on one line
     from gac.files import plain_text
     return plain_text(text)
 
-def _words(e, args=())->str: # text or an exception, words of the command -> one line
+def _error_line(e, args=())->str: # text or an exception, words of the command -> one line
     if hasattr(e, 'format_message'): e = _given_value(e.format_message(), args) # a usage error
     elif not isinstance(e, (str, *OWN_ERRORS)): e = f'{type(e).__name__}: {e}; GAC_DEBUG=1 shows where'
-    words = _shown(e) or type(e).__name__
+    words = _one_line(e) or type(e).__name__
     return words if len(words)<1500 else words[:1500]+' …'
 
 # %% ../nbs/13a_table_commands.ipynb #9d7ba717
@@ -65,7 +65,7 @@ def _plainly(): # our own warnings as one line each, without the source
         show = warnings.showwarning
         def ours(m, kind, file, *args, **kw):
             ours_too = kind is UserWarning and Path(file).parent.name=='gac'
-            if ours_too: print('gac: '+_shown(m), file=sys.stderr)
+            if ours_too: print('gac: '+_one_line(m), file=sys.stderr)
             else: show(m, kind, file, *args, **kw)
         warnings.showwarning = ours
         yield
@@ -76,7 +76,7 @@ def _fail(e, args=()): # text or an exception, words of the command
     if os.environ.get('RANK', '0')!='0' and not isinstance(e, ConnectionError):
         signal.signal(signal.SIGTERM, signal.SIG_DFL) # what stops all of us the first one says,
         time.sleep(10)                                # and torchrun ends us
-    print('gac: '+_words(e, args), file=sys.stderr)
+    print('gac: '+_error_line(e, args), file=sys.stderr)
     raise SystemExit(2)
 
 # %% ../nbs/13a_table_commands.ipynb #clisp14
@@ -226,19 +226,19 @@ def processes_command(
     "Trajectories per second by one process and by several."
     from gac import data, processes
     from gac.rows import save_rows
-    each = _counts(counts)
+    each = _process_counts(counts)
     at, tau = _rows_at(table, 'processes', ('dataset','batch')), data.load(dataset)
     run_settings(set_ or [], tau.s.shape[1], tau.a.shape[1])
-    rows = processes.throughput(dataset, each, repetitions, iterations, _again(set_), log=_speed)
+    rows = processes.throughput(dataset, each, repetitions, iterations, _set_again(set_), log=_speed)
     save_rows(rows.round(3), at, ('dataset','batch'), 'repetition')
     print(processes.speedup(rows).round(2).to_string())
 
 # %% ../nbs/13a_table_commands.ipynb #optagain
-def _again(pairs): # of --set -> the words that say it again
+def _set_again(pairs): # of --set -> the words that say it again
     return [x for s in pairs or [] for x in ('--set',s)]
 
 # %% ../nbs/13a_table_commands.ipynb #clisp28
-def _counts(text): # '1,2,…' -> numbers of processes
+def _process_counts(text): # '1,2,…' -> numbers of processes
     each = text.split(',')
     if '1' in each and all(c.isdigit() and int(c) for c in each): return [*map(int,each)]
     raise ValueError(f'--counts {text}: numbers with commas between, 1 among them')
@@ -263,7 +263,7 @@ def submit_command(
     first = ['--iterations',iterations] if iterations is not None else []
     more = _on_gpus(gpus)|(dict(slurm_partition=partition) if partition else {})
     always = ['--device','cuda' if gpus else 'cpu']
-    what = processes.QueuedTraining(dataset, out, per_node, first+_again(set_), always)
+    what = processes.QueuedTraining(dataset, out, per_node, first+_set_again(set_), always)
     job = processes.submit(what, nodes, minutes, cluster=cluster, **more)
     print(f'job {job.job_id}, logs in {out}/logs', flush=True)
     if wait: processes.result(job)

@@ -191,16 +191,16 @@ def train_command(
     prepare(out, resume)
     if tensorboard: writable(tensorboard)
     fit = {k:v for k,v in dict(iterations=iterations, minutes=minutes, seed=seed).items() if v is not None}
-    _agree(fit, set_ or [], resume, env or env_kwargs)
-    run, tau, team = _made(dataset, out, fit, set_ or [], resume, (env, env_kwargs), device, threads)
+    _options_agree(fit, set_ or [], resume, env or env_kwargs)
+    run, tau, team = _who_trains(dataset, out, fit, set_ or [], resume, (env, env_kwargs), device, threads)
     first = not team or team.rank==0
-    if first: _told(run, tau, team, threads)
+    if first: _say_start(run, tau, team, threads)
     history = _fitted(run, tau, out, save_every, tensorboard, first)
     if team: team.leave()
-    if first: _closed(run, history, out, imports)
+    if first: _say_trained(run, history, out, imports)
 
 # %% ../nbs/13_commands.ipynb #cmdtrn01
-def _agree(fit, pairs, resume, world): # fields of Fit that were given, --set, bool, is an environment named?
+def _options_agree(fit, pairs, resume, world): # fields of Fit given, --set, bool, is an environment named?
     "Refuse options that contradict each other."
     if {'iterations','minutes'}<=set(fit):
         raise ValueError('--minutes counts where --iterations is not given: leave one of them out')
@@ -215,7 +215,7 @@ def _agree(fit, pairs, resume, world): # fields of Fit that were given, --set, b
                          f"--set may change {', '.join(MAY_CHANGE)}")
 
 # %% ../nbs/13_commands.ipynb #cmdtrn02
-def _made(dataset, out, fit, pairs, resume, world, device, threads): # -> Run, Trajectories, Team or None
+def _who_trains(dataset, out, fit, pairs, resume, world, device, threads): # -> Run, data, Team or None
     "What is trained, on what, by whom."
     from gac import run as r
     from gac.core import pick_device, set_threads
@@ -255,12 +255,12 @@ def _fitted(run, tau, out, every, tensorboard, first): # -> history, DataFrame
     with interruptible(): return t.fit(run, tau, out, every, log=log, progress=first)
 
 # %% ../nbs/13_commands.ipynb #cmdtrn05
-def _told(run, tau, team, threads): # before a training
+def _say_start(run, tau, team, threads): # before a training
     each = f' in each of {team.size} processes' if team else ''
     print(f'{run}\n{tau} on {run.model.head.lsd.device}, {threads} threads{each}')
 
 # %% ../nbs/13_commands.ipynb #cmdsp31
-def _closed(run, history, out, imports=None): # after it
+def _say_trained(run, history, out, imports=None): # after it
     from gac.files import word
     from gac.train import curves
     last, took = history.elbo.tail(20).mean(), history.seconds.sum()
@@ -335,7 +335,7 @@ def evaluate_command(
     workers:_workers('processes that act')=1,
 ):
     "Ask a trained run one question, act on the answer, compare predicted and achieved return."
-    asked = _asked(question, acting, dict(target=target, quantile=quantile, delta_y=delta_y, lam=lam,
+    asked = _ask_settings(question, acting, dict(target=target, quantile=quantile, delta_y=delta_y, lam=lam,
                                           width=width, steps=steps), own)
     folder = writable(out or _beside(run)/'eval')
     runs = [_loaded(at, device, threads) for at in (run, *(mates or ()))]
@@ -356,7 +356,7 @@ def _given(name, reads, **options): # of a question or strategy; which options e
     return given
 
 # %% ../nbs/13_commands.ipynb #cmdsp49
-def _asked(question, acting, options, own=None): # …, options with values or None, --ask -> Ask, checked
+def _ask_settings(question, acting, options, own=None): # …, options with values or None, --ask -> Ask
     from gac import query as q
     from gac.run import typed
     may = q.may_set(question)
@@ -430,11 +430,11 @@ def ask_command(
     "Ask a trained run in one state: a plan and the first action; no simulator is needed."
     acting = None if question=='prior' else acting
     put = dict(target=target, quantile=quantile, delta_y=delta_y, lam=lam, width=width, steps=steps)
-    cfg = _asked(question, acting, put, own)
+    cfg = _ask_settings(question, acting, put, own)
     r = _loaded(run, 'cpu', threads)
     import torch
     from gac.query import PlanPolicy, asker
-    s = torch.tensor([_state(state, r.model.arch.S)])
+    s = torch.tensor([_state_option(state, r.model.arch.S)])
     pol = PlanPolicy(r.model, asker(r,question,cfg,seed), acting or 'sample', seed)
     pol.reset(s)
     action = _executed(r, pol(s, torch.arange(1))[0].numpy())
@@ -453,7 +453,7 @@ def _executed(run, a): # Run, (A,) -> in words, what its environment makes of it
     return ', '.join(f'{x:.4g}' for x in a)
 
 # %% ../nbs/13_commands.ipynb #cmdask05
-def _state(text, S): # '0.1,0.2,…', state dimension -> S numbers
+def _state_option(text, S): # '0.1,0.2,…', state dimension -> S numbers
     try: s = [float(x) for x in text.replace(',',' ').split()]
     except ValueError: s = []
     if len(s)==S and all(math.isfinite(x) and abs(x)<1e38 for x in s): return s

@@ -32,12 +32,12 @@ def compare(
 )->pd.DataFrame:      # result rows, one per episode
     "Ask all four questions, each once, and act on each answer."
     def act_on(q, actings):
-        planner = _once(asker(run, q, cfg, seed))
+        planner = _asked_once(asker(run, q, cfg, seed))
         return [evaluate(run, env, q, n, seed, a, cfg, planner, progress=progress) for a in actings]
     asked = {q:('sample',) if q=='prior' else actings for q in ('prior',*QUESTIONS)}
     return pd.concat([r for q,a in asked.items() for r in act_on(q,a)], ignore_index=True)
 
-def _once(planner): # a planner that is asked once: the initial states are the same for every acting
+def _asked_once(planner): # a planner that is asked once: the initial states are the same for every acting
     told = {}
     def plan(s0, answers=1):
         if answers not in told: told[answers] = planner(s0, answers)

@@ -21,7 +21,7 @@ from torch import Tensor
 from tqdm import auto, std
 
 # %% ../nbs/00_core.ipynb #a91b97a2
-def _check(o):
+def _check_tau(o):
     "Refuse a `Trajectories` whose fields do not fit each other."
     N, steps = len(o.n), int(o.n.sum())
     if o.s.ndim!=2 or o.a.ndim!=2:
@@ -48,7 +48,7 @@ class Trajectories:
     last:Tensor # (N,) bool: is the final state known? If not, s_T repeats s_{T-1}, not a transition
     key:Tensor  # (N,) stable identity, the key of its posterior: never a list position
 
-    def __post_init__(self): _check(self)
+    def __post_init__(self): _check_tau(self)
     def __len__(self)->int: return len(self.n)
     def __repr__(self):
         S, A = self.s.shape[1], self.a.shape[1]

@@ -54,7 +54,7 @@ def _heard(folder:Path)->tuple: # a Minari set -> trajectories, rewards, what wa
         tau, r = _read_minari(folder)
     return tau, r, [*dict.fromkeys(str(w.message) for w in said if w.category is UserWarning)][:10]
 
-def _kept(cache, paid)->tuple: # the file of a set in the cache -> the same, rewards if `paid`; or None
+def _from_cache(cache, paid)->tuple: # the file of a set in the cache -> the same, rewards if `paid`; or None
     try:
         with np.load(cache) as z:
             tau = Trajectories(*(torch.from_numpy(z[f.name]) for f in fields(Trajectories)))
@@ -64,7 +64,7 @@ def _kept(cache, paid)->tuple: # the file of a set in the cache -> the same, rew
 # %% ../nbs/01_data.ipynb #7295d0c8b
 def _minari(folder, paid=False)->tuple: # a Minari set -> trajectories; if `paid`, also (Σn,) their rewards
     cache = _cached(Path(folder))
-    found = _kept(cache, paid)
+    found = _from_cache(cache, paid)
     tau, r, said = found or _heard(Path(folder))
     if cache and not found:
         kept = {f.name:getattr(tau,f.name).numpy() for f in fields(tau)}
@@ -157,7 +157,7 @@ def _place(dataset_id, root, last)->Path: # id, folder of Minari sets, (N,) bool
     return place
 
 # %% ../nbs/01_data.ipynb #dat00006a
-def _written(env): # id, EnvSpec or None -> the same, its code by name
+def _code_by_name(env): # id, EnvSpec or None -> the same, its code by name
     import gymnasium as gym
     spec = gym.spec(env) if isinstance(env, str) else env
     code = getattr(spec, 'entry_point', None)
@@ -179,7 +179,7 @@ def _write(tau, dataset_id, env, rewards, truncated, metadata): # into Minari's 
     scores |= {k:metadata.pop(k) for k in _scores if k in metadata}
     if any(v is not None for v in scores.values()): checked_reference([*scores.values()])
     more = scores|_spaces(tau, env)|metadata
-    made = minari.create_dataset_from_buffers(dataset_id, buffers, _written(env), **more)
+    made = minari.create_dataset_from_buffers(dataset_id, buffers, _code_by_name(env), **more)
     _compress(main_of(Path(_minari_home())/dataset_id))
     known = {k:v for k,v in scores.items() if v is not None} # without an environment Minari leaves them out
     made.storage.update_metadata(known|dict(dataset_size=made.storage.get_size()))
@@ -279,7 +279,7 @@ def rewards(
     return torch.from_numpy(np.array(r, np.float32))
 
 # %% ../nbs/01_data.ipynb #dat00014
-def _about(kind:str, path:Path)->tuple: # 'd4rl' or 'minari', where -> its environment as recorded, source
+def _origin(kind:str, path:Path)->tuple: # 'd4rl' or 'minari', where -> its environment as recorded, source
     if kind=='d4rl':
         with opened(path) as f: id, how = f.text('env_id'), f.text('how')
         return dict(id=id) if id else None, how or ''
@@ -291,8 +291,8 @@ def _about(kind:str, path:Path)->tuple: # 'd4rl' or 'minari', where -> its envir
     return None if spec is None else json_of(spec, f'{path}: env_spec'), how
 
 # %% ../nbs/01_data.ipynb #dat00016
-_world = r'([\w\-]+/)?[\w\-.]+' # an environment's id
-_kinds = dict(kwargs=dict, max_episode_steps=(int,type(None)), additional_wrappers=(list,type(None)))
+_world_id = r'([\w\-]+/)?[\w\-.]+' # an environment's id
+_spec_kinds = dict(kwargs=dict, max_episode_steps=(int,type(None)), additional_wrappers=(list,type(None)))
 
 # %% ../nbs/01_data.ipynb #dat00016b
 def _refused(path, k, value)->ValueError: # the set, what of its environment, what it is
@@ -306,17 +306,17 @@ def recorded_env(
 )->dict:            # id; if recorded, kwargs, …, the parts of a flattened state; None: no environment
     "The environment of a data set as its file tells it: data, not yet fit for use."
     kind, path = _find(dataset)
-    spec = _about(kind, path)[0]
+    spec = _origin(kind, path)[0]
     if spec is None: return None
     id = spec.get('id')
-    if not isinstance(id, str) or not re.fullmatch(_world, id): raise _refused(path, 'id', id)
-    for k,t in _kinds.items():
+    if not isinstance(id, str) or not re.fullmatch(_world_id, id): raise _refused(path, 'id', id)
+    for k,t in _spec_kinds.items():
         if k in spec and (not isinstance(spec[k], t) or spec[k] is True): raise _refused(path, k, spec[k])
     parts = [[p.name,p.width] for p in observed(path)] if kind=='minari' else []
-    return {k:spec[k] for k in ('id',*_kinds) if k in spec}|(dict(parts=parts) if parts else {})
+    return {k:spec[k] for k in ('id',*_spec_kinds) if k in spec}|(dict(parts=parts) if parts else {})
 
 # %% ../nbs/01_data.ipynb #dat00021
-def _known(env:str)->bool: # id -> does this process know it?
+def _is_known(env:str)->bool: # id -> does this process know it?
     import gymnasium as gym
     try: return env.startswith('gac/') or gym.spec(env) is not None
     except gym.error.Error: return False
@@ -339,7 +339,7 @@ def env_of(name, env=None)->str: # as for `load`, environment id if the data do 
         raise ValueError(f"{name} does not say its environment; name it, e.g. env='Hopper-v5' "
                          '(--env on the command line)')
     if not got or not env or str(env).split(':')[-1]==got: return env or got
-    if _known(got):
+    if _is_known(got):
         warnings.warn(f'{name} was recorded in {got}; env={env!r} is not used')
         return got
     warnings.warn(f'{name} was recorded in {got}, which is not registered here; env={env!r} is used')
@@ -403,4 +403,4 @@ def describe(name, env=None)->dict: # as for `load`, environment id if the data 
     known = dict(zip(('ref_min','ref_max'), scale))
     parts = ', '.join(f'{p.name} {p.width}' for p in (observed(path) if kind=='minari' else ()))
     size |= dict(states=parts) if parts else {}
-    return dict(name=str(name), kind=kind, env=world)|size|returns|known|dict(source=_about(kind, path)[1])
+    return dict(name=str(name), kind=kind, env=world)|size|returns|known|dict(source=_origin(kind, path)[1])

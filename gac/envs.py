@@ -202,7 +202,7 @@ def _run(pool, act, rows, seed, device, log, limit=100_000):
         yield int(over.sum())
 
 # %% ../nbs/02_envs.ipynb #902bf956
-def _plan(pool, act, chunks, seed, device, log):
+def _show_starts(pool, act, chunks, seed, device, log):
     "Show a policy that has `reset` all initial states at once."
     if not hasattr(act, 'reset'): return
     s0 = np.concatenate([_safe(pool.reset, log, pool, rows, seed, 0, seed+rows) for rows in chunks])
@@ -216,7 +216,7 @@ def _pool(env, n, seed):
     return _Vector(env) if isinstance(env, VectorEnv) else _List(env, min(n,100))
 
 # %% ../nbs/02_envs.ipynb #envbar01
-def _bar(n, shown): # episodes; False, True or a text to stand before the bar
+def _play_bar(n, shown): # episodes; False, True or a text to stand before the bar
     name = shown if isinstance(shown, str) else None
     return progress_bar(total=n, desc=name, shown=bool(shown), unit='episode', miniters=0)
 
@@ -234,8 +234,8 @@ def rollout(
     pool, log = _pool(env, n, seed), _Log(n)
     chunks = np.array_split(np.arange(n), range(pool.size, n, pool.size))
     try:
-        with _bar(n, progress) as bar:
-            _plan(pool, act, chunks, seed, device, log)
+        with _play_bar(n, progress) as bar:
+            _show_starts(pool, act, chunks, seed, device, log)
             for rows in chunks:
                 for k in _run(pool, act, rows, seed, device, log): bar.update(k)
     finally: pool.close()

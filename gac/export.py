@@ -304,7 +304,7 @@ def export(
             climb = loop if to=='torchscript' else Scan
             policy = PlanAndAct(run, question, climb, acting, cfg, seed, low, high)
             dict(torchscript=_torchscript, onnx=_onnx)[to](policy.eval(), tmp, about)
-        _compare(Exported(tmp), live)
+        _same_answers(Exported(tmp), live)
     return Exported(path)
 
 # %% ../nbs/07f_export.ipynb #xp0030
@@ -321,7 +321,7 @@ def _copy(run): # -> a run whose model asks for no gradient, in float32, on the 
     return replace(run, model=model, y=run.y.cpu())
 
 # %% ../nbs/07f_export.ipynb #xp0071
-def _compare(file, live, tol=1e-5): # Exported, PlanPolicy
+def _same_answers(file, live, tol=1e-5): # Exported, PlanPolicy
     "Refuse a file that says something else than the package."
     std, arch = live.model.std, live.model.arch
     for seed in range(2):

@@ -44,14 +44,14 @@ def source(url=None): # what the user gave -> function: name, file -> address
     if not url:
         raise ValueError('this version knows no address to fetch from: give --from URL or folder, or set '
                          'GAC_RELEASE, to where the files of a release lie')
-    if url.startswith(('https://','http://','file://')): return _flat(url)
+    if url.startswith(('https://','http://','file://')): return _flat_address(url)
     folder = Path(url).expanduser()
     if not folder.is_dir(): raise ValueError(f'{url}: neither a folder nor an address, https://…')
     runs = any(folder.glob('*/checkpoint'))
     top = folder.resolve().as_uri()
-    return _flat(top) if not runs else lambda name, file: f'{top}/{name}/checkpoint/{file}'
+    return _flat_address(top) if not runs else lambda name, file: f'{top}/{name}/checkpoint/{file}'
 
-def _flat(top): return lambda name, file: f"{top.rstrip('/')}/{name}-{file}" # as in a release
+def _flat_address(top): return lambda name, file: f"{top.rstrip('/')}/{name}-{file}" # as in a release
 
 def cache(folder=None)->Path: # what the user gave -> folder
     "Where fetched checkpoints are kept."
@@ -72,7 +72,7 @@ def _open(url, have): # address, bytes that are here -> response, bytes that it 
     return r, have if getattr(r, 'status', 200)==206 else 0
 
 # %% ../nbs/04e_fetch.ipynb #fch030
-def _read(r, url, most): # response, address, bytes -> at most so many
+def _read_some(r, url, most): # response, address, bytes -> at most so many
     try: return r.read(most)
     except (OSError, HTTPException) as e:
         raise ConnectionError(f'{url}: broken off ({e}); the same command goes on') from None
@@ -82,14 +82,14 @@ def _receive(url, part, size, tell): # the rest of a file, at most one byte more
     r, have = _open(url, have if have<size else 0)
     with room_for(part), r, open(part, 'ab' if have else 'wb') as out:
         tell(have)
-        while block := _read(r, url, min(1<<16, size+1-have)):
+        while block := _read_some(r, url, min(1<<16, size+1-have)):
             out.write(block)
             have += len(block)
             tell(len(block))
     if have<size: raise ConnectionError(f'{url}: {have} of {size} bytes came; the same command goes on')
 
 # %% ../nbs/04e_fetch.ipynb #fch032
-def _checked(part, url, sha256, size): # file, address, what it must be -> the same; a wrong one goes
+def _check_part(part, url, sha256, size): # file, address, what it must be -> the same; a wrong one goes
     found, n = digest(part), part.stat().st_size
     if (found,n)==(sha256,size): return part
     part.unlink()
@@ -112,7 +112,7 @@ def download(
     part = path.with_name(path.name+'.part')
     path.parent.mkdir(parents=True, exist_ok=True)
     _receive(url, part, size, tell)
-    os.replace(_checked(part, url, sha256, size), path)
+    os.replace(_check_part(part, url, sha256, size), path)
     return path
 
 # %% ../nbs/04e_fetch.ipynb #fch018
@@ -127,24 +127,24 @@ def fetch(
     if name not in known:
         raise ValueError(f"there is no checkpoint {name!r}; choose one of {', '.join(known)}")
     to, parts = cache(folder)/name, known[name]
-    if _here(to, parts): return to
+    if _is_fetched(to, parts): return to
     at = source(url)
-    with _alone(to) as coming:
-        if not _here(to, parts): _bring(at, name, parts, coming, to, progress) # nobody was faster
+    with _lone_folder(to) as coming:
+        if not _is_fetched(to, parts): _bring(at, name, parts, coming, to, progress) # nobody was faster
     return to
 
-def _whole(folder, parts): # are all files here, and right?
+def _all_here(folder, parts): # are all files here, and right?
     return all((folder/f['file']).is_file() and digest(folder/f['file'])==f['sha256'] for f in parts)
 
-def _here(to, parts): # run folder -> is it the checkpoint of the manifest? Another is an error
+def _is_fetched(to, parts): # run folder -> is it the checkpoint of the manifest? Another is an error
     at = to/'checkpoint'
-    if _whole(at, parts): return True
+    if _all_here(at, parts): return True
     if not os.path.lexists(at): return False
     raise ValueError(f'{at} is not the checkpoint of the manifest: remove it, or give another --cache')
 
 # %% ../nbs/04e_fetch.ipynb #fch035
 @contextmanager
-def _alone(to): # run folder, which is locked -> folder for what comes, gone if it is empty in the end
+def _lone_folder(to): # run folder, which is locked -> folder for what comes, gone if it is empty in the end
     coming = to.with_name(f'.{to.name}')
     try:
         with locked(to):

@@ -35,14 +35,14 @@ def word(x)->str: # a path, a name
     return quote(f'./{text}' if text.startswith('-') else text)
 
 # %% ../nbs/00a_files.ipynb #file0007b
-_kinds = {b'PK\x03\x04': 'a zip archive (npz, pt)', b'\x80': 'a pickle', b'\x93NUMPY': 'a NumPy array',
+_starts = {b'PK\x03\x04': 'a zip archive (npz, pt)', b'\x80': 'a pickle', b'\x93NUMPY': 'a NumPy array',
           b'ARROW1': 'an Arrow file', b'PAR1': 'a Parquet file', b'\x1f\x8b': 'a gzip archive'}
 
 # %% ../nbs/00a_files.ipynb #file0007c
 def _foreign(path)->str: # of a file that is not HDF5 -> what it is, what helps
     with open(path, 'rb') as f: head = f.read(8)
     if not head: return 'it is empty; fetch or write it again'
-    kind = next((kind for start,kind in _kinds.items() if head.startswith(start)), 'in another format')
+    kind = next((kind for start,kind in _starts.items() if head.startswith(start)), 'in another format')
     return f'it is {kind}; read it with code of your own and pass the episodes to gac.data.from_arrays'
 
 # %% ../nbs/00a_files.ipynb #file0009
@@ -59,7 +59,7 @@ def _cause(path, e)->str: # file, what h5py said -> what is wrong, what helps
     return f'it is truncated or damaged ({type(e).__name__}: {said[:80]}); fetch or write it again'
 
 # %% ../nbs/00a_files.ipynb #file0011
-def _step(group, name, where, hops=8): # a group, one name in it, for the message -> what is there, or None
+def _next_link(group, name, where, hops=8): # a group, a name in it, for the message -> what is there, or None
     links, key = group.id.links, name.encode()
     if not links.exists(key): return None
     kind = links.get_info(key).type
@@ -74,7 +74,7 @@ def _step(group, name, where, hops=8): # a group, one name in it, for the messag
 def _walk(at, path, where, hops=8): # a group, 'a/b/c' -> what is there, or None
     for name in path.strip('/').split('/'):
         if not isinstance(at, h5py.Group): return None
-        at = _step(at, name, where, hops)
+        at = _next_link(at, name, where, hops)
     return at
 
 # %% ../nbs/00a_files.ipynb #file0013
@@ -90,7 +90,7 @@ def _packed(d, where): # an HDF5 array, for the message: refuse a filter that is
                       'installed; pip install hdf5plugin, or rewrite the file with gzip (h5repack -f GZIP=4)')
 
 # %% ../nbs/00a_files.ipynb #file0013b
-def _real(d, where): # what was found, for the message -> the same, if it is an array of numbers in this file
+def _real_array(d, where): # what was found, for the message -> it, if it is an array of numbers in this file
     if not isinstance(d, h5py.Dataset): raise BadFile(f'{where} is a group, not an array; flatten it first')
     far = 'a virtual data set' if d.is_virtual else 'external raw storage' if d.external else None
     if far: raise BadFile(f'{where} is {far}; other files are not read: write it out whole')
@@ -159,7 +159,7 @@ class Reader:
     def read(self, name): # 'a/b' -> array, or None where there is none
         where = f'{self.path}: {name}'
         found = _walk(self.file, name, where)
-        return None if found is None else self._take(_real(found, where), where)
+        return None if found is None else self._take(_real_array(found, where), where)
 
     def _take(self, d, where):
         self.left -= max(8192, d.size*max(4, d.dtype.itemsize)) # one array may be found under many names

@@ -61,7 +61,7 @@ def _drawable(env)->gym.Env:
     return made
 
 # %% ../nbs/02d_film.ipynb #flm17376f
-def _steps(n, own, rate, seconds)->tuple: # length, own rate -> steps to picture, pictures per second
+def _shots(n, own, rate, seconds)->tuple: # length, own rate -> steps to picture, pictures per second
     every = max(1, round(own/rate))
     fps = own/every
     k = min(math.ceil(n/every)+1, max(2, int(seconds*fps)))
@@ -89,7 +89,7 @@ def _pictures(made, a, seed, steps): # environment, (n,A) actions, seed, which s
 
 
 # %% ../nbs/02d_film.ipynb #flmwrit2
-def _count(place)->int: # .mp4 -> pictures in it
+def _pictures_in(place)->int: # .mp4 -> pictures in it
     import imageio.v2 as imageio
     try:
         with imageio.get_reader(place, 'ffmpeg') as film: return film.count_frames()
@@ -108,7 +108,7 @@ def _written(pictures, n, place, path, **kw): # yields (H,W,3), how many; where 
         if 'Broken pipe' not in str(broken): raise
         e = broken # ffmpeg has ended before us
     if gif: return place.write_bytes(to.getvalue())
-    found = _count(place)
+    found = _pictures_in(place)
     if found<n:
         raise DiskFull(f'{path} cannot be written: of {n} pictures {found} came to be in it. '
                        'Is the disk full? Make room, or choose another --out. '
@@ -134,7 +134,7 @@ def film(
     path = film_path(path)
     made, a = _drawable(env), rollout(env, act, 1, seed).a.numpy()
     gif, own = path.suffix=='.gif', made.metadata.get('render_fps') or 30
-    steps, fps = _steps(len(a), own, rate or (12.5 if gif else 25), seconds)
+    steps, fps = _shots(len(a), own, rate or (12.5 if gif else 25), seconds)
     kw = dict(duration=1000/fps, loop=0) if gif else dict(fps=fps, macro_block_size=2)
     pictures = _pictures(made, a, seed, steps)
     bar = progress_bar(pictures, None, progress, total=len(steps), unit='picture')

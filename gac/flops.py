@@ -30,7 +30,7 @@ def _cross(D, H, P, n, N): # n tokens, N plans of P -> flops of their queries; o
     return 2*D*D*n, 2*D*D*n+4*D*D*P*N, 2*n*P*D, 2*n*P*D
 
 # %% ../nbs/04b_flops.ipynb #c2f24df2
-def _generator(f, arch, N, k): # adds the layers of p(τ|s₀,z): flops by kind, sizes, trajectories, windows
+def _generator_flops(f, arch, N, k): # adds the layers of p(τ|s₀,z): flops by kind, sizes, N, windows
     (L,keep), D, P, H = _tokens(arch), arch.D, arch.tokens, arch.heads
     for i in range(arch.dec):
         out, first = keep if i==arch.dec-1 else L, 'first_' if i==0 else ''
@@ -45,7 +45,7 @@ def _generator(f, arch, N, k): # adds the layers of p(τ|s₀,z): flops by kind,
         f['pairs'] += values
         f['products' if i==0 and not asks else 'pairs'] += keys
 
-def _plan(f, arch, N): # adds the layers of z = f_α(s₀,ε)
+def _plan_flops(f, arch, N): # adds the layers of z = f_α(s₀,ε)
     D, K = arch.D, arch.K
     for i in range(arch.enc):
         out = K if i==arch.enc-1 else K+1
@@ -64,8 +64,8 @@ def forward_flops(
     seen = k*(arch.M*S+(arch.M-1+arch.transition)*A)+S
     said = 2*k*arch.M*D*(A+arch.transition*S)+2*(2*D*D+D)
     f = dict(embed=2*D*N*seen, first_products=0, first_pairs=0, products=N*said, pairs=0)
-    _generator(f, arch, N, k)
-    _plan(f, arch, N)
+    _generator_flops(f, arch, N, k)
+    _plan_flops(f, arch, N)
     return f
 
 # %% ../nbs/04b_flops.ipynb #4b813119

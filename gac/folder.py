@@ -185,10 +185,10 @@ def begin_with(
 class Stopped(KeyboardInterrupt):
     "A training was asked to stop, and has saved where it stands."
 
-_asked = [] # signals that have come
+_stops = [] # signals that have come
 
 def stop_asked()->int: # the signal that asks us to stop, or 0
-    return _asked[0] if _asked else 0
+    return _stops[0] if _stops else 0
 
 def stop(i, of, out): # iteration, how many in all, run folder: after the save
     "End a training that was asked to stop."
@@ -207,7 +207,7 @@ def interruptible():
     def back():
         for s,h in before.items(): signal.signal(s, h)
     def note(number, frame):
-        _asked.append(number)
+        _stops.append(number)
         back()
     for s in before: signal.signal(s, note)
     try:
@@ -217,7 +217,7 @@ def interruptible():
         print(f'gac: {e}', file=sys.stderr)
         raise SystemExit(128+stop_asked()) from None
     finally:
-        _asked.clear()
+        _stops.clear()
         back()
 
 @contextmanager

@@ -239,7 +239,7 @@ def read_d4rl(
 # %% ../nbs/00c_layouts.ipynb #lay00052
 _meta = dict(total_episodes=int, total_steps=int, data_format=str, observation_space=str, action_space=str)
 _formats = ('hdf5','arrow','parquet')
-_spaces = dict(observations='observation_space', actions='action_space')
+_space_fields = dict(observations='observation_space', actions='action_space')
 
 # %% ../nbs/00c_layouts.ipynb #lay00052b
 def metadata_of(folder:Path)->dict: # a Minari set -> its metadata
@@ -252,19 +252,19 @@ def metadata_of(folder:Path)->dict: # a Minari set -> its metadata
             raise BadFile(f'{at}: {k} is {str(meta.get(k))[:40]!r}, not {t.__name__}; fetch the set again')
     form = meta['data_format']
     if form not in _formats: raise BadFile(f'{at}: data_format {form[:40]!r} is unknown; known: {_formats}')
-    for k in _spaces.values(): _parts(meta, k, at)
+    for k in _space_fields.values(): _parts(meta, k, at)
     return meta
 
 # %% ../nbs/00c_layouts.ipynb #lay00053
-_most = 1000 # arrays and groups in the states of one environment
+_most_parts = 1000 # arrays and groups in the states of one environment
 
 def _too_many(at)->BadFile: # for the message
-    return BadFile(f'{at} has more than {_most} parts, or they lie deeper than 16 groups; '
+    return BadFile(f'{at} has more than {_most_parts} parts, or they lie deeper than 16 groups; '
                    'flatten them first (gymnasium.spaces.flatten) and use gac.data.from_arrays')
 
 def _parts(meta, k, at)->list: # metadata, a field, where they stand -> the arrays of that space
     parts = parts_of(json_of(meta[k], f'{at}: {k}'), f'{at}: {k}')
-    if len(parts)>_most: raise _too_many(f'{at}: {k}')
+    if len(parts)>_most_parts: raise _too_many(f'{at}: {k}')
     if k=='observation_space' or not parts[0].path: return parts
     raise BadFile(f'{at}: {k} is made of {len(parts)} parts, first {parts[0].name}; one array of actions is '
                   'needed: flatten them first (gymnasium.spaces.flatten) and use gac.data.from_arrays')
@@ -280,7 +280,7 @@ def _old_metadata(folder)->dict: # of a set by Minari 0.4 or older
         return told|dict(data_format='hdf5', env_spec=f.text('env_spec'), description=f.text('description'))
 
 # %% ../nbs/00c_layouts.ipynb #lay00056
-def _count(has:int, N:int, steps=False): # what was found, what the metadata say
+def _check_total(has:int, N:int, steps=False): # what was found, what the metadata say
     if has==N: return
     what = 'steps' if steps else 'episodes'
     raise BadFile(f'it holds {has} {what}, its metadata say total_{what} {N}; fetch the set again')
@@ -308,14 +308,14 @@ def _array(f, at, parts)->np.ndarray: # Reader, name, arrays of its space or Non
     return flat_rows(parts, read, f'{f.path}: {at}')
 
 # %% ../nbs/00c_layouts.ipynb #lay00565
-def _seen(f, at)->list: # Reader, group in an episode -> its arrays as they are found
+def _arrays_of(f, at)->list: # Reader, group in an episode -> its arrays as they are found
     out, todo, looked = [], [()], 0
     while todo:
         path = todo.pop()
         name = '/'.join((at,*path))
         below = sorted(f.names(name), reverse=True)
         looked += 1
-        if looked+len(todo)+len(below)>_most or len(path)>16: raise _too_many(f'{f.path}: {name[:200]}')
+        if looked+len(todo)+len(below)>_most_parts or len(path)>16: raise _too_many(f'{f.path}: {name[:200]}')
         todo += [(*path,k) for k in below]
         if below or not path: continue
         x = f.read(name)
@@ -332,19 +332,19 @@ def observed(folder)->list: # a Minari set -> `Part`s that its states are made o
     at = Path(folder)/'data'/'metadata.json'
     if at.exists(): parts = _parts(metadata_of(Path(folder)), 'observation_space', at)
     else:
-        with opened(main_of(folder)) as f: parts = _seen(f, 'episode_0/observations')
+        with opened(main_of(folder)) as f: parts = _arrays_of(f, 'episode_0/observations')
     return [p for p in parts if p.path]
 
 # %% ../nbs/00c_layouts.ipynb #lay00056b
 def _hdf5(folder, N:int, parts)->dict: # set, episodes it claims, arrays of its spaces: yields one for each
     with opened(main_of(folder)) as f:
         names = {k for k in f.names() if k.startswith('episode_')}
-        _count(len(names), N)
+        _check_total(len(names), N)
         odd = names-{f'episode_{i}' for i in range(N)}
         if odd: raise BadFile(f'{f.path}: {min(odd)} is not one of episode_0 to {N-1}; write it again')
-        if not parts: parts = dict(observations=_seen(f, 'episode_0/observations') or None)
+        if not parts: parts = dict(observations=_arrays_of(f, 'episode_0/observations') or None)
         for i in range(N):
-            yield {k:_array(f, f'episode_{i}/{k}', parts.get(k)) for k in (*_spaces,'rewards')}
+            yield {k:_array(f, f'episode_{i}/{k}', parts.get(k)) for k in (*_space_fields,'rewards')}
 
 # %% ../nbs/00c_layouts.ipynb #lay00058
 def _table(arrow, at, form:str, parts)->dict: # pyarrow.dataset, episode, format, spaces -> its arrays
@@ -360,7 +360,7 @@ def _arrow(folder, N:int, form:str, parts): # set, episodes it claims, format, s
         raise BadFile(f'it is in the {form} format, which needs a package: pip install pyarrow') from None
     if parts['observations'][0].path:
         raise BadFile(f'dictionaries are not read from the {form} format; write hdf5')
-    _count(len([p for p in (folder/'data').iterdir() if p.name.isdigit()]), N)
+    _check_total(len([p for p in (folder/'data').iterdir() if p.name.isdigit()]), N)
     for i in range(N):
         try: e = _table(arrow, folder/'data'/str(i), form, parts)
         except Exception as err:
@@ -372,14 +372,14 @@ def _arrow(folder, N:int, form:str, parts): # set, episodes it claims, format, s
 def _read_set(folder:Path)->tuple: # a Minari set -> trajectories, (Σn,) their rewards
     meta, kept = metadata_of(folder), []
     N, form, at = meta['total_episodes'], meta['data_format'], folder/'data'/'metadata.json'
-    parts = {k:_parts(meta, v, at) for k,v in _spaces.items() if v in meta}
+    parts = {k:_parts(meta, v, at) for k,v in _space_fields.items() if v in meta}
     def walk():
         for i,e in enumerate(_hdf5(folder, N, parts) if form=='hdf5' else _arrow(folder, N, form, parts)):
             named = dict(states=e['observations'], actions=e['actions'], rewards=e['rewards'])
             yield _episode(named, f'{folder}: episode {i}')
             kept.append(np.asarray(e['rewards'], np.float32).reshape(-1))
     tau = build(walk(), folder)
-    _count(len(tau.a), meta['total_steps'], steps=True)
+    _check_total(len(tau.a), meta['total_steps'], steps=True)
     return tau, np.concatenate(kept)
 
 # %% ../nbs/00c_layouts.ipynb #lay00060b

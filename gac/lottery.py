@@ -67,7 +67,7 @@ def draw_lottery(
     return ax
 
 # %% ../nbs/06_lottery.ipynb #lot17h
-def _plan(lot, days, k): # p(k tickets)
+def _p_tickets(lot, days, k): # p(k tickets)
     return math.comb(days,k)*lot.buyers**k*(1-lot.buyers)**(days-k)
 
 def _return_density(lot, y, days, k, wage): # p(y | k tickets), a sum over the number of wins
@@ -83,7 +83,7 @@ def p_tickets(
     wage:float=.2,# sure gain of a day without a ticket
 )->list:          # P(k tickets | y), k = 0..days
     "Enumerate plans with k tickets and their wins."
-    joint = [_plan(lot,days,k)*_return_density(lot,y,days,k,wage) for k in range(days+1)]
+    joint = [_p_tickets(lot,days,k)*_return_density(lot,y,days,k,wage) for k in range(days+1)]
     if not sum(joint):
         raise ValueError(f'y={y} has no density under any plan; '
                          f'ask for a return between {-days*lot.cost:g} and {days*lot.win:g}')

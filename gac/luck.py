@@ -199,7 +199,7 @@ def in_a_row(
             run = learn(tau, iterations=b, seed=seed, **kw)
             for q,how in _questions(ys, lams):
                 k = float(bought(policy(run,q,**how), days).float().mean())
-                row = dict(train_seed=seed, batches=b, question=_name(q, how))
+                row = dict(train_seed=seed, batches=b, question=_line_name(q, how))
                 out.append(row|_tickets(lot, run, tau, how.get('target'), k, days, wage))
                 if log: log(out[-1])
     return pd.DataFrame(out)
@@ -208,7 +208,7 @@ def in_a_row(
 def _questions(ys, lams): # -> [(question, for `Ask`)]
     return [('prior',{})]+[('best',dict(lam=l)) for l in lams]+[('target',dict(target=y)) for y in ys]
 
-def _name(question, how):
+def _line_name(question, how):
     signs = dict(lam='λ', target='y*')
     return ', '.join([question]+[f'{signs[k]}={v:g}' for k,v in how.items()])
 

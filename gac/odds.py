@@ -115,12 +115,12 @@ def prices(
     here = tau[(tau.s0-s0).square().sum(1).argsort()[:near]]
     here = replace(here, s=s0.expand(len(here.s),-1).contiguous()) # their plans and luck, these odds
     def more(value): return value(True)-value(False)
-    return dict(critic=more(lambda buy: _said(run, here, buy)),
+    return dict(critic=more(lambda buy: _critic_says(run, here, buy)),
                 prior=more(lambda buy: weighed(run, here, buy, n=n)),
                 data=more(lambda buy: weighed(run, here, buy, data=True, n=n)),
                 had=float(here.y[here.a[:,0]>0].mean()))
 
-def _said(run, tau, buy): # -> E[y | a] of the critic, before the odds of tau
+def _critic_says(run, tau, buy): # -> E[y | a] of the critic, before the odds of tau
     two = tau[torch.arange(2)]
     two = replace(two, a=torch.full_like(two.a, 1. if buy else -1.))
     return float(critic(run.model, two, k=1, draws=256).expected().mean())

@@ -52,7 +52,7 @@ class Online:
     chunk:int=25            # episodes between two savings
     seed:int=0              # of collection
 
-    def __post_init__(self): _check(self)
+    def __post_init__(self): _check_online(self)
     def at(self, k, stage): # field at a stage, 1, 2, …
         v = getattr(self,k)
         return v[stage-1] if isinstance(v,(list,tuple)) else v
@@ -73,7 +73,7 @@ CHOICES = dict(strategy=tuple(STRATEGIES), acting=('sample','mu'), fresh=('plan'
 WHOLE = dict(stages=(1,99), episodes=(1,99_999), chunk=(1,99_999), seed=(0,2**31-1)) # least and most
 
 # %% ../nbs/08_online.ipynb #on-check1
-def _check(cfg): # Online
+def _check_online(cfg): # Online
     "Refuse settings that a stage could not use: the field, its value, the cure."
     for k,choices in CHOICES.items():
         if getattr(cfg,k) not in choices:
@@ -82,23 +82,23 @@ def _check(cfg): # Online
         v = getattr(cfg,k)
         if type(v)!=int or not least<=v<=most:
             raise ValueError(f'{k}={v!r}: must be a whole number of at least {least}, at most {most}')
-    _number('target', cfg.target)
-    for k,check in dict(delta_y=_number, quantile=_share, refit=_fields).items():
+    _check_number('target', cfg.target)
+    for k,check in dict(delta_y=_check_number, quantile=_share, refit=_refit_fields).items():
         v = getattr(cfg,k)
         each = v if isinstance(v,(list,tuple)) else [v]*cfg.stages
         if len(each)<cfg.stages: raise ValueError(f'{k} has {len(each)} entries for {cfg.stages} stages')
         for x in each: check(k, x)
 
 # %% ../nbs/08_online.ipynb #on-check2
-def _number(k, v): # name of a setting, its value
+def _check_number(k, v): # name of a setting, its value
     real = isinstance(v,(int,float,np.floating)) and not isinstance(v,bool) and math.isfinite(v)
     if v is not None and not real: raise ValueError(f'{k}={v!r}: must be a finite number')
 
 def _share(k, v):
-    _number(k, v)
+    _check_number(k, v)
     if v is None or not 0<v<1: raise ValueError(f'{k}={v}: must lie between 0 and 1')
 
-def _fields(k, v): # settings of a refit
+def _refit_fields(k, v): # settings of a refit
     known = sorted(f.name for f in fields(Fit))
     if not isinstance(v, dict) or not set(v)<=set(known):
         raise ValueError(f"{k}={v!r}: a dict with fields of Fit is needed: {', '.join(known)}")
@@ -166,7 +166,7 @@ def collect(
     have, at = episodes(folder, run.model.arch), next_offset(read_chunks(folder))
     got, taken = len(have[0]) if have else 0, set(run.key.tolist())
     if have: taken |= set(have[0].key.tolist())
-    with _bar(stage, cfg.episodes, got, progress) as bar:
+    with _stage_bar(stage, cfg.episodes, got, progress) as bar:
         while got<cfg.episodes:
             n, seed = min(cfg.chunk, cfg.episodes-got), first+at
             pol = PlanPolicy(run.model, asker(run,question,ask,seed), cfg.acting, seed, low, high)
@@ -186,7 +186,7 @@ def _plans(pol): # what was planned for each of the n
     return dict(mu=pol.q.mu, lsd=pol.q.lsd, predicted=pol.predicted, target=pol.info['target'])
 
 # %% ../nbs/08_online.ipynb #on-bar
-def _bar(stage, total, got, shown): # of episodes
+def _stage_bar(stage, total, got, shown): # of episodes
     return progress_bar(None, f'stage {stage}: collect', shown, total=total, initial=got, unit='episode',
                         miniters=0, leave=False)
 
@@ -272,16 +272,16 @@ def online(
     "Fine-tune in stages, and ask after each."
     rows, last = [], None
     with locked(out):
-        _begin(run, tau, env, out, cfg, n)
+        _begin_online(run, tau, env, out, cfg, n)
         for k in range(cfg.stages+1):
             home = Path(out)/f'stage-{k}'
             if k: run, tau, last = run_stage(run, tau, env, home, cfg, k, last, progress, **kw)
-            rows.append(_asked(run, env, home, k, cfg, n, asked, seed, progress))
+            rows.append(_rows_asked(run, env, home, k, cfg, n, asked, seed, progress))
             if k and log: log(_line(rows[-1], last, k))
     return pd.concat(rows, ignore_index=True)
 
 # %% ../nbs/08_online.ipynb #15dd8831
-def _begin(run, tau, env, out, cfg, n):
+def _begin_online(run, tau, env, out, cfg, n):
     "Refuse what could not end well, before any work."
     if type(n)!=int or n<0: raise ValueError(f'n={n!r}: episodes for each question; 0 asks none')
     for k in range(1, cfg.stages+1): usable(Path(out)/f'stage-{k}')
@@ -333,7 +333,7 @@ def read_online(
     return {k:has[k] for k in ONLINE_FIELDS}|dict(settings=json.loads(json.dumps(full)))
 
 # %% ../nbs/08_online.ipynb #on-ans
-def _asked(run, env, folder, k, cfg, n, asked, seed, progress=False):
+def _rows_asked(run, env, folder, k, cfg, n, asked, seed, progress=False):
     "Rows of the questions after stage k; those in the folder are read."
     f = folder/f'rows-{n}.csv'
     if n and not f.exists():

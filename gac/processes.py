@@ -199,11 +199,11 @@ def result(job): # submitit's job -> nothing, when it is over; or one error
     "Wait for a job."
     e = job.exception()
     if e is None: return
-    said = _said(job.stderr(), type(e).__name__)
+    said = _last_words(job.stderr(), type(e).__name__)
     raise OSError(f'job {job.job_id} failed: {said}; its logs are in {job.paths.folder}')
 
 # %% ../nbs/12a_processes.ipynb #e4f1c694
-def _said(stderr, other): # the last that a command said of itself, or the other text
+def _last_words(stderr, other): # the last that a command said of itself, or the other text
     ours = [l for l in (stderr or '').splitlines() if l.startswith('gac: ')]
     return [other, *ours][-1].removeprefix('gac: ')
 
@@ -225,7 +225,7 @@ def throughput(
             outs = [Path(tmp)/f'{way}-{W}-{rep}-{i}' for i in range(W if way=='apart' else 1)]
             noise = 'noise=stream' if way=='stream' else 'noise=keyed'
             _train_at_once(outs, W//len(outs), (*args, '--set', noise))
-            row = _rate([load_run(o) for o in outs], iterations)
+            row = _joint_rate([load_run(o) for o in outs], iterations)
             rows.append(row|dict(way=way, processes=W, repetition=rep, versions=versions()))
             if log: log(rows[-1])
     return pd.DataFrame(rows)
@@ -234,9 +234,9 @@ def throughput(
 def _train_at_once(outs, W, args): # one training into each folder, W processes each
     with ThreadPool(len(outs)) as pool: done = pool.map(lambda out: torchrun(W, *args, '--out', out), outs)
     bad = [d for d in done if d.returncode]
-    if bad: raise OSError(f'{args[-1]}, {W} processes: {_said(bad[0].stderr, bad[0].stderr[-300:])}')
+    if bad: raise OSError(f'{args[-1]}, {W} processes: {_last_words(bad[0].stderr, bad[0].stderr[-300:])}')
 
-def _rate(runs, iterations): # runs that were made at the same time -> what they did together in a second
+def _joint_rate(runs, iterations): # runs that were made at one time -> what they did together in a second
     b = min(runs[0].cfg.batch, len(runs[0].y))
     took = [[h['seconds'] for h in r.history][iterations//10:] for r in runs]
     here = dict(threads=1, device='cpu', cores=os.cpu_count())

@@ -218,11 +218,11 @@ def ask(
     value = objective(model, s0, question, goal, cfg)
     test = _steady(value, q0, seed+2) if cfg.stop else None
     with still(model): q,info = ascend(value, q0, cfg.steps, cfg.lr, gen, test, cfg.stop, fixed=_fixed(cfg))
-    q = _standing(question, value, q, gen, answers if goal is None else 1)
+    q = _good_answers(question, value, q, gen, answers if goal is None else 1)
     return q, dict(target=None if goal is None else goal[:n], steps=info['steps'])
 
 # %% ../nbs/07_query.ipynb #askchec2
-def _checked(question, goal, n, y, cfg): # -> goal (n,) or None
+def _check_asked(question, goal, n, y, cfg): # -> goal (n,) or None
     "Refuse what cannot be asked."
     asked = question_of(question, cfg)
     given = 'target' in asked.uses and (goal is not None or cfg.target is not None)
@@ -237,11 +237,11 @@ def _checked(question, goal, n, y, cfg): # -> goal (n,) or None
     for x in (goal.min(),goal.max()): _sane(float(x), y)
     return goal
 def _aim(question, goal, n, y, cfg, seed): # -> returns to aim for (n,) or None
-    goal, drawn = _checked(question, goal, n, y, cfg), question_of(question, cfg).goal
+    goal, drawn = _check_asked(question, goal, n, y, cfg), question_of(question, cfg).goal
     return drawn(n, y, cfg, generator(seed+1)) if drawn and goal is None else goal
 
 # %% ../nbs/07_query.ipynb #0ea22b26
-def _standing(question, value, q, gen, n): # n answers for each state -> those that stand, or an error
+def _good_answers(question, value, q, gen, n): # n answers for each state -> those that stand, or an error
     with torch.no_grad(): reached = value(q, torch.zeros_like(q.mu), torch.arange(len(q)))
     if not reached.isfinite().all():
         raise ValueError(f'{question!r}: its objective is {reached.sum():g} at the plans found')
@@ -408,12 +408,12 @@ def evaluate(
     start = time.perf_counter()
     tau = play(env, pol, n, seed, low.device, workers, progress and f'{question}, {acting}')
     took = time.perf_counter()-start-pol.plan_seconds
-    rows = _told(tau, env, seed, pol, run).assign(question=question, acting=acting, stage=stage)
+    rows = _result_rows(tau, env, seed, pol, run).assign(question=question, acting=acting, stage=stage)
     rows.attrs.update(plan_seconds=pol.plan_seconds, rollout_seconds=took)
     return rows
 
 # %% ../nbs/07_query.ipynb #4ef025ac
-def _told(tau, env, seed, pol, run): # rollouts of a policy -> result rows with what was predicted
+def _result_rows(tau, env, seed, pol, run): # rollouts of a policy -> result rows with what was predicted
     goal, of = pol.info['target'], {k:run.meta[k] for k in ('dataset','fingerprint')}
     said = dict(target=float('nan') if goal is None else goal.cpu().numpy(), kl=pol.kl.cpu().numpy(),
                 predicted=pol.predicted.cpu().numpy(), device=str(run.model.head.lsd.device))

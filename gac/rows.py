@@ -77,7 +77,7 @@ def joinable(
 
 # %% ../nbs/02a_rows.ipynb #rowslock
 @contextmanager
-def _alone(path): # a file of rows, to which nobody else adds meanwhile
+def _lone_writer(path): # a file of rows, to which nobody else adds meanwhile
     path.parent.mkdir(parents=True, exist_ok=True)
     place = path.with_name(f'.{path.name}.lock')
     with lock_file(place):
@@ -93,7 +93,7 @@ def save_rows(
 )->pd.DataFrame:      # all rows now in the file
     "Add rows to a result file, replacing those they stand for; a label that now names two sets is a warning."
     path, same = Path(path), list(same)
-    with _alone(path):
+    with _lone_writer(path):
         if path.exists():
             old = read_rows(path, same)
             _one_name(old, new, path)

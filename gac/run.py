@@ -265,17 +265,17 @@ def save_run(
 # %% ../nbs/05_run.ipynb #runsav02
 def write_files(run, new, post, slim): # Run, Version to write, posteriors to put into it, bool
     "All files of a checkpoint but config.json."
-    save_file(_whole(run.model.state_dict()), new('model.safetensors'))
-    save_file(_whole(post)|dict(y=run.y, y_key=run.key), new('posteriors.safetensors'))
+    save_file(_contiguous(run.model.state_dict()), new('model.safetensors'))
+    save_file(_contiguous(post)|dict(y=run.y, y_key=run.key), new('posteriors.safetensors'))
     rows = [{k:float(f'{x:.6g}') for k,x in h.items()} for h in run.history] if slim else run.history
     new('history.json').write_text(json.dumps(rows))
     if run.watch: new('watch.json').write_text(json.dumps(asdict(run.watch)|dict(key=run.watch.key.tolist())))
     if slim: return
     state = run.opt.state_dict()['state'].items()
-    save_file(_whole({f'{i}.{k}':v for i,s in state for k,v in s.items()}), new('optimizer.safetensors'))
+    save_file(_contiguous({f'{i}.{k}':v for i,s in state for k,v in s.items()}), new('optimizer.safetensors'))
     save_file(dict(state=run.gen.get_state()), new('rng.safetensors'))
 
-def _whole(d): return {k:v.contiguous() for k,v in d.items()}
+def _contiguous(d): return {k:v.contiguous() for k,v in d.items()}
 
 # %% ../nbs/05_run.ipynb #e13c2cd4
 def _few(run, keep): # at most `keep` posteriors, half precision, no moments
@@ -293,7 +293,7 @@ def _sizes(arch): # Arch -> what it says of tensors: name → (axes, field of ea
         'prior.index':dict(tokens=arch.K+1, D=arch.D),
         'generator.time':dict(M=L, D=arch.D)}
 
-def _compare(arch, path): # Arch, model.safetensors: refuse another size before anything of it is made
+def _same_sizes(arch, path): # Arch, model.safetensors: refuse another size before anything of it is made
     has = header(path)
     for k,want in _sizes(arch).items():
         if k not in has: raise BadFile(f'{path} lacks {k}, which {arch} of config.json has')
@@ -307,7 +307,7 @@ def _compare(arch, path): # Arch, model.safetensors: refuse another size before 
 
 # %% ../nbs/05_run.ipynb #runmod01
 def _model(arch, path, device): # Arch, model.safetensors -> GAC
-    _compare(arch, path)
+    _same_sizes(arch, path)
     model = GAC(arch, Standardizer.blank(arch.S, arch.A))
     want = {k:('F32', tuple(v.shape)) for k,v in model.state_dict().items()}
     try: got = read_tensors(path, want)
@@ -331,20 +331,20 @@ def _config(d, out): # checkpoint folder, what the user asked for -> dict
     if (d/'posteriors').is_dir(): raise BadFile(f'{d}/posteriors holds parts of an earlier version, '
         'whose index is a pickle and is not read: '
         'load the run with the version that wrote it and save it by one process')
-    return c|dict(arch=_made(Arch, c['arch'], p), fit=_made(Fit, c['fit'], p))
+    return c|dict(arch=_from_dict(Arch, c['arch'], p), fit=_from_dict(Fit, c['fit'], p))
 
 # %% ../nbs/05_run.ipynb #f0eede4d
-def _made(kind, d, p): # Arch or Fit, dict -> one of them
+def _from_dict(kind, d, p): # Arch or Fit, dict -> one of them
     odd = [k for k in d if k not in {f.name for f in fields(kind)}]
     if odd:
         raise BadFile(f'{p}: {kind.__name__} has no field {odd[0]!r}; it is not a checkpoint of this version')
     try: made = kind(**d)
-    except (TypeError, ValueError) as e: raise BadFile(f'{p}: {_said(e, kind, d)}') from None
+    except (TypeError, ValueError) as e: raise BadFile(f'{p}: {_why(e, kind, d)}') from None
     try: check_fields(made)
     except ValueError as e: raise BadFile(f'{p}: {e}') from None
     return made
 
-def _said(e, kind, d): # an error, Arch or Fit, its fields -> what to say
+def _why(e, kind, d): # an error, Arch or Fit, its fields -> what to say
     if isinstance(e, ValueError): return str(e)
     known = [f for f in fields(kind) if f.name in d]
     odd = [f.name for f in known if not isinstance(d[f.name], (f.type,type(f.default)))]
@@ -361,14 +361,14 @@ def load_run(
     d = place(out, 'load_run')
     if (d/'checkpoint').is_dir(): d = d/'checkpoint'
     for last in (False,)*9+(True,):
-        before = _seen(d)
+        before = _save_mark(d)
         try: run = _load(d, out, arch, device)
         except (OSError, ValueError):
-            if last or _seen(d)==before: raise
+            if last or _save_mark(d)==before: raise
             continue
-        if last or _seen(d)==before: return run
+        if last or _save_mark(d)==before: return run
 
-def _seen(d): # checkpoint folder -> what tells one save from the next
+def _save_mark(d): # checkpoint folder -> what tells one save from the next
     p = d/'config.json'
     return p.is_file() and (p.stat().st_size>16<<20 or p.read_bytes())
 
@@ -445,10 +445,10 @@ def _resumable(run, at, device): # Run, Version -> Run that goes on
         raise BadFile(f'{p} lacks moments of parameter {short or 0}; copy the checkpoint again')
     run.opt = _optimiser(run.model, run.cfg)
     run.opt.load_state_dict(run.opt.state_dict()|dict(state=state))
-    return _generator(run, at('rng.safetensors'))
+    return _read_generator(run, at('rng.safetensors'))
 
 # %% ../nbs/05_run.ipynb #9b4853ee
-def _generator(run, p): # Run, rng.safetensors -> Run
+def _read_generator(run, p): # Run, rng.safetensors -> Run
     state = read_tensors(p, dict(state=('U8','n')))['state']
     try:
         if len(state)==len(run.gen.get_state()): run.gen.set_state(state)

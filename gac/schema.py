@@ -176,10 +176,10 @@ def read_tensors(
         if k not in has: continue
         if has[k][0] not in kinds.split(): raise BadFile(f'{path}: {k} has type {has[k][0]}, not {kinds}')
         _axes(k, has[k][1], axes, size, path)
-    return _finite(path, load_file(path, device=str(device))) # its header was read: it can be
+    return _finite_tensors(path, load_file(path, device=str(device))) # its header was read: it can be
 
 # %% ../nbs/04d_schema.ipynb #4561f2b3
-def _finite(path, tensors): # file, name → tensor -> the same
+def _finite_tensors(path, tensors): # file, name → tensor -> the same
     for k,v in tensors.items():
         if v.is_floating_point() and not v.isfinite().all():
             raise BadFile(f'{path}: {k} holds numbers that are not finite; take an earlier checkpoint')

@@ -11,7 +11,7 @@ from typing import Annotated, Optional
 import typer
 from .commands import (Acting, AskSeed, DeltaY, Env, EnvKwargs, Folder, Imports, Lam, Mates, Own, Quantile,
                           QuestionName, Steps, Target, Threads, Width, app, writable)
-from .commands import EnvSeed, _asked, _count, _env, _loaded, prepare
+from .commands import EnvSeed, _ask_settings, _count, _env, _loaded, prepare
 
 # %% ../nbs/13_share_commands.ipynb #shr006
 @app.command('export')
@@ -26,7 +26,7 @@ def export_command(
 ):
     "Write a question's search and the generator into one file that needs no gac."
     put = dict(target=target, quantile=quantile, delta_y=delta_y, lam=lam, width=width, steps=steps)
-    cfg = _asked(question, acting, put, own)
+    cfg = _ask_settings(question, acting, put, own)
     writable(out, folder=False)
     r = _loaded(run, 'cpu', threads)
     from gac.export import export
@@ -46,7 +46,7 @@ def film_command(
     "Film one episode of an answer."
     from gac.film import film, film_path
     film_path(out)
-    cfg = _asked(question, acting, {}, own)
+    cfg = _ask_settings(question, acting, {}, own)
     writable(out, folder=False)
     runs = [_loaded(at, 'cpu', threads) for at in (run, *(mates or ()))]
     from gac.envs import check_spaces

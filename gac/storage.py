@@ -35,12 +35,12 @@ def open_storage(
 ):                # optuna storage
     "A storage, or one clear error; a file of something else is left as it is."
     where, o = str(where), optuna_here()
-    if _is_journal(where): return _named(o, _journal(o, where))
+    if _is_journal(where): return _owned_trials(o, _journal(o, where))
     if '://' not in where:
         raise ValueError(f'storage {where!r}: use a journal FILE.log, sqlite:///FILE.db, '
             'or the URL of a database, postgresql+psycopg://USER@HOST/NAME')
     if where.startswith('sqlite'): _check_sqlite(where, workers)
-    return _named(o, _database(o, where))
+    return _owned_trials(o, _database(o, where))
 
 def _is_journal(where): return str(where).endswith(('.log','.journal')) and '://' not in str(where)
 
@@ -115,7 +115,7 @@ def _dead(process): # from `this_process` -> bool; None: on another host
     return now is None or bool(began and now and now!=began[0])
 
 # %% ../nbs/09a_storage.ipynb #whose004
-def _named(o, storage): # the same storage, where a trial says whose it is before it runs
+def _owned_trials(o, storage): # the same storage, where a trial says whose it is before it runs
     create, become = storage.create_new_trial, storage.set_trial_state_values
     def created(study_id, template_trial=None):
         mine = template_trial or o.trial.create_trial(state=o.trial.TrialState.RUNNING,
@@ -203,7 +203,7 @@ def _journal(o, where): # a file that ends in .log or .journal
 # %% ../nbs/09a_storage.ipynb #journal03
 _study, _trial, _none = dict(study_id=int), dict(trial_id=int), type(None)
 _number = (int,float)
-_fields = {0:dict(study_name=str, directions=list), 1:_study, 2:_study|dict(user_attr=dict),
+_op_fields = {0:dict(study_name=str, directions=list), 1:_study, 2:_study|dict(user_attr=dict),
     3:_study|dict(system_attr=dict), 4:_study|dict(datetime_start=(str,_none)),
     5:_trial|dict(param_name=str, param_value_internal=_number, distribution=str),
     6:_trial|dict(state=int, values=(list,_none)), 7:_trial|dict(step=int, intermediate_value=_number),
@@ -235,8 +235,8 @@ def _strange(line, made): # bytes, how many there are of each id -> what is wron
     try: log = json.loads(line)
     except (ValueError, RecursionError): return f'{line[:30]!r} is not JSON'
     op = log.get('op_code') if isinstance(log, dict) else None
-    if type(op) is not int or op not in _fields: return f'{line[:30]!r} has no known op_code'
-    for k,kind in (dict(worker_id=str)|_fields[op]).items():
+    if type(op) is not int or op not in _op_fields: return f'{line[:30]!r} has no known op_code'
+    for k,kind in (dict(worker_id=str)|_op_fields[op]).items():
         if k not in log: return f'{k} is missing'
         if not isinstance(log[k], kind): return f'{k} is {log[k]!r}'
     for k in made.keys() & log.keys():

@@ -48,10 +48,11 @@ def open_study(
 ):                     # optuna study
     "A study, new or to go on with; refused if it is about something else."
     o, run = optuna_here(), refit_start(search.run, search.dataset)[0] if search.run else None
-    about = json.loads(json.dumps(asdict(search)))|dict(data=fingerprint(tau), start=run and _mark(run.model))
+    start = run and _weights_mark(run.model)
+    about = json.loads(json.dumps(asdict(search)))|dict(data=fingerprint(tau), start=start)
     storage = open_storage(where, workers)
     try:
-        study = _find(o, storage, name) or o.create_study(storage=storage, study_name=name,
+        study = _study_of(o, storage, name) or o.create_study(storage=storage, study_name=name,
             direction='maximize', load_if_exists=True)
         trials = study.get_trials(deepcopy=False)
         if not study.user_attrs and not trials: study.set_user_attr('search', about)
@@ -64,7 +65,7 @@ def open_study(
     return study
 
 # %% ../nbs/09b_study.ipynb #same0001
-def _find(o, storage, name): # -> study, or None
+def _study_of(o, storage, name): # -> study, or None
     try: return o.load_study(study_name=name, storage=storage, sampler=o.samplers.RandomSampler())
     except KeyError: return None
 
@@ -75,17 +76,17 @@ def _about(where, name, seen)->dict: # what a study says it is about, or one err
 
 def _same(where, name, seen, about): # what a study says it is about, what it must be about
     other = f'study {name!r} was made for another search'
-    there, here = _flat(_about(where, name, seen)), _flat(about)
+    there, here = _flat_about(_about(where, name, seen)), _flat_about(about)
     differ = [k for k in there|here if there.get(k)!=here.get(k)]
     diff = '; '.join(f'{k}: {there.get(k)!r} there, {here.get(k)!r} here' for k in differ)
     if diff: raise ValueError(f'{other} ({diff}), and their values do not compare: choose another --study')
 
 # %% ../nbs/09b_study.ipynb #same0002
-def _flat(about): # one setting at a time; data and start are known by their fingerprints
+def _flat_about(about): # one setting at a time; data and start are known by their fingerprints
     flat = {k:v for k,v in about.items() if k not in ('dataset','run','fixed')}
     return flat|{f'fixed {k}':v for k,v in about['fixed'].items()}
 
-def _mark(model): # θ in 16 letters
+def _weights_mark(model): # θ in 16 letters
     parts = b''.join(v.cpu().numpy().tobytes() for v in model.state_dict().values())
     return blake2b(parts, digest_size=8).hexdigest()
 
@@ -103,10 +104,10 @@ def _check_trial(t, name, sp): # a trial of a study, its space: its own words, o
         if said and not good(u.get(k), t): raise bad(k, u.get(k))
     if whole and not _is_number(t.value): raise bad('value', t.value)
     for k,v in t.params.items():
-        if k not in sp or not _within(v, sp[k]): raise bad(k, v)
+        if k not in sp or not _on_axis(v, sp[k]): raise bad(k, v)
 
 # %% ../nbs/09b_study.ipynb #ex000038
-def _within(v, axis): return axis['low']<=v<=axis['high'] if isinstance(axis, dict) else v in axis
+def _on_axis(v, axis): return axis['low']<=v<=axis['high'] if isinstance(axis, dict) else v in axis
 def _is_number(v, t=None): return type(v) in (int,float) and isfinite(v)
 def _is_count(v, t=None): return type(v) is int and v>=0
 def _is_process(v): return type(v) is list and [type(x) for x in v] in ([str,int],[str,int,str])
@@ -144,7 +145,7 @@ def _sampler(o, seed, first): # seed; settings of place 0, {}: as any other -> o
 def _default(search, run=None): # the default settings, or those of a stage, if a point of the space; or {}
     sp = space(search.space, search.phase)
     d = {**asdict(Arch(1,1)), **asdict(run.cfg if run else Fit())}
-    return {k:d[k] for k in sp} if all(_within(d[k], axis) for k,axis in sp.items()) else {}
+    return {k:d[k] for k in sp} if all(_on_axis(d[k], axis) for k,axis in sp.items()) else {}
 
 def finished(study): # trials that count: complete or given up
     return sum(t.state.name in ('COMPLETE','PRUNED') for t in study.get_trials(deepcopy=False))
@@ -315,7 +316,7 @@ def run_study(
     _check_call(name, trials, workers, threads, out)
     (tau,may), dev = data_of(search), str(pick_device(device))
     affordable(search, tau.s.shape[1], tau.a.shape[1], len(split(tau,search.held,search.seed,may)[0]))
-    env = _world(search.dataset, env)
+    env = _search_world(search.dataset, env)
     study = open_study(search, tau, where, name, workers, prune)
     with clear_errors(where), _ended_by_term():
         about, rest = (search,str(where),name), (prune,out,dev,env,threads)
@@ -357,7 +358,7 @@ def _check_call(name, trials, workers, threads, out): # what does not need the d
         raise ValueError(f'--out {out}: {top} is not a folder that can be written in; choose another')
 
 # %% ../nbs/09b_study.ipynb #tune0004
-def _world(dataset, env): # as for `run_study` -> id, dict or None
+def _search_world(dataset, env): # as for `run_study` -> id, dict or None
     try: got = env_of_data(dataset, env)
     except ValueError:
         if env: raise
@@ -399,7 +400,7 @@ def searched(where, name): # -> dict of the Search that a study is about; {} if 
 def _there(where, name): # study or None
     if not is_there(where): return None
     o, storage = optuna_here(), open_storage(where)
-    with clear_errors(where): return _find(o, storage, name)
+    with clear_errors(where): return _study_of(o, storage, name)
 
 # %% ../nbs/09b_study.ipynb #adaeead4
 def trial_rows(

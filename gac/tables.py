@@ -32,25 +32,25 @@ def checked_rows(
     if not path.exists(): return pd.DataFrame(columns=[*NEEDED,'stage','normalised'])
     try: rows = read_rows(path)
     except (ValueError, OSError) as e:
-        raise ValueError(f'{path} cannot be read ({e}): {_again(path)}') from None
+        raise ValueError(f'{path} cannot be read ({e}): {_remake(path)}') from None
     missing = [c for c in NEEDED if c not in rows]
-    if missing: raise ValueError(f'{path} has no column {missing[0]}: {_again(path)}')
+    if missing: raise ValueError(f'{path} has no column {missing[0]}: {_remake(path)}')
     rows = rows.assign(**{c:rows.get(c, np.nan) for c in ('stage','normalised')})
     for c in ('train_seed','env_seed','achieved'):
         bad = rows[c][~np.isfinite(pd.to_numeric(rows[c], errors='coerce'))]
         if not len(bad): continue
-        raise ValueError(f'{path}: {c} is {str(bad.iloc[0])!r} in row {bad.index[0]}: {_again(path)}')
+        raise ValueError(f'{path}: {c} is {str(bad.iloc[0])!r} in row {bad.index[0]}: {_remake(path)}')
     rows = rows.assign(**{c:rows[c].astype(object).fillna('') for c in ('question','acting')})
     twice = rows[rows.duplicated(KEY)]
     if not len(twice): return rows
     raise ValueError(_told_twice(path, twice.iloc[0]))
 
 # %% ../nbs/12_tables.ipynb #tab-read2
-def _again(path): return f'restore it, or make it again: make rows X={Path(path).stem}'
+def _remake(path): return f'restore it, or make it again: make rows X={Path(path).stem}'
 
 def _told_twice(path, r): # path, a row that is there twice -> what is wrong
     return (f'{path}: {r.method} on {r.dataset} plays environment seed {r.env_seed} twice, training seed '
-            f'{r.train_seed}, question {r.question!r}: leave one of the two rows out, or {_again(path)}')
+            f'{r.train_seed}, question {r.question!r}: leave one of the two rows out, or {_remake(path)}')
 
 # %% ../nbs/12_tables.ipynb #tab-pubx
 def printed_scores(

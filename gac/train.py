@@ -176,14 +176,14 @@ def _watched(run, held, bar): # a look where one is due, and a last one
     w = run.watch
     if w.end is None and run.i%run.cfg.watch_every==0:
         w.at.append(run.i)
-        w.bound.append(_told(run, lambda: look_at(run, held).tolist()))
+        w.bound.append(_from_first(run, lambda: look_at(run, held).tolist()))
         decide(run)
         if run.team: w.cooling, w.end = run.team.tell((w.cooling, w.end))
         bar.total = run.end
         bar.set_description(_waits(run))
-    elif run.i==w.end: _told(run, lambda: look_at(run, held, 50).tolist())
+    elif run.i==w.end: _from_first(run, lambda: look_at(run, held, 50).tolist())
 
-def _told(run, f): # what the first process of a team finds, for all
+def _from_first(run, f): # what the first process of a team finds, for all
     if not run.team: return f()
     return run.team.tell(f() if run.team.rank==0 else None)
 
@@ -207,7 +207,7 @@ def _stretch(run, look, every, until): # batches until something is due
     return int(min(due))
 
 # %% ../nbs/05a_train.ipynb #8c83ccef
-def _begin(run, tau): # -> held out or None, what this process trains on, Draws, scale
+def _begin_fit(run, tau): # -> held out or None, what this process trains on, Draws, scale
     check_data(resumable(run), tau)
     mend_generator(run)
     if run.team: run.team.agree(run, tau)
@@ -248,10 +248,10 @@ def _some(run, tau, draws, scale, n): # n iterations -> their rows; the device i
             'checkpoint is kept, if one was written: '
             f'gac train … --resume --set batch={max(1,draws.B//2)}') from None
     rows = [{k:float(x) for k,x in r.items()} for r in out]
-    for r in rows: _finite(r, run.cfg)
+    for r in rows: _finite_row(r, run.cfg)
     return [r|dict(seconds=(time.perf_counter()-begun)/n) for r in rows]
 
-def _finite(row, cfg): # or an error
+def _finite_row(row, cfg): # or an error
     for k in ('elbo','grad'):
         if not math.isfinite(row[k]): raise FloatingPointError(
             f'{k} is {row[k]} at iteration {row["i"]:.0f}; halve outer_lr ({cfg.outer_lr}) and train again; '
@@ -270,7 +270,7 @@ def fit(
     look:int=None,      # iterations between looks at the numbers; None: 1 on the CPU, 10 elsewhere
 )->pd.DataFrame:        # one row per iteration: ELBO and its parts (nats per trajectory), seconds
     "Train: φ and θ in turn, from where the run stands."
-    held, *parts = _begin(run, tau)
+    held, *parts = _begin_fit(run, tau)
     how = dict(total=run.end, initial=run.i, mininterval=1., unit='batch')
     bar = progress_bar(None, _waits(run), progress, **how)
     with locked(None if run.team else out), engine(run), bar: # a team locks when it saves

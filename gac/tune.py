@@ -40,9 +40,9 @@ from .train import fit
 from .worlds import env_from
 
 # %% ../nbs/09_tune.ipynb #d38ad64b
-_names = dict(embedding_dim='D', latent_tokens='tokens', attention_heads='heads', decoder_layers='dec',
+_paper_fields = dict(embedding_dim='D', latent_tokens='tokens', attention_heads='heads', decoder_layers='dec',
     encoder_layers='enc', context_length='M', outer_weight_decay='weight_decay', batch_size='batch')
-_most = dict(D=128, dec=2, enc=2, M=4) # of the CPU space
+_largest_arch = dict(D=128, dec=2, enc=2, M=4) # of the CPU space
 _instead = dict(batch=[32,64,128], outer_steps=[1,5,8,10,20])
 
 def space(
@@ -60,11 +60,11 @@ def space(
 
 # %% ../nbs/09_tune.ipynb #ex000002
 def _axis(row, cpu): # a line of Table 4 -> field, its list of choices or dict(low, high)
-    k, v = _names.get(row['name'],row['name']), row['values'].split()
+    k, v = _paper_fields.get(row['name'],row['name']), row['values'].split()
     if row['kind']=='interval': return k, dict(low=float(v[0]), high=float(v[1]))
     choices = [int(x) for x in v]
     if not cpu: return k, choices
-    return k, _instead.get(k) or [x for x in choices if x<=_most.get(k,x)]
+    return k, _instead.get(k) or [x for x in choices if x<=_largest_arch.get(k,x)]
 
 # %% ../nbs/09_tune.ipynb #e1e961a5
 def iteration_flops(
@@ -268,9 +268,9 @@ def attempt(
     run, rest, held = _start(search, chosen, tau, device, env)
     for part in LOOKS:
         fit(run, rest, until=max(1,round(part*run.cfg.iterations)), progress=False)
-        if report: report(round(100*part), _finite(_look(run.model, held)).mean().item())
+        if report: report(round(100*part), _finite_bounds(_look(run.model, held)).mean().item())
     fit(run, rest, progress=False)
-    v = _finite(held_out_elbo(run.model, held, search.steps, search.k, search.draws)).double()
+    v = _finite_bounds(held_out_elbo(run.model, held, search.steps, search.k, search.draws)).double()
     run.meta |= dict(trial=mark) if mark else {}
     if out: save_run(run, out, slim=True)
     flops = run.i*iteration_flops(run.model.arch, run.cfg, len(rest))
@@ -296,7 +296,7 @@ def _onward(run, rest, arch, cfg): # from `refit_start`, data, settings -> the r
     refit = {k:v for k,v in asdict(cfg).items() if k!='seed'}
     return restage(run, rest, run.meta.get('stage',0)+1, **refit)
 
-def _finite(v): # (N,) -> the same, or an error
+def _finite_bounds(v): # (N,) -> the same, or an error
     bad = int((~v.isfinite()).sum())
     if bad:
         raise FloatingPointError(f'the bound of {bad} held-out trajectories is not finite: lower outer_lr')
@@ -358,7 +358,7 @@ def _acted(t, folder, n, seed, questions, env, path): # yields a dict for each q
             'search again with --out, under another --study')
     run = None
     for q in questions:
-        row = _known(path, t, q, n, seed)
+        row = _row_there(path, t, q, n, seed)
         if row is None:
             run = run or load_run(folder)
             row = _earned(run, t, env_from(run.meta['env'], env, where=str(folder)), q, n, seed)
@@ -377,7 +377,7 @@ def _earned(run, t, env, question, n, seed): # -> dict, one row
         fingerprint=getattr(t, 'fingerprint', None))
 
 # %% ../nbs/09_tune.ipynb #known001
-def _known(path, t, question, n, seed): # the row that is in the file already, or None
+def _row_there(path, t, question, n, seed): # the row that is in the file already, or None
     if not (path and Path(path).exists()): return None
     r = read_rows(path)
     want = dict(dataset=t.dataset, study=t.study, trial=t.trial, question=question, episodes=n, env_seed=seed)

@@ -28,14 +28,14 @@ def play(
     "`rollout`, spread over processes."
     if workers<1: raise ValueError(f'workers={workers}: must be at least 1')
     if workers==1 or n<2: return rollout(env, act, n, seed, device, progress)
-    parts = _parts(env, act)
+    parts = _policy_parts(env, act)
     if hasattr(act, 'reset'): act.reset(initial_states(env, n, seed).to(device))
     rows = torch.arange(n).tensor_split(min(workers,n))
-    jobs = [_packed(env, parts(r), len(r), seed+int(r[0]), device, int(r[0])) for r in rows]
-    return _joined(_spread(jobs))
+    jobs = [_pickled(env, parts(r), len(r), seed+int(r[0]), device, int(r[0])) for r in rows]
+    return _joined(_in_processes(jobs))
 
 # %% ../nbs/02c_workers.ipynb #wrk00002
-def _parts(env, act): # -> function: (n,) rows -> the policy for them
+def _policy_parts(env, act): # -> function: (n,) rows -> the policy for them
     if isinstance(env, gym.vector.VectorEnv):
         raise ValueError(f'{env} cannot be divided among workers: use workers=1')
     if hasattr(act, 'part'): return act.part
@@ -53,7 +53,7 @@ def _specs(env)->dict: # of what this process has registered under the name
     name = getattr(env, 'id', env)
     return {name:gym.registry[name]} if isinstance(name, str) and name in gym.registry else {}
 
-def _packed(env, *job)->bytes: # environment, policy, n, seed, device, number of the first episode
+def _pickled(env, *job)->bytes: # environment, policy, n, seed, device, number of the first episode
     try: return pickle.dumps((import_packages([]), _specs(env), pickle.dumps((env, *job))))
     except Exception as e:
         raise ValueError(f'{env} or the policy cannot be sent to another process ({str(e)[:80]}): '
@@ -100,7 +100,7 @@ def _ends_with(pipe, environ): # whose other end is in the process that started 
     signal.signal(signal.SIGINT, signal.SIG_IGN) # Ctrl-C reaches us all, and that process decides
     threading.Thread(target=listen, daemon=True).start()
 
-def _spread(jobs)->list: # one fresh process for each job -> what they made, in order
+def _in_processes(jobs)->list: # one fresh process for each job -> what they made, in order
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
     here = importlib.import_module('gac.workers') # by name, so that a notebook can send it

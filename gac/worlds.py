@@ -128,7 +128,7 @@ def _recorded(d, where, given=())->EnvConfig: # id or dict; where it stands; arg
                      _listed_parts(d.get('parts') or (), where))
 
 # %% ../nbs/01a_worlds.ipynb #wld99d4e7
-_imported = {} # in this process, in order
+_packages = {} # in this process, in order
 
 def _list()->Path: # of the packages that the user has named
     return Path(os.environ.get('GAC_CACHE') or '~/.cache/gac').expanduser()/'packages.json'
@@ -140,7 +140,7 @@ def _listed()->list:
 
 def known_packages()->list:
     "Packages that the user has named before, here or in an earlier process."
-    return [*_imported, *(n for n in _listed() if n not in _imported)]
+    return [*_packages, *(n for n in _listed() if n not in _packages)]
 
 # %% ../nbs/01a_worlds.ipynb #wld432cc1
 def _remember(names):
@@ -166,12 +166,12 @@ def import_packages(
             if isinstance(e, ImportError):
                 cure = 'install it beside this package, or set PYTHONPATH to the folder that has it'
             raise ValueError(f'--import {name}: {type(e).__name__}: {e}; {cure}') from e
-    _imported.update(dict.fromkeys(names))
+    _packages.update(dict.fromkeys(names))
     if remember: _remember(names)
-    return [*_imported]
+    return [*_packages]
 
 # %% ../nbs/01a_worlds.ipynb #wld79fbbe
-def _own(env)->EnvConfig: # id, perhaps 'module:Name-v0', EnvSpec or EnvConfig
+def _users(env)->EnvConfig: # id, perhaps 'module:Name-v0', EnvSpec or EnvConfig
     "The user's own environment; a module before the id is imported."
     if isinstance(env, EnvConfig): return env
     if isinstance(env, EnvSpec):
@@ -189,8 +189,8 @@ def _overrule(recorded, own, where, given)->EnvConfig: # what the file says; wha
     try: had = _recorded(recorded, where, given)
     except ValueError:
         warnings.warn(f'what {where} says of its environment cannot be used; {own} is')
-        return _own(own)
-    ours = _own(own)
+        return _users(own)
+    ours = _users(own)
     if had.id!=ours.id: warnings.warn(f'{where} was recorded in {had}; {ours} is used')
     same = had.id==ours.id and isinstance(own, str)
     if same: return replace(had, imports=ours.imports or had.imports)
@@ -209,7 +209,7 @@ def env_from(
         if kwargs: raise ValueError(f'arguments {list(kwargs)} for {own!r}: give them to the function itself')
         return own
     if own is None: got = None if recorded is None else _recorded(recorded, where, kwargs)
-    else: got = _own(own) if recorded is None else _overrule(recorded, own, where, kwargs)
+    else: got = _users(own) if recorded is None else _overrule(recorded, own, where, kwargs)
     return replace(got, kwargs=got.kwargs|kwargs) if got and kwargs else got
 
 # %% ../nbs/01a_worlds.ipynb #wld14b77d
@@ -354,7 +354,7 @@ def _once(text):
     if 'settotalmass' not in text: print(f'MuJoCo: {text}', file=sys.stderr)
 
 # %% ../nbs/01a_worlds.ipynb #wld9e3b48
-def _made(function, kw)->gym.Env:
+def _constructed(function, kw)->gym.Env:
     env = function(**kw) if callable(function) else None
     if isinstance(env, gym.Env): return env
     raise TypeError('env must be an id, an EnvSpec, an EnvConfig or a function that makes a gymnasium.Env; '
@@ -366,7 +366,7 @@ def make_env(
     **kw, # for the constructor, e.g. render_mode
 )->gym.Env: # its states and actions are vectors
     "A Gymnasium environment, or one clear error."
-    if not isinstance(env, (str, EnvSpec, EnvConfig)): return as_vectors(_made(env, kw))
+    if not isinstance(env, (str, EnvSpec, EnvConfig)): return as_vectors(_constructed(env, kw))
     if isinstance(env, str) and ':' in env:
         module, _, name = env.rpartition(':')
         raise ValueError(f'environment {env!r} would import {module!r}: if you trust it, import it yourself, '

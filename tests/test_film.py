@@ -30,7 +30,7 @@ def test_the_whole_episode(tmp_path, suffix):
 
 @pytest.mark.parametrize('n,own,rate,seconds', [(1,125,25,20), (7,125,25,20), (1000,125,25,20), (1000,20,25,20), (1000,20,12.5,5), (30,10,25,1), (99_999,30,25,20), (50,30,25,.01)])
 def test_which_steps(n, own, rate, seconds):
-    steps, fps = films._steps(n, own, rate, seconds)
+    steps, fps = films._shots(n, own, rate, seconds)
     assert {0,n}<=steps and max(steps)==n and min(steps)==0
     assert len(steps)/fps<=max(seconds, 2/fps)+1e-9
     gaps = np.diff(sorted(steps))

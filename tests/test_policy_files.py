@@ -71,7 +71,7 @@ FIRST = {'PPO':'mlp_extractor.policy_net', 'SAC':'actor.latent_pi'}
 def test_no_network_of_the_library_is_tried(files, tmp_path, monkeypatch, name, new, width):
     new = {f'{FIRST[name]}.{k}' if k[0]=='0' else k: torch.zeros(s) for k,s in new.items()}
     path = changed(files[name], tmp_path/'p.safetensors', put(width=width), **new)
-    monkeypatch.setattr(sb3, '_net', lambda *_: pytest.fail('made before it was checked'))
+    monkeypatch.setattr(sb3, '_library_net', lambda *_: pytest.fail('made before it was checked'))
     with pytest.raises(ValueError, match='by its settings .*save it again'): SYSTEMS[name].load(path)
 
 WRONG = [None, [3], {}, 'abc', float('nan'), float('inf'), .5, -1, 0, True, 10**400] # of some kinds

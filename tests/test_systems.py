@@ -80,7 +80,7 @@ def toy(tmp_path, monkeypatch):
     (tmp_path/'toy_system.py').write_text(TOY)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv('PYTHONPATH', f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH','')}")
-    monkeypatch.setattr(worlds, '_imported', {})
+    monkeypatch.setattr(worlds, '_packages', {})
     yield 'toy_system'
     SYSTEMS.pop('toy-mean', None)
     sys.modules.pop('toy_system', None)

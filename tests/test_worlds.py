@@ -30,7 +30,7 @@ def module(tmp_path, monkeypatch, request):
     (tmp_path/f'{name}.py').write_text(MODULE.replace('NAME', name))
     monkeypatch.setenv('GAC_CACHE', str(tmp_path/'cache'))
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(worlds, '_imported', {})
+    monkeypatch.setattr(worlds, '_packages', {})
     yield name
     sys.modules.pop(name, None)
     gym.registry.pop(f'plant/{name}-v0', None)

@@ -157,7 +157,7 @@ def batch(
     return g.float(), tau.s[row+of[:,None]], tau.a[row], t, real
 
 # %% ../../nbs/10a_dt.ipynb #dtnewx
-def _net(tau, cfg, seed): # a fresh network with the statistics of the data
+def _fresh_net(tau, cfg, seed): # a fresh network with the statistics of the data
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = net_of(cfg)(tau.s.shape[1], tau.a.shape[1], cfg, int(tau.n.max())).to(tau.s.device)
@@ -190,7 +190,7 @@ def fit(
     value=None,       # states (B,S) → (B,) what a critic holds them to be worth, to `relabel` by
 )->Policy:            # asks for the best return in the data until told otherwise
     "Decision Transformer: the actions of the data, given the returns-to-go."
-    net, r = _net(tau, cfg, seed), paid(tau, rewards)
+    net, r = _fresh_net(tau, cfg, seed), paid(tau, rewards)
     if value is None: g, before = returns_to_go(tau, r), None
     else: g, before = relabel(tau, r, value(tau.s)), paid_before(r)
     dt_steps(net, tau, g, cfg, generator(seed), before)

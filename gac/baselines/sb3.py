@@ -87,7 +87,7 @@ def learner(cfg, world, seed): # settings, environment, seed -> the library's le
     return sb3.SAC('MlpPolicy', world, **more, **kw)
 
 # %% ../../nbs/10c_online.ipynb #sb3pol01
-def _net(cfg, S, low, high): # settings, state dimension, (A,), (A,) bounds of actions -> the library's policy
+def _library_net(cfg, S, low, high): # settings, state dimension, (A,), (A,) bounds of actions -> its policy
     sb3, box = library(), gym.spaces.Box
     kind = (sb3.ppo if isinstance(cfg, PPO) else sb3.sac).MlpPolicy
     with _apart(): # initial weights are drawn, then replaced
@@ -124,7 +124,7 @@ def load_sb3(
     w, names = cfg.width, [f'{k}.weight' for k in LAYERS[method.__name__]]
     same(path, state, dict(zip(names, [(w,S), (w,w), (A,w)]))|{'units.high':(A,)})
     low, high = (x.float().numpy() for x in state.take('units.', 'low', 'high').values())
-    return Policy(rebuilt(state, lambda: _net(cfg,S,low,high), on='cpu'), cfg, meta['steps'])
+    return Policy(rebuilt(state, lambda: _library_net(cfg,S,low,high), on='cpu'), cfg, meta['steps'])
 
 # %% ../../nbs/10c_online.ipynb #sb3fit01
 def fit(

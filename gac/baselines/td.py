@@ -31,14 +31,14 @@ def paid(
         r = torch.zeros(len(tau.a), device=tau.a.device)
         r[tau.a_at+tau.n-1] = tau.y
         return r
-    return _checked(tau, rewards)
+    return _stepwise(tau, rewards)
 
 def _totals(tau, r): # (Σn,) -> (N,) sums over episodes
     of = torch.arange(len(tau), device=r.device).repeat_interleave(tau.n)
     return torch.zeros(len(tau), dtype=torch.float64, device=r.device).index_add(0, of, r.double())
 
 # %% ../../nbs/10_td.ipynb #tdcheckx
-def _checked(tau, rewards)->Tensor: # (Σn,) float32
+def _stepwise(tau, rewards)->Tensor: # (Σn,) float32
     "Step-wise rewards, or one clear error."
     r = torch.as_tensor(rewards, dtype=torch.float32, device=tau.a.device)
     if r.shape!=(len(tau.a),):
@@ -78,7 +78,7 @@ class _Told(dict): # what a file says
 # %% ../../nbs/10_td.ipynb #tdkinds1
 COUNTS = ('S','A','longest','steps') # whole numbers from 1
 
-def _plain(meta): # of a file -> the same, what every method may say of the right kind
+def _plain_meta(meta): # of a file -> the same, what every method may say of the right kind
     def need(k, what, ok):
         if k in meta and not ok(meta[k]): raise ValueError(
             f'{meta.path}: {k}={str(meta[k])[:40]}, it must be {what}; save it again')
@@ -103,12 +103,12 @@ def load_policy(
         raise ValueError(f'{path} is not a readable safetensors file: {str(e)[:80]}; save it again') from None
     if meta.get('method')!=kind:
         raise ValueError(f'{path} holds a policy of {meta.get("method")!r}, not of {kind!r}')
-    return _Told(path, check_weights(path, state)), _plain(_Told(path, meta))
+    return _Told(path, check_weights(path, state)), _plain_meta(_Told(path, meta))
 
 # %% ../../nbs/10_td.ipynb #tdset000
 MOST = 10**8 # no whole number of the settings in a file is more
 
-def _kept(k, v, kind): # field of the settings and its type -> the value, or an error
+def _setting(k, v, kind): # field of the settings and its type -> the value, or an error
     if isinstance(v, list): v = tuple(v)
     if kind is int and isinstance(v, float) and v.is_integer(): v = int(v) # 1e6
     if is_a(v, int) and v>MOST: raise ValueError(f'{k}={str(v)[:40]}: must be at most {MOST}')
@@ -118,7 +118,7 @@ def _kept(k, v, kind): # field of the settings and its type -> the value, or an 
 # %% ../../nbs/10_td.ipynb #tdset003
 def settings_of(meta, kind): # of `load_policy`, dataclass -> its settings
     kinds = {f.name:f.type for f in fields(kind)}
-    try: return kind(**{k:_kept(k, v, kinds.get(k)) for k,v in meta['cfg'].items()})
+    try: return kind(**{k:_setting(k, v, kinds.get(k)) for k,v in meta['cfg'].items()})
     except (TypeError, AttributeError, ValueError) as e:
         raise ValueError(f'{meta.path}: its settings are none of {kind.__name__} ({e}); '
                          'save it again') from None
@@ -141,13 +141,13 @@ def rebuilt(
     on='meta',# where it is tried; 'cpu': those layers that say its size have been compared
 ):            # the module, with these weights
     "A module from its file, or one clear error before anything of its size is made."
-    _agree(state, make, layers, on)
+    _weights_agree(state, make, layers, on)
     net = make()
     net.load_state_dict(dict(state))
     return net
 
 # %% ../../nbs/10_td.ipynb #tdrebx01
-def _agree(state, make, layers, on): # as above
+def _weights_agree(state, make, layers, on): # as above
     path = state.path
     try:
         if layers>len(state): raise ValueError(f'{layers} blocks in {len(state)} tensors')
