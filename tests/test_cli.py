@@ -1,5 +1,6 @@
 "The command line: whatever is wrong is said in one line, and nothing is left behind."
 import json, os, re, resource, shutil, signal, subprocess, sys, time
+from pathlib import Path
 import h5py
 import numpy as np
 import pandas as pd
