@@ -25,6 +25,8 @@ INDEXES := sed -nE "s/^.*[.:.](index-url|extra-index-url|find-links)='(.*)'$$/\1
 
 # One thread: two threads make small networks slower.
 export OMP_NUM_THREADS ?= 1
+# Bytecode is kept, whatever the shell says: without it each process compiles torch, SymPy and Matplotlib again, five CPU seconds.
+export PYTHONDONTWRITEBYTECODE :=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
