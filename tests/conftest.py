@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 # The longest files first, by seconds measured: with two processes none of them is left over for the end.
-LONG = ('test_train','test_processes','test_browser','test_cli','test_online','test_tune','test_export','test_fuzz',
-        'test_query','test_readme','test_kills','test_study','test_workers')
+LONG = ('test_processes','test_study','test_train','test_fuzz','test_commands','test_online','test_browser','test_cli','test_query',
+        'test_export','test_critic','test_tune','test_storage','test_readme','test_context','test_workers')
 
 def pytest_collection_modifyitems(items):
     rank = {name:i for i,name in enumerate(LONG)}
@@ -34,6 +34,16 @@ def _private_folders(tmp_path_factory):
     for k,v in keep.items():
         if v is None: os.environ.pop(k, None)
         else: os.environ[k] = v
+
+@pytest.fixture
+def own_sets(tmp_path, monkeypatch):
+    "Cache and local Minari sets of this test alone; no network."
+    import minari
+    def cut_off(*args, **kw): raise ConnectionError('no network')
+    monkeypatch.setenv('GAC_CACHE', str(tmp_path/'cache'))
+    monkeypatch.setenv('MINARI_DATASETS_PATH', str(tmp_path/'sets'))
+    monkeypatch.setenv('HTTPS_PROXY', 'http://127.0.0.1:9') # with a proxy nobody tries to reach the server first
+    monkeypatch.setattr(minari, 'download_dataset', cut_off)
 
 @pytest.fixture
 def full_disk():
