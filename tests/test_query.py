@@ -6,16 +6,15 @@ import pandas as pd
 import pytest
 import torch
 from gac import query
-from gac.compare import benchmark, compare, picture, run_summary, with_clone
-from gac.core import Posterior, Trajectories, generator, windows
+from gac.core import Posterior, generator
 from gac.data import denormalised
-from gac.envs import PointMass, make_env, point_mass_data, random_policy, rollout
+from gac.envs import PointMass, point_mass_data, rollout
 from gac.model import Arch, log_normal
-from gac.plans import Replan
 from gac.query import ACTING, QUESTIONS, READS, Ask, PlanPolicy, Question, ask, ask_of, asker, evaluate, may_set, question_of, register, seen_by, start, targets
-from gac.rows import COLUMNS, table
+from gac.rows import COLUMNS
 from gac.run import Fit, load_run, new_run, save_run
 from gac.train import fit
+from test_context import untrained
 
 ID = 'gac/PointMass-v0'
 
@@ -207,73 +206,6 @@ def test_without_starts_every_question_begins_at_zero(run, data):
 
 # --- acting
 
-def untrained(env, **kw):
-    "A tiny model whose actions often leave the bounds."
-    tau = rollout(env, random_policy(env), 5, seed=50)
-    r = new_run(tau, Arch.tiny(tau.s.shape[1], tau.a.shape[1], **(dict(dec=2)|kw)), Fit.tiny(), dataset='random', env=env)
-    r.model.std.a_std.mul_(5)
-    return r
-
-def limits(env): space = make_env(env).action_space; return torch.as_tensor(space.low), torch.as_tensor(space.high)
-
-def first_steps(T, M): # where the window of each step starts: begun anew from ⌈M/2⌉ steps when full
-    b = [0]
-    for t in range(1, T): b.append(t-math.ceil(M/2)+1 if t-b[-1]==M else b[-1])
-    return torch.tensor(b)
-
-@torch.no_grad()
-def straight(model, tau, z, low, high): # what training computes for the same windows, each of them whole
-    T, M = int(tau.n), model.arch.M; b, t = first_steps(T, M), torch.arange(T)
-    assert (t-b<M).all() and (t-b>=torch.minimum(t, torch.tensor(math.ceil(M/2)-1))).all() # contexts that training has seen
-    mu,_ = model.moments(windows(tau, b[None], torch.ones(1,T), M), z)
-    return model.std.undo('a', mu[0,t,t-b]).clamp(low, high)
-
-ACTORS = [(ID,dict(M=m)) for m in (1,2,3,8)]+[('Hopper-v5',dict(M=m)) for m in (1,4,5)]
-ACTORS += [('Hopper-v5',dict(M=4,transition=True)), ('Hopper-v5',dict(M=5,past_actions=False)), ('Hopper-v5',dict(M=4,past_actions=False,transition=True)),
-    ('Hopper-v5',dict(M=4,time=True)), ('Hopper-v5',dict(M=1,time=True)), (ID,dict(M=3,tokens=1)), ('Hopper-v5',dict(M=4,eps=3,tokens=9))]
-
-@pytest.mark.parametrize('env,kw', ACTORS, ids=lambda x: x if isinstance(x,str) else '-'.join(f'{a}{b}' for a,b in x.items()))
-def test_kept_keys_change_nothing(env, kw):
-    "Episodes drop out one by one; some actions are clipped, and what was executed is remembered."
-    r, n = untrained(env, **kw), 6
-    low, high = limits(env)
-    pol = PlanPolicy(r.model, lambda s0: ask(r.model, s0, 'prior'), 'sample', 4, low, high)
-    made = rollout(env, pol, n, seed=3)
-    assert ((made.a==low)|(made.a==high)).any() and ((made.a>low)&(made.a<high)).any() # some were clipped, some not
-    if env!=ID: assert made.n.max()>r.model.arch.M+1
-    for i in range(n): assert torch.allclose(straight(r.model, made[i], pol.z[[i]], low, high), made[i].a, atol=1e-5)
-
-def test_more_episodes_than_lanes_keep_their_windows_apart():
-    r = untrained(ID, M=4); low, high = limits(ID)
-    pol = PlanPolicy(r.model, lambda s0: ask(r.model, s0, 'prior'), 'sample', 4, low, high)
-    made = rollout(ID, pol, 130, seed=0)
-    for i in (0,63,64,65,129): assert torch.allclose(straight(r.model, made[i], pol.z[[i]], low, high), made[i].a, atol=1e-5)
-
-def test_rows_may_come_and_go_at_any_time():
-    "Other episodes may be asked for at every step, in any order: each goes on where it was, or begins."
-    r = untrained(ID, M=4); g = generator(1); S,A = r.model.arch.S, r.model.arch.A
-    low, high = -torch.ones(A), torch.ones(A)
-    pol, s = PlanPolicy(r.model, lambda s0: ask(r.model, s0, 'prior'), 'sample', 4, low, high), torch.randn(5,14,S,generator=g)
-    pol.reset(s[:,0]); t, acts, running = [0]*5, [[] for _ in range(5)], [0,1,2]
-    for now in [[0,1,2]]*3+[[2,0,1]]*2+[[2,0,3]]*4+[[3,0,4]]*3+[[4]]*2:
-        for i,a in zip(now, pol(torch.stack([s[i,t[i]] for i in now]), torch.tensor(now))): acts[i].append(a); t[i] += 1
-    for i in range(5):
-        one = Trajectories(s[i,:t[i]+1], torch.stack(acts[i]), torch.zeros(1), torch.tensor([t[i]]), torch.tensor([True]), torch.tensor([i]))
-        assert torch.allclose(straight(r.model, one, pol.z[[i]], low, high), one.a, atol=1e-5), i
-
-@pytest.mark.parametrize('M', [1,4])
-def test_another_plan_on_the_way_is_read_with_the_whole_window(M):
-    r = untrained(ID, M=M); low, high = limits(ID); calls = []
-    def planner(s0): calls.append(len(s0)); return Posterior(torch.randn(len(s0),3,32,generator=generator(len(calls))), torch.full((len(s0),3,32),-9.)), dict(target=None)
-    pol = Replan(r.model, planner, 'mu', 4, low, high, every=3); plans = []
-    class Keep(Replan):
-        def __call__(self, s, rows):
-            a = super().__call__(s, rows); plans.append(self.z.clone()); return a
-    pol.__class__ = Keep
-    made = rollout(ID, pol, 3, seed=0); assert len(calls)>2
-    for i in range(3):
-        for t in range(min(len(plans),int(made.n[i]))): assert torch.allclose(straight(r.model, made[i], plans[t][[i]], low, high)[t], made[i].a[t], atol=1e-5)
-
 def test_policy_plans_once_for_all_episodes(run):
     calls = []
     def planner(s0): calls.append(s0); return ask(run.model, s0, 'prior')
@@ -352,36 +284,6 @@ def test_errors_of_evaluate(run):
     with pytest.raises(ValueError, match="cannot make environment 'Nowhere-v0'"): evaluate(run, 'Nowhere-v0', 'best', 2)
     with pytest.raises(ValueError, match='choose one of mu, sample, average, answers'): evaluate(run, ID, 'best', 2, acting='mean')
     with pytest.raises(ValueError, match='at least one episode'): evaluate(run, ID, 'best', 0)
-
-# --- tables
-
-def test_compare_asks_everything(run, data, tmp_path):
-    r = compare(run, ID, 2, seed=60, cfg=FAST)
-    assert r.groupby(['question','acting'], sort=False).size().index.tolist()==[('prior','sample')]+[(q,a) for q in QUESTIONS if q!='prior' for a in ('sample','mu')]
-    assert (r.groupby(['question','acting']).env_seed.apply(list).map(lambda x: x==[60,61])).all()
-    ax = picture(r, run.y); assert len(ax.get_legend_handles_labels()[1])==5
-
-def test_summary_of_a_run(run, data):
-    s = run_summary(run, data, 'mine', some=10)
-    assert len(s)==1 and s.method[0]=='mine' and s.train_seed[0]==7 and s.iterations[0]==40
-    assert math.isclose(s.elbo[0], s.actions[0]+s.states[0]+s.ret[0]-s.kl[0], rel_tol=1e-4) and s.sigma_y[0]>0 and s.seconds[0]>0
-
-def test_benchmark_keeps_its_rows(run, data, tmp_path, monkeypatch):
-    from gac import compare as module
-    monkeypatch.setattr(module, 'compare', lambda run,env,n,seed,progress: evaluate(run, env, 'prior', n, seed))
-    for label in ('a','b','a'): rows = benchmark(run, data, label, 't', 3, root=tmp_path)
-    kept = pd.read_csv(tmp_path/'results'/'t.csv')
-    assert len(kept)==6 and list(kept)==[k for k in COLUMNS if k!='normalised'] and np.allclose(kept[kept.method=='a'].achieved, rows.achieved)
-    assert sorted(pd.read_csv(tmp_path/'results'/'t-runs.csv').method)==['a','b']
-
-def test_clone_rows_join_the_table(run, data, monkeypatch):
-    from gac import compare as module
-    real = module.clone
-    monkeypatch.setattr(module, 'clone', lambda tau,frac,seed: real(tau, frac, steps=20, width=8, seed=seed))
-    rows = with_clone(evaluate(run, ID, 'prior', 3), data, ID, 3)
-    c = rows[rows.method=='clone-10%']
-    assert len(c)==3 and c.env_seed.tolist()==[10_000,10_001,10_002] and (c.train_seed==7).all() and c.predicted.isna().all()
-    assert len(table(rows, data.y))==2
 
 # ---- a question of one's own, and the average over plans
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from gac import run as disk
 from gac.core import DiskFull, generator
-from gac.folder import Held, fresh_file, locked, standing
+from gac.folder import Held, locked, standing
 from gac.run import Fit, check_data, fingerprint, load_run, new_run, resumable, save_run
 from gac.train import fit
 from test_train import arch, data, go, numbers, same, small
@@ -37,32 +37,6 @@ def test_slim_of_slim_and_of_nothing(tmp_path):
     tau = data(7); save_run(go(tau), tmp_path/'s', slim=True); slim = load_run(tmp_path/'s')
     save_run(slim, tmp_path/'t', slim=True, keep=3); assert len(load_run(tmp_path/'t').store)==3
     save_run(new_run(tau, arch(), small()), tmp_path/'n', slim=True); assert len(load_run(tmp_path/'n').store)==0
-
-# ---- links in a folder of somebody else
-
-@pytest.mark.parametrize('link', [os.symlink, os.link])
-def test_a_lock_that_is_a_link_is_refused(link, tmp_path):
-    mine = tmp_path/'precious.txt'; mine.write_text('years of work'); (tmp_path/'run').mkdir(); link(mine, tmp_path/'run'/'.lock')
-    with pytest.raises(FileExistsError, match=r'run/\.lock is a link .* remove it, or choose another place'):
-        with locked(tmp_path/'run'): pass
-    assert mine.read_text()=='years of work' and not (tmp_path/'run'/'checkpoint').exists()
-
-def test_a_lock_that_leads_nowhere_makes_no_file(tmp_path):
-    (tmp_path/'run').mkdir(); os.symlink(tmp_path/'new.txt', tmp_path/'run'/'.lock')
-    with pytest.raises(FileExistsError, match=r'\.lock is a link'):
-        with locked(tmp_path/'run'): pass
-    assert not (tmp_path/'new.txt').exists()
-
-def test_a_lock_that_is_a_pipe_is_refused(tmp_path):
-    (tmp_path/'run').mkdir(); os.mkfifo(tmp_path/'run'/'.lock')
-    with pytest.raises(FileExistsError, match='no plain file'):
-        with locked(tmp_path/'run'): pass
-
-def test_a_fresh_file_is_never_somebody_elses(tmp_path):
-    mine = tmp_path/'precious.txt'; mine.write_text('years of work'); os.symlink(mine, tmp_path/'log.txt')
-    for text in ('first','second'):
-        with fresh_file(tmp_path/'log.txt') as f: f.write(text)
-        assert (tmp_path/'log.txt').read_text()==text and not (tmp_path/'log.txt').is_symlink() and mine.read_text()=='years of work'
 
 # ---- writes that fail
 

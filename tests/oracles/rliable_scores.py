@@ -1,4 +1,4 @@
-"Aggregates of rliable on toy scores, as numbers: `make oracles` writes them, tests/test_tables.py reads them."
+"Aggregates of rliable on toy scores, as numbers: `make oracles` writes them, tests/test_claims.py reads them."
 import json, sys
 from importlib.metadata import version
 from pathlib import Path
