@@ -1,7 +1,7 @@
 "Claims from rows: one counterexample refutes, one training seed decides nothing; aggregates as rliable has them."
 import json
 import numpy as np
-from gac.claims import (Claim, Part, bootstrap, by_seed, claims, decided, improvement, iqm, overall, profile, scores, shared,
+from gac.claims import (Claim, Inequality, bootstrap, by_seed, twelve_claims, decided, improvement, iqm, overall, profile, scores, shared,
     together)
 from gac.tables import gather, t_interval
 from toys.results import HOPPER, gac, kept, made
@@ -17,7 +17,7 @@ def test_together_adds_variances():
 def test_verdicts():
     up, down, tied = (t_interval(m, 1., 4, (3,3)) for m in (9.,-9.,.1))
     def says(*sets):
-        part = Part('a > b', dict(enumerate(sets)))
+        part = Inequality('a > b', dict(enumerate(sets)))
         return decided([Claim('c', 'Table 1', [part])]).says['c'].strip('*')
     assert says(up, up)=='supported' and says(tied)=='undecided' and says()==says(None)=='not run' and says(down)=='refuted'
     assert says(up, up, up, down)=='refuted' # one counterexample
@@ -28,16 +28,16 @@ def test_holm_is_within_a_table():
     "Twenty claims at p = 0.02 in one table decide nothing; one alone does."
     d = t_interval(3., 1., 10, (3,3))
     assert .01<d['p']<.05
-    many = [Claim(str(i), 'Table 1', [Part('a > b', {'d':d})]) for i in range(20)]
+    many = [Claim(str(i), 'Table 1', [Inequality('a > b', {'d':d})]) for i in range(20)]
     assert set(decided(many).says)=={'**undecided**'} and set(decided(many[:1]).says)=={'**supported**'}
 
 def test_claims_without_rows(tmp_path):
-    lines = decided(claims(gather(tmp_path), tmp_path))
+    lines = decided(twelve_claims(gather(tmp_path), tmp_path))
     assert len(lines)==12 and set(lines.says)=={'**not run**'}
 
 def test_a_claim_finds_its_rows(tmp_path):
     home = kept(tmp_path, rivals=[made(m, v) for m,v in (('TD3+BC',20),('IQL',30),('CQL',10))]+[gac(70)])
-    line = decided(claims(gather(home), home)).loc['return-only: GAC > TD methods']
+    line = decided(twelve_claims(gather(home), home)).loc['return-only: GAC > TD methods']
     assert line.says=='**supported**' and line.seeds=='3:3' and line.difference.startswith('40.0 [') and line.by=='GAC > IQL'
 
 def test_by_seed(): assert np.isclose(by_seed([1.,2.,3.])['sd'], 3**-.5) and np.isnan(by_seed([1.])['p'])

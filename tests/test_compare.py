@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from gac.compare import benchmark, compare, picture, summary, with_clone
+from gac.compare import benchmark, compare, picture, run_summary, with_clone
 from gac.envs import point_mass_data
 from gac.model import Arch
 from gac.query import QUESTIONS, Ask, evaluate
@@ -30,7 +30,7 @@ def test_compare_asks_everything(run, data, tmp_path):
     ax = picture(r, run.y); assert len(ax.get_legend_handles_labels()[1])==5
 
 def test_summary_of_a_run(run, data):
-    s = summary(run, data, 'mine', some=10)
+    s = run_summary(run, data, 'mine', some=10)
     assert len(s)==1 and s.method[0]=='mine' and s.train_seed[0]==7 and s.iterations[0]==4
     assert math.isclose(s.elbo[0], s.actions[0]+s.states[0]+s.ret[0]-s.kl[0], rel_tol=1e-4) and s.sigma_y[0]>0 and s.seconds[0]>0
 
