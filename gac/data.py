@@ -18,7 +18,7 @@ from torch import Tensor
 from .core import Trajectories, data_root, name_of, writing
 from .files import BadFile, check_holes, json_of, opened
 from .layouts import from_arrays, main_of, metadata_of, observed, read_d4rl, read_flat, read_set
-from gac.scales import (Standardizer, checked_reference, denormalised, has_reference, normalised,
+from gac.scales import (Standardizer, check_returns, checked_reference, denormalised, has_reference, normalised,
     reference)
 
 # %% ../nbs/01_data.ipynb #2237a774b
@@ -395,6 +395,7 @@ def describe(name, env=None)->dict: # as for `load`, environment id if the data 
     kind, path = _find(name)
     world = env_of(name, env) if env or recorded_env(name) else None
     tau = load(name)
+    check_returns(tau.y, name)
     y, steps = tau.y.double(), len(tau.a)
     size = dict(N=len(tau), steps=steps, S=tau.s.shape[1], A=tau.a.shape[1], length_mean=steps/len(tau))
     told = dict(mean=y.mean(), std=y.std(), min=y.min(), max=y.max())

@@ -130,7 +130,9 @@ def gain(
 ):             # the same shape
     "g = (achieved − data mean)/(data best − data mean)."
     y = np.asarray(y, dtype=float)
-    return (np.asarray(achieved, dtype=float)-y.mean())/(y.max()-y.mean())
+    reach = y.max()-y.mean()
+    if reach<=4e-7*abs(y).max(): reach = np.nan # all the same: nothing lies between
+    return (np.asarray(achieved, dtype=float)-y.mean())/reach
 
 # %% ../nbs/02a_rows.ipynb #rows-tab
 def table(

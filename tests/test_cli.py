@@ -1,5 +1,5 @@
 "The command line: whatever is wrong is said in one line, and nothing is left behind."
-import json, os, re, resource, shutil, signal, subprocess, sys, time
+import json, os, re, resource, shutil, signal, subprocess, sys, time, warnings
 from pathlib import Path
 import h5py
 import numpy as np
@@ -484,3 +484,24 @@ def test_a_picture_that_is_not_there_is_not_claimed(capsys, shelf, tmp_path, mon
     said = capsys.readouterr()
     assert f"written: {tmp_path}/d/table.csv, rows.csv\n" in said.out and said.err.count('could not be drawn')==2
     assert not [p for p in (tmp_path/'d').iterdir() if p.name[0]=='.']
+
+@pytest.mark.parametrize('value', [3., 0., -.1])
+def test_returns_that_are_all_the_same_are_told_of_once(capsys, shelf, tmp_path, value):
+    from dataclasses import replace
+    p = flat(tmp_path/'same.hdf5', replace(point_mass_data(8), y=torch.full((8,), value)), 'gac/PointMass-v0')
+    for args in (['info',p], ['train',p,'--out',tmp_path/'r','--iterations',1,*SMALL]):
+        quiet(*args)
+        err = capsys.readouterr().err
+        assert err.count(f'the 8 returns are all {value:g}, so nothing tells a good episode from a bad one')==1 and 'were the rewards recorded?' in err
+    quiet('info', shelf/'whole.hdf5')
+    assert capsys.readouterr().err==''
+    quiet('evaluate', tmp_path/'r', '--question','target', '--episodes',2, '--steps',1)
+    assert capsys.readouterr().err=='' # the return they have is no extrapolation
+    quiet('evaluate', tmp_path/'r', '--question','improve', '--episodes',2, '--steps',1)
+    assert 'is far outside the data' in capsys.readouterr().err
+
+def test_where_returns_are_all_the_same_there_is_no_gain():
+    from gac.rows import gain
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        assert np.isnan(gain([3.1,9.], np.full(605, 3.1, np.float32))).all() and gain(4., [0.,4.])==1
