@@ -61,6 +61,7 @@ def maze_set(
     if place.is_dir(): return place
     tau = maze_data()
     spec = make_env(UMAZE).unwrapped.spec
+    spec.max_episode_steps = UMAZE.max_episode_steps # that of the wrapper around it
     about = dict(description='drivers of mixed skill; a quarter of them know the goal')
     return save(tau, 'maze/umaze/mixed-v0', spec, root, truncated=np.ones(len(tau), bool), **about)
 
