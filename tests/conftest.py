@@ -3,7 +3,7 @@ import os
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 os.environ.setdefault('MPLBACKEND', 'agg')
 
-import resource, shutil, sys
+import resource, shutil, subprocess, sys
 from contextlib import contextmanager
 from pathlib import Path
 import pytest
@@ -55,6 +55,23 @@ def full_disk():
         try: yield
         finally: resource.setrlimit(resource.RLIMIT_FSIZE, (soft,hard))
     return limit
+
+@pytest.fixture(scope='session')
+def wheel(root, tmp_path_factory):
+    "Built from a copy, without network."
+    src, out = tmp_path_factory.mktemp('src')/'project', tmp_path_factory.mktemp('wheel')
+    src.mkdir()
+    for f in ('settings.ini','setup.py','MANIFEST.in','README.md','LICENSE'): shutil.copy(root/f, src)
+    shutil.copytree(root/'gac', src/'gac', ignore=shutil.ignore_patterns('__pycache__'))
+    subprocess.run([sys.executable,'-m','pip','wheel','-q','--no-deps','--no-build-isolation','--no-index','-w',out,'.'], cwd=src, check=True)
+    return next(out.glob('*.whl'))
+
+@pytest.fixture(scope='session')
+def site(wheel, tmp_path_factory):
+    "A folder with only the wheel in it."
+    to = tmp_path_factory.mktemp('site')
+    subprocess.run([sys.executable,'-m','pip','install','-q','--no-deps','--no-index','--target',to,wheel], cwd=to, check=True)
+    return to
 
 @pytest.fixture
 def project_copy(root, tmp_path):

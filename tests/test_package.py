@@ -16,24 +16,6 @@ def settings(root):
     return cfg['DEFAULT']
 
 @pytest.fixture(scope='module')
-def wheel(root, tmp_path_factory):
-    "Built from a copy, without network."
-    import shutil
-    src, out = tmp_path_factory.mktemp('src')/'project', tmp_path_factory.mktemp('wheel')
-    src.mkdir()
-    for f in ('settings.ini','setup.py','MANIFEST.in','README.md','LICENSE'): shutil.copy(root/f, src)
-    shutil.copytree(root/'gac', src/'gac', ignore=shutil.ignore_patterns('__pycache__'))
-    run('-m','pip','wheel','-q','--no-deps','--no-build-isolation','--no-index','-w',out,'.', cwd=src)
-    return next(out.glob('*.whl'))
-
-@pytest.fixture(scope='module')
-def site(wheel, tmp_path_factory):
-    "A folder with only the wheel in it."
-    to = tmp_path_factory.mktemp('site')
-    run('-m','pip','install','-q','--no-deps','--no-index','--target',to,wheel, cwd=to)
-    return to
-
-@pytest.fixture(scope='module')
 def metadata(wheel):
     with zipfile.ZipFile(wheel) as z:
         return Parser().parsestr(z.read(next(n for n in z.namelist() if n.endswith('.dist-info/METADATA'))).decode())
