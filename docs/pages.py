@@ -135,7 +135,7 @@ def write(root, out): # Paths: of the repository; folder to make anew
         modules.append(dotted(module, root))
         (out/'src'/'api'/f'{modules[-1]}.md').write_text(api(module, root), encoding='utf-8')
     for t in TEXTS: (out/'src'/t).write_text(plain(root/t), encoding='utf-8')
-    shutil.copytree(root/'data'/'films', out/'src'/'films')
+    shutil.copytree(root/'data'/'films', out/'src'/'films', ignore=shutil.ignore_patterns('*.py')) # it would become a page
     for f in (root/'docs').glob('*.*'):
         if f.suffix in ('.css','.js'): shutil.copy(f, out/'src')
     base = (root/'docs'/'mkdocs.yml').read_text(encoding='utf-8')

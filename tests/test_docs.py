@@ -20,6 +20,8 @@ def test_every_notebook_is_in_the_navigation(site, root):
     nav = (site/'mkdocs.yml').read_text(encoding='utf-8')
     assert all(f': {nb.name}\n' in nav for nb in (root/'nbs').glob('*.ipynb'))
     for page in re.findall(r': (\S+\.(?:ipynb|md))$', nav, re.M): assert (site/'src'/page).is_file(), page
+    found = {p.relative_to(site/'src').as_posix() for p in (site/'src').rglob('*') if p.suffix in ('.ipynb','.md','.py')} # what becomes a page
+    assert not [f for f in sorted(found) if f': {f}\n' not in nav]
 
 def test_every_public_name_is_in_the_reference(site, root):
     "Functions, classes, constants and what is lent from another module; the baselines too."
