@@ -18,8 +18,8 @@ from torch import Tensor
 from .core import Trajectories, data_root, name_of, writing
 from .files import BadFile, check_holes, json_of, opened
 from .layouts import from_arrays, main_of, metadata_of, observed, read_d4rl, read_flat, read_set
-from gac.scales import (Standardizer, check_returns, checked_reference, denormalised, has_reference, normalised,
-    reference)
+from .scales import (Standardizer, check_returns, checked_reference, denormalised, has_reference,
+    normalised, reference)
 
 # %% ../nbs/01_data.ipynb #2237a774b
 _all_ = ['from_arrays','read_d4rl','Standardizer','denormalised','has_reference','normalised','reference']
