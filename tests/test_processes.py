@@ -1,14 +1,14 @@
 "Several processes: the same model as one, whoever owns what; a lost process stops all, and the checkpoint goes on with any number."
-import math, os, signal, subprocess, sys, time
+import os, signal, socket, subprocess, sys, time, traceback
 from contextlib import suppress
+from types import SimpleNamespace
 import pandas as pd
 import pytest
 import torch
-from gac import keyed, processes, train
+from gac import cli, processes
 from gac.core import generator
 from gac.data import save
 from gac.envs import point_mass_data
-from gac.keyed import Keyed, Line, inclusion, mix
 from gac.model import Arch
 from gac.processes import QueuedTraining, agree, join, speedup, submit
 from gac.query import evaluate
@@ -23,66 +23,6 @@ TINY = dict(D=16, heads=2, tokens=1, enc=1, dec=1)
 def test_an_end_of_memory_is_not_a_lost_process():
     def full(): raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
     with pytest.raises(RuntimeError, match='allocate memory'): object.__new__(processes.Team).do(full)
-
-# ---- noise
-
-@pytest.mark.parametrize('N,shape', [(1,(1,)), (5,(3,)), (7,(2,5)), (40,(5,64))])
-def test_noise_does_not_care_who_asks(N, shape):
-    key = torch.randint(2**62, (N,), generator=generator(N))
-    for kind in ('normal','uniform'):
-        for seed in (0,-3,2**70): # any integer
-            a, b = Keyed(seed,key,4,1), Keyed(seed,key,4,1)
-            r = torch.randperm(N, generator=generator(1))
-            for _ in range(3): # call after call
-                whole = getattr(a,kind)((N,*shape)); part = getattr(b,kind)((N,*shape), r)
-                assert torch.equal(whole[r], part) and whole.isfinite().all()
-        sub = key[::2]; assert torch.equal(getattr(Keyed(0,sub,9),kind)((len(sub),*shape)), getattr(Keyed(0,key,9),kind)((N,*shape))[::2])
-
-def test_noise_is_uniform_and_normal():
-    src = Keyed(7, torch.arange(2000), 1)
-    u, x = src.uniform((2000,500)).flatten(), src.normal((2000,501)).double()
-    assert (u>=0).all() and (u<1).all()
-    assert (torch.histc(u.float(), 20, 0, 1)/len(u)-.05).abs().max()<2e-3
-    p = torch.tensor([.001,.01,.1,.5,.9,.99,.999], dtype=torch.float64)
-    q = torch.distributions.Normal(0.,1.).icdf(p)
-    assert all(((x<v).double().mean()-w).abs()<5*math.sqrt(w*(1-w)/x.numel()) for v,w in zip(q,p))
-    assert torch.corrcoef(x[:40])[~torch.eye(40,dtype=torch.bool)].abs().max()<.25
-
-@pytest.mark.parametrize('seed', [0,1])
-def test_the_two_forms_of_mix_agree(seed):
-    x = torch.randint(-2**63, 2**63-1, (5000,), generator=generator(seed)); y = x.clone()
-    a = (x^(x>>30&0x3FFFFFFFF))*keyed._C1; a = (a^(a>>27&0x1FFFFFFFFF))*keyed._C2; a = a^(a>>31&0x1FFFFFFFF)
-    assert torch.equal(mix(x), a) and torch.equal(x, y) and len(mix(torch.arange(5000)).unique())==5000
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs CUDA')
-def test_noise_on_cuda():
-    key = torch.arange(9); a, b = Keyed(0,key,1), Keyed(0,key.cuda(),1)
-    assert torch.equal(a.bits(7), b.bits(7).cpu()) and torch.allclose(a.normal((9,5)), b.normal((9,5)).cpu(), atol=1e-5)
-
-# ---- batches
-
-@pytest.mark.parametrize('N,B,power', [(5,5,1), (3,9,1), (30,29,3), (60,8,0), (60,8,6), (200,32,2), (33,32,1)])
-def test_batches(N, B, power):
-    p = torch.rand(N, generator=generator(N), dtype=torch.float64)**power+1e-3
-    line = Line.lay(p, torch.randint(1,99,(N,),generator=generator(1)), torch.arange(N), B); B = min(B,N)
-    pi = inclusion(p, B); assert pi.sum()==pytest.approx(B) and pi.max()<=1+1e-9
-    u = torch.rand(3000, B, generator=generator(2), dtype=torch.float64)
-    drawn = torch.stack([line.draw(x) for x in u])
-    assert all(len(set(b))==B for b in drawn.tolist())
-    off = (drawn.flatten().bincount(minlength=N)/3000-pi)/((pi*(1-pi)).clamp(min=0)/3000).sqrt().clamp(min=1e-3)
-    assert off.abs().max()<4.5
-    for W in {1,2,3,B//3,B}:
-        if not 0<W<=B: continue
-        own = line.owner(W); rows = torch.stack([(own[drawn]==r).sum(1) for r in range(W)],1)
-        assert set(own.tolist())==set(range(W)) and (rows-B/W).abs().max()<=2 and (rows.sum(1)==B).all()
-        if W==1 or 3*W<=B: assert rows.min()>=1 # what `agree` asks for
-
-def test_work_and_memory_are_balanced():
-    tau = point_mass_data(300, seed=3)
-    line = Line.lay(train.draw_weights(tau.y, tau.n), tau.n, tau.key, 32)
-    for W in (2,4):
-        own = line.owner(W); steps = torch.stack([tau.n[own==r].sum() for r in range(W)]).double()
-        assert (steps/steps.mean()-1).abs().max()<.25
 
 # ---- the team, without processes: two halves of one machine
 
@@ -126,13 +66,53 @@ def test_more_processes_than_devices(monkeypatch):
 # ---- real processes
 
 @pytest.fixture(scope='module')
-def shelf(tmp_path_factory):
-    "A small set, and a run of it by two processes."
+def place(tmp_path_factory):
+    "A small set."
     d = tmp_path_factory.mktemp('team'); old = os.environ.get('GAC_CACHE'); os.environ['GAC_CACHE'] = str(d/'cache')
-    place = save(point_mass_data(23, seed=0), 'me/point/mass-v0', 'gac/PointMass-v0', root=d/'sets')
-    done = processes.torchrun(2, 'train', place, '--out', d/'two', '--iterations', 12, '--device', 'cpu', *SMALL); assert done.returncode==0, done.stderr
-    yield d, place
+    yield save(point_mass_data(23, seed=0), 'me/point/mass-v0', 'gac/PointMass-v0', root=d/'sets')
     os.environ.pop('GAC_CACHE') if old is None else os.environ.update(GAC_CACHE=old)
+
+@pytest.fixture(scope='module')
+def shelf(place, tmp_path_factory):
+    "A run of it by two processes."
+    d = tmp_path_factory.mktemp('two')
+    done = processes.torchrun(2, 'train', place, '--out', d/'two', '--iterations', 12, '--device', 'cpu', *SMALL); assert done.returncode==0, done.stderr
+    return d, place
+
+def member(rank, W, port, args, log): # in a fork of this process: what torchrun says to one of its own, then `gac`
+    code = 1
+    try:
+        signal.alarm(240) # one that hangs ends too
+        told = dict(RANK=rank, LOCAL_RANK=rank, WORLD_SIZE=W, LOCAL_WORLD_SIZE=W, MASTER_ADDR='127.0.0.1', MASTER_PORT=port)
+        os.environ.update({k:str(v) for k,v in told.items()})
+        for fd in (1,2): os.dup2(os.open(log, os.O_WRONLY|os.O_CREAT|os.O_APPEND), fd)
+        sys.stdout, sys.stderr = (open(fd, 'w', closefd=False) for fd in (1,2))
+        cli.main([*map(str,args)])
+        code = 0
+    except SystemExit as e: code = e.code or 0
+    except BaseException: traceback.print_exc()
+    finally:
+        for f in (sys.stdout, sys.stderr): f.flush()
+        os._exit(code if isinstance(code, int) else 1)
+
+def team(W, tmp_path, *args):
+    "As `torchrun`, by forks of this process: each fresh one would import torch. -> returncode, stderr"
+    if torch.cuda.is_available(): return processes.torchrun(W, *args) # after a fork there is no CUDA
+    with socket.socket() as s:
+        s.bind(('127.0.0.1',0))
+        port = s.getsockname()[1]
+    logs, pids = [tmp_path/f'log-{r}' for r in range(W)], []
+    for r in range(W):
+        pids.append(os.fork())
+        if not pids[-1]: member(r, W, port, args, logs[r])
+    codes, ended = {}, False
+    while len(codes)<W:
+        time.sleep(.02)
+        codes |= {p:c for p in pids if p not in codes for q,c in [os.waitpid(p, os.WNOHANG)] if q}
+        if any(codes.values()) and not ended: # one has failed: the others are ended, soon
+            ended = not time.sleep(1)
+            for p in set(pids)-set(codes): os.kill(p, signal.SIGTERM)
+    return SimpleNamespace(returncode=max(codes.values()), stderr=''.join(f.read_text() for f in logs))
 
 def alone(place, **kw):
     from gac.data import load
@@ -166,34 +146,32 @@ def test_a_torn_part_is_named(shelf, tmp_path, how):
     p.unlink() if how=='gone' else p.write_bytes(p.read_bytes()[:50])
     with pytest.raises((ValueError,FileNotFoundError), match='posteriors-2-of-2.*(copy the checkpoint again|copy the whole checkpoint folder)'): load_run(tmp_path/'torn')
 
-def test_resumed_by_another_number(shelf, tmp_path):
+def test_resumed_by_another_number(place, tmp_path):
     "One begins, three go on; a run of one is a run of three."
-    d, place = shelf; straight, tau = alone(place); alone(place, out=tmp_path/'r', until=6)
-    done = processes.torchrun(3, 'train', place, '--out', tmp_path/'r', '--resume', '--device', 'cpu'); assert done.returncode==0, done.stderr
+    straight, tau = alone(place); alone(place, out=tmp_path/'r', until=6)
+    done = team(3, tmp_path, 'train', place, '--out', tmp_path/'r', '--resume', '--device', 'cpu'); assert done.returncode==0, done.stderr
     r = load_run(tmp_path/'r'); assert r.i==12 and len(list((tmp_path/'r'/'checkpoint').glob('posteriors-*-of-3.safetensors')))==3
     theta, phi, elbo = apart(straight, r, tau); assert theta<1e-4 and phi<1e-3 and elbo<1e-2, (theta,phi,elbo)
 
 def said(text): return [l for l in text.replace('\r','\n').splitlines() if l.startswith('gac: ')]
 
 @many
-def test_two_find_the_same_end(shelf, tmp_path):
+def test_two_find_the_same_end(place, tmp_path):
     "Nobody says how long: two processes watch the same trajectories, stop at the same batch, and another number goes on."
-    d, place = shelf; args = ['train', place, '--device', 'cpu', *SMALL, '--set', 'noise=keyed', '--set', 'watch_every=3', '--set', 'held=.2']
+    args = ['train', place, '--device', 'cpu', *SMALL, '--set', 'noise=keyed', '--set', 'watch_every=3', '--set', 'held=.2']
     for out,W in ((tmp_path/'one',1), (tmp_path/'two',2)):
-        done = processes.torchrun(W, *args, '--out', out); assert done.returncode==0, done.stderr
+        done = team(W, tmp_path, *args, '--out', out); assert done.returncode==0, done.stderr
     one, two = load_run(tmp_path/'one'), load_run(tmp_path/'two')
     assert one.i==one.end==two.i==two.end and one.watch.at==two.watch.at and one.watch.key.equal(two.watch.key) and len(one.watch.key)==7
     assert all(torch.allclose(torch.tensor(a), torch.tensor(b), atol=.05) for a,b in zip(one.watch.bound, two.watch.bound))
     assert all(torch.allclose(v, two.model.state_dict()[k], atol=1e-3) for k,v in one.model.state_dict().items())
     assert set(one.watch.key.tolist())<=set(two.store.row) and torch.allclose(one.store.get(one.watch.key).mu, two.store.get(one.watch.key).mu, atol=.05)
 
-def test_one_line_for_one_mistake(shelf, tmp_path):
-    d, place = shelf
-    done = processes.torchrun(2, 'train', place, '--out', tmp_path/'r', '--iterations', 5, '--set', 'noise=stream', *SMALL)
+def test_one_line_for_one_mistake(place, tmp_path):
+    done = team(2, tmp_path, 'train', place, '--out', tmp_path/'r', '--iterations', 5, '--set', 'noise=stream', *SMALL)
     assert done.returncode and len(said(done.stderr))==1 and 'add --set noise=keyed' in done.stderr and '[rank' not in done.stderr and not (tmp_path/'r').exists()
 
 def test_other_commands_stay_alone(monkeypatch, capsys):
-    from gac import cli
     monkeypatch.setenv('WORLD_SIZE','2'); monkeypatch.setenv('RANK','0')
     with pytest.raises(SystemExit): cli.main(['demo'])
     assert 'gac demo runs in one process' in capsys.readouterr().err
@@ -202,9 +180,9 @@ def children(pid): return [int(p) for t in os.listdir(f'/proc/{pid}/task') for p
 def rank(pid): return dict(x.split('=',1) for x in open(f'/proc/{pid}/environ').read().split('\0') if '=' in x).get('RANK')
 
 @pytest.mark.skipif(not os.path.exists('/proc/self/task'), reason='needs /proc')
-def test_killed(shelf, tmp_path):
+def test_killed(place, tmp_path):
     "kill -9 of one: all stop, one line, the checkpoint is whole and goes on."
-    d, place = shelf; out, log = tmp_path/'r', open(tmp_path/'log','w')
+    out, log = tmp_path/'r', open(tmp_path/'log','w')
     p = subprocess.Popen([sys.executable,'-m','torch.distributed.run','--standalone','--nproc-per-node','2','-m','gac','train',str(place),'--out',str(out),
         '--device','cpu','--iterations','100000','--save-every','40',*SMALL], stdout=log, stderr=log, env=os.environ|dict(OMP_NUM_THREADS='1'))
     try:
@@ -237,16 +215,15 @@ def test_submitit_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, 'submitit', None)
     with pytest.raises(ImportError, match='submitit is missing: pip install'): submit(QueuedTraining('set','out'))
 
-def test_a_job_runs_here(shelf, tmp_path):
-    submitit = pytest.importorskip('submitit'); d, place = shelf
-    with pytest.raises(ValueError, match='2 hosts need SLURM'): submit(QueuedTraining(place,tmp_path/'r'), nodes=2, cluster='local')
-    job = submit(QueuedTraining(place, tmp_path/'r', 1, ['--iterations',3,*SMALL], ['--device','cpu']), minutes=2, cluster='local')
+def test_a_job_runs_here(place, tmp_path):
+    pytest.importorskip('submitit')
+    with pytest.raises(ValueError, match='2 hosts need SLURM'): submit(Job(place,tmp_path/'r'), nodes=2, cluster='local')
+    job = submit(Job(place, tmp_path/'r', 1, ['--iterations',3,*SMALL], ['--device','cpu']), minutes=9, cluster='local')
     assert job.result()==0, job.stderr()
     assert load_run(tmp_path/'r').i==3 and load_run(tmp_path/'r').cfg.noise=='keyed'
 
 def test_a_failed_job_is_one_line(tmp_path, capsys):
     pytest.importorskip('submitit')
-    from gac import cli
     with pytest.raises(SystemExit): cli.main(['submit', str(tmp_path/'nothing'), '--out', str(tmp_path/'r'), '--cluster', 'local', '--wait'])
     err = capsys.readouterr().err; assert len(err.splitlines())==1 and err.startswith('gac: job ') and 'nothing' in err and 'logs are in' in err
 
@@ -259,7 +236,7 @@ def test_speedup():
     for b in (1,3): assert s.loc['d',b,'keyed',2].times==pytest.approx(1.8) and s.loc['d',b,'keyed',2].of_apart==pytest.approx(.9) and pd.isna(s.loc['d',b,'keyed',1].of_apart)
 
 @many
-def test_throughput(shelf):
-    d, place = shelf; rows = processes.throughput(place, (1,2), 1, 10, SMALL)
+def test_throughput(place):
+    rows = processes.throughput(place, (1,2), 1, 10, SMALL)
     assert rows[['way','processes']].values.tolist()==[['stream',1],['keyed',1],['keyed',2],['apart',2]] and (rows.trajectories_per_second>0).all()
     with pytest.raises(OSError, match='stream, 1 processes: .*heads'): processes.throughput(place, (2,), 1, 10, [*SMALL,'--set','heads=5'])
