@@ -42,11 +42,14 @@ def test_same_seed_same_numbers(kw):
     b = go(tau, arch(**kw), small(seed=1))
     assert not torch.equal(a.model.prior.index, b.model.prior.index) and history(a)!=history(b)
 
+@pytest.fixture(scope='module')
+def usual(): return go(data(), cfg=small(inner_steps=11))
+
 @pytest.mark.parametrize('change', [dict(warm=False), dict(inner_stop=1e-3), dict(draw='uniform'), dict(draw='sqrt'), dict(return_weight=8.), dict(outer_lr=3e-3)])
-def test_every_setting_matters_and_repeats(change):
+def test_every_setting_matters_and_repeats(usual, change):
     tau = data(); cfg = small(**change|dict(inner_steps=11))
     a = go(tau, cfg=cfg)
-    assert same(a, go(tau, cfg=cfg)) and history(a)!=history(go(tau, cfg=small(inner_steps=11)))
+    assert same(a, go(tau, cfg=cfg)) and history(a)!=history(usual)
 
 def test_history_has_every_iteration():
     tau = data(); run = go(tau); h = pd.DataFrame(run.history); said = []
@@ -61,8 +64,10 @@ def test_batch_larger_than_the_data():
 
 # ---- interrupted and resumed
 
-@kinds
-@pytest.mark.parametrize('cfg', [dict(), dict(warm=False), dict(inner_stop=1e-3,inner_steps=11)], ids=['warm','cold','stop'])
+WAYS = dict(warm={}, cold=dict(warm=False), stop=dict(inner_stop=1e-3,inner_steps=11)) # of the inner loop
+
+@pytest.mark.parametrize('kw,cfg', [*((kw,WAYS['warm']) for kw in KINDS), (KINDS[0],WAYS['cold']), (KINDS[0],WAYS['stop'])],
+    ids=['M1','M2ds','learnt','cold','stop'])
 def test_resumed_is_straight_through(kw, cfg, tmp_path):
     tau = data(1); straight = go(tau, arch(**kw), small(**cfg))
     run = new_run(tau, arch(**kw), small(**cfg), dataset='made up', env='none')

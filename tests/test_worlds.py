@@ -140,24 +140,28 @@ def test_text_of_the_user_may_name_a_file():
         with pytest.raises(ValueError, match='write JSON'): parse_kwargs(text)
 
 CODE = '''
-import json, sys
+import json, os, sys
 from gac.worlds import *
-got = env_from(*json.loads(sys.argv[1]))
-try: print(type(make_env(got).unwrapped).__name__)
-except ValueError as e: print(e)
+for args in json.loads(sys.argv[1]): # each by a fork, which has imported none of the user's packages
+    pid = os.fork()
+    if pid:
+        os.waitpid(pid, 0)
+        continue
+    try: print(type(make_env(env_from(*args)).unwrapped).__name__, flush=True)
+    except ValueError as e: print(e, flush=True)
+    os._exit(0)
 '''
-def elsewhere(module, tmp_path, *args): # in a process that has imported nothing
+def elsewhere(tmp_path, *cases): # in processes that have imported nothing -> what each says
     env = os.environ|dict(PYTHONPATH=f'{os.getcwd()}:{tmp_path}')
-    return subprocess.run([sys.executable,'-c',CODE,json.dumps(args)], capture_output=True, text=True, env=env)
+    done = subprocess.run([sys.executable,'-c',CODE,json.dumps(cases)], capture_output=True, text=True, env=env, check=True)
+    return done.stdout.splitlines()
 
 def test_a_run_may_name_a_package_only_if_the_user_has(module, tmp_path):
     "The user names it once; a run from somebody else imports nothing that the user never named."
     config = EnvConfig(f'plant/{module}-v0', imports=(module,)).asdict()
-    out = elsewhere(module, tmp_path, config)
-    assert f'{module} registers it: if you trust that package, add --import {module}' in out.stdout, out.stderr
-    assert elsewhere(module, tmp_path, config, f'{module}:plant/{module}-v0').stdout=='Tank\n'
-    out = elsewhere(module, tmp_path, config)
-    assert out.stdout=='Tank\n', out
+    before, told, after = elsewhere(tmp_path, [config], [config,f'{module}:plant/{module}-v0'], [config])
+    assert f'{module} registers it: if you trust that package, add --import {module}' in before
+    assert told==after=='Tank'
 
 def test_packages(module, tmp_path):
     for bad in ('no_such_package_here', 'a-b', '', 'os; x', '../x'):
