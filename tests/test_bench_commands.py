@@ -57,7 +57,7 @@ def test_what_failed_is_named_and_is_the_exit_status(tmp_path, idle, capsys):
 
 def test_rows_go_to_the_table(tmp_path, idle, monkeypatch):
     kept = []
-    monkeypatch.setattr(bench, 'keep', lambda jobs, out, at: kept.append((len(jobs), out, at)) or pd.DataFrame())
+    monkeypatch.setattr(bench, 'keep_jobs', lambda jobs, out, at: kept.append((len(jobs), out, at)) or pd.DataFrame())
     assert call('bench', listed(tmp_path), '--out', tmp_path/'out', '--table', 't')==0
     assert kept==[(1, tmp_path/'out', tmp_path/'data'/'results'/'t.csv')]
 

@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from gac import cli, data, study as st, tune as tu
 from gac.cli import _refits
 from gac.critic import held_out
@@ -18,7 +19,7 @@ from gac.query import Ask
 from gac.run import load_run
 from gac.study import open_study
 from toys.searches import about, quick
-from toys.terminal import MINI, SMALL, call, calm, one_line, quiet, refused, shell, stocked, tree
+from toys.terminal import MINI, SMALL, call, calm, flat, one_line, quiet, refused, shell, stocked, tree
 
 @pytest.fixture(scope='module')
 def shelf(tmp_path_factory): yield from stocked(tmp_path_factory)

@@ -77,7 +77,7 @@ def test_bad_evaluate(capsys, shelf, bad):
 def test_settings_of_ones_own_question(capsys, shelf, tmp_path, monkeypatch):
     from gac import query, worlds
     monkeypatch.syspath_prepend(tmp_path); monkeypatch.setattr(query, 'QUESTIONS', dict(query.QUESTIONS))
-    monkeypatch.setattr(worlds, '_imported', {}) # workers of later tests import what this process has
+    monkeypatch.setattr(worlds, '_packages', {}) # workers of later tests import what this process has
     (tmp_path/'sure_q.py').write_text('from gac.query import Question, register\ndef sure(model, s0, q, noise, goal, cfg, c=2.):\n    assert c==3.5\n    return -c*q.kl()\nregister("sure", Question("?", (), sure))\n')
     mine = ['--import','sure_q','--question','sure']; sys.modules.pop('sure_q', None)
     quiet('evaluate', shelf/'run', *mine, '--ask','c=3.5','--ask','steps=2','--episodes',1,'--out',tmp_path/'e')

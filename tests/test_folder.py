@@ -1,7 +1,7 @@
 "A folder has one writer at a time, and nothing in it leads it to write elsewhere."
 import json, os, signal, subprocess
 import pytest
-from gac.folder import (Held, Stopped, Version, alive, asked, begin_with, begun_with, fresh_file, interruptible, locked, renewing, standing,
+from gac.folder import (Held, Stopped, Version, alive, stop_asked, begin_with, begun_with, fresh_file, interruptible, locked, renewing, standing,
     stop, stoppable, usable)
 
 # ---- links of somebody else
@@ -135,9 +135,9 @@ def test_a_signal_is_noted_and_ends_the_block_with_its_status(number, capsys):
         mine = signal.getsignal(number)
         with pytest.raises(SystemExit) as e, interruptible():
             os.kill(os.getpid(), number)
-            assert asked()==number and signal.getsignal(number) is mine # a second one is not noted
+            assert stop_asked()==number and signal.getsignal(number) is mine # a second one is not noted
             stop(7, 9, 'runs/a')
-        assert e.value.code==128+number and not asked() and signal.getsignal(number) is mine
+        assert e.value.code==128+number and not stop_asked() and signal.getsignal(number) is mine
         said = capsys.readouterr().err
         assert f'gac: stopped by {number.name} at iteration 7 of 9; saved in runs/a' in said and said.count('\n')==1
     finally: signal.signal(signal.SIGINT, before)
@@ -149,5 +149,5 @@ def test_in_python_ctrl_c_stays_ctrl_c(capsys):
             os.kill(os.getpid(), signal.SIGINT)
             stop(7, None, None)
         assert not isinstance(e.value, Stopped) and 'iteration 7 of ?' in capsys.readouterr().err
-        with interruptible(): assert not asked() # nobody asks: nothing happens
+        with interruptible(): assert not stop_asked() # nobody asks: nothing happens
     finally: signal.signal(signal.SIGINT, before)

@@ -217,8 +217,8 @@ def test_submitit_missing(monkeypatch):
 
 def test_a_job_runs_here(place, tmp_path):
     pytest.importorskip('submitit')
-    with pytest.raises(ValueError, match='2 hosts need SLURM'): submit(Job(place,tmp_path/'r'), nodes=2, cluster='local')
-    job = submit(Job(place, tmp_path/'r', 1, ['--iterations',3,*SMALL], ['--device','cpu']), minutes=9, cluster='local')
+    with pytest.raises(ValueError, match='2 hosts need SLURM'): submit(QueuedTraining(place,tmp_path/'r'), nodes=2, cluster='local')
+    job = submit(QueuedTraining(place, tmp_path/'r', 1, ['--iterations',3,*SMALL], ['--device','cpu']), minutes=9, cluster='local')
     assert job.result()==0, job.stderr()
     assert load_run(tmp_path/'r').i==3 and load_run(tmp_path/'r').cfg.noise=='keyed'
 

@@ -10,7 +10,7 @@ from gac.envs import point_mass_data
 from gac.files import BadFile
 from gac.model import Arch
 from gac.run import Fit, new_run
-from gac.schema import about, check_fields, check_memory, check_seed, check_weights, header, is_a, pick, read_json, read_tensors
+from gac.schema import about, check_fields, check_memory, check_seed, check_weights, header, is_a, take_fields, read_json, read_tensors
 
 @dataclass(frozen=True)
 class Cup:
@@ -63,10 +63,10 @@ def test_a_size_is_looked_at_first(tmp_path):
 
 @pytest.mark.parametrize('d,says', [({}, 'lacks i'), (dict(i='3'), "i is '3', not int or null"), (dict(i=True), 'i is .True.'), (dict(i=1, name=3), "name is '3', not str")])
 def test_a_field_of_another_type(d, says):
-    with pytest.raises(BadFile, match=f'a.json.*{says}'): pick(d, {'i':(int,None), 'name?':(str,)}, 'a.json')
+    with pytest.raises(BadFile, match=f'a.json.*{says}'): take_fields(d, {'i':(int,None), 'name?':(str,)}, 'a.json')
 
 def test_fields_that_may_be_absent():
-    for d in (dict(i=1), dict(i=None), dict(i=1, name='x', more=[])): pick(d, {'i':(int,None), 'name?':(str,)}, 'a.json')
+    for d in (dict(i=1), dict(i=None), dict(i=1, name='x', more=[])): take_fields(d, {'i':(int,None), 'name?':(str,)}, 'a.json')
 
 # ---- tensors
 

@@ -105,7 +105,7 @@ def test_trials_remember_the_environment_whole(mass, tmp_path, monkeypatch, give
 
 def by_place(study): # place -> settings of the trial that had its say
     trials = study.get_trials(deepcopy=False)
-    return {st.place_of(trials,t.number):t.params for t in trials if t.state.name in ('COMPLETE','PRUNED')}
+    return {st.rank_of(trials,t.number):t.params for t in trials if t.state.name in ('COMPLETE','PRUNED')}
 
 def varied(search, chosen, *a): return quick(search, chosen, None, lambda *a: None)|dict(value=-abs(np.log(chosen['outer_lr']/2e-3))-chosen['batch']/100)
 

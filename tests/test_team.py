@@ -8,7 +8,7 @@ from gac.commands import app
 from gac.envs import point_mass_data
 from gac.query import Ask
 from gac.run import save_run
-from gac.team import Team, check_team, evaluate_runs, policy_of
+from gac.team import Ensemble, check_team, evaluate_runs, policy_of
 
 def trained(seed, **kw):
     data = point_mass_data(32, seed=0)
@@ -36,7 +36,7 @@ def test_the_same_action_is_executed_and_remembered(runs):
     for p in pol.policies: assert torch.allclose(p.context.a[:,0], p.model.std.do('a', a).expand_as(p.context.a[:,0]))
 
 def test_one_run_needs_no_team(runs):
-    assert not isinstance(policy_of(runs[:1]), Team)
+    assert not isinstance(policy_of(runs[:1]), Ensemble)
     with pytest.raises(ValueError, match='two or more'): check_team(runs[:1])
 
 def test_the_same_training_twice_is_refused(runs):

@@ -15,7 +15,7 @@ from gac.online import Online, episodes, online, restage
 from gac.run import Fit, load_run, new_run, save_run
 from gac.study import open_study, run_study
 from gac.train import fit
-from gac.tune import (Search, Unaffordable, attempt, begin, configure, data_of, held_out_elbo, iteration_flops, search_refit, space, split)
+from gac.tune import (Search, Unaffordable, attempt, refit_start, configure, data_of, held_out_elbo, iteration_flops, search_refit, space, split)
 from toys.searches import FIXED, about
 
 optuna = pytest.importorskip('optuna')
@@ -127,7 +127,7 @@ def test_returns_name_the_environment_by_its_id(mass, tmp_path, monkeypatch):
     monkeypatch.setattr(tu, 'load_run', lambda folder: run)
     t = pd.DataFrame([dict(dataset='mass', study='s', trial=0, state='COMPLETE', value=1., error=.1, train_seed=0)])
     (tmp_path/'s-000').mkdir()
-    assert set(tu.returns(t, tmp_path, 2, questions=('best',)).env)=={'gac/PointMass-v0'} and asked[0].max_episode_steps==5
+    assert set(tu.trial_returns(t, tmp_path, 2, questions=('best',)).env)=={'gac/PointMass-v0'} and asked[0].max_episode_steps==5
 
 # ---- the refit of a stage
 
@@ -153,27 +153,27 @@ def weights(run): return run.model.state_dict()|dict(phi=run.store.phi)
 @pytest.mark.parametrize('stage', ['online-improve/stage-1','online-improve/stage-2','online-control/stage-1'])
 def test_it_begins_where_the_stage_began(shelf, stage):
     "Nothing held out, the settings of the stage: the stage's own checkpoint, bit for bit."
-    d, disk, _ = shelf; run, buffer, new = begin(d/'run'/stage, disk); k, done = int(stage[-1]), load_run(d/'run'/stage)
+    d, disk, _ = shelf; run, buffer, new = refit_start(d/'run'/stage, disk); k, done = int(stage[-1]), load_run(d/'run'/stage)
     run = restage(run, buffer, k, **REFITS[k-1]); fit(run, buffer, progress=False)
     assert all(torch.equal(v, weights(done)[n]) for n,v in weights(run).items()) and run.meta==done.meta and run.cfg==done.cfg
 
 def test_what_it_has_not_seen(shelf):
     d, disk, tau = shelf
     for k in (1,2):
-        run, buffer, new = begin(d/'run'/'online-improve'/f'stage-{k}', disk)
+        run, buffer, new = refit_start(d/'run'/'online-improve'/f'stage-{k}', disk)
         assert buffer.key[new].tolist()==episodes(d/'run'/'online-improve'/f'stage-{k}'/'episodes')[0].key.tolist()
         assert len(buffer)==20+8*k and buffer.key[~new].tolist()==run.key.tolist()
     for f in ('run','run/checkpoint','run/online-control/stage-1'):
-        run, buffer, new = begin(d/f, disk); assert new is None and run.i==4 and buffer.key.tolist()==tau.key.tolist()
+        run, buffer, new = refit_start(d/f, disk); assert new is None and run.i==4 and buffer.key.tolist()==tau.key.tolist()
 
 def test_a_trial_is_a_refit(shelf, monkeypatch):
     "From the checkpoint, at the budget; the posteriors of what is held out stay as they were."
     d, disk, _ = shelf; s, kept = of_stage(d/'run'/'online-improve'/'stage-1', disk), []
-    assert s.fixed=={**TINY, 'M':1, 'transition':False, 'length':False, 'sigma_y':.1, **{k:v for k,v in vars(begin(s.run,disk)[0].cfg).items() if k in tu.searchable and k not in space('cpu','fit')}}
+    assert s.fixed=={**TINY, 'M':1, 'transition':False, 'length':False, 'sigma_y':.1, **{k:v for k,v in vars(refit_start(s.run,disk)[0].cfg).items() if k in tu.searchable and k not in space('cpu','fit')}}
     monkeypatch.setattr(tu, 'save_run', lambda run, *a, **kw: kept.append(run))
     buffer, new = data_of(s); got = attempt(s, POINT, buffer, out='x'); (run,), (rest,held) = kept, split(buffer, 4, 0, new)
     assert set(held.key.tolist())<=set(buffer.key[new].tolist()) and run.key.tolist()==rest.key.tolist() and len(rest)==24
-    start = begin(s.run, disk)[0]
+    start = refit_start(s.run, disk)[0]
     for key,same in ((held.key,True), (rest.key,False)): assert torch.equal(run.store.get(key).mu, start.store.get(key).mu)==same
     assert held_out_elbo(run.model, held, 5, 16, 2).tolist()==pytest.approx(got['values'], abs=1e-2)
     assert run.i==run.cfg.iterations==got['iterations'] and run.cfg.outer_lr==1e-3 and run.meta['stage']==1 and run.opt.param_groups[0]['weight_decay']==1e-3
@@ -191,7 +191,7 @@ def test_what_is_refused(shelf, tmp_path):
     with pytest.raises(ValueError, match='other data'): of_stage(s1, save(point_mass_data(20, seed=4), 'gac/other-v0', LANE, tmp_path))
     shutil.copytree(s1.parent, tmp_path/'away'/'online')
     with pytest.raises(ValueError, match='did not begin with a run in .*put its online folder'): of_stage(tmp_path/'away'/'online'/'stage-1', disk)
-    save_run(restage(load_run(d/'run'), begin(d/'run',disk)[1], 1), tmp_path/'away') # another run is there
+    save_run(restage(load_run(d/'run'), refit_start(d/'run',disk)[1], 1), tmp_path/'away') # another run is there
     with pytest.raises(ValueError, match='did not begin with a run in'): of_stage(tmp_path/'away'/'online'/'stage-1', disk)
     with pytest.raises(ValueError, match='make the search with `search_refit`'): attempt(Search(str(disk), phase='fit', run=str(s1), held=4), POINT, data_of(of_stage(s1,disk))[0])
     with pytest.raises(ValueError, match='cannot hold 7 of 8'): run_study(of_stage(s1, disk, held=7), tmp_path/'a.log', 's', progress=False)
