@@ -87,7 +87,8 @@ def _root(table, runs=Path('runs'), usual=None, same=RUN_ROWS)->Path: # --table,
     from gac.core import data_root
     from gac.rows import joinable
     root = data_root() if table else Path(runs)
-    writable(root/'results', cure='choose another folder' if table else 'start it where runs/ can be written')
+    cure = 'start it where runs/ can be written' if root==Path('runs') else 'choose another folder'
+    writable(root/'results', cure=cure)
     if table or usual: joinable(root/'results'/f'{table or usual}.csv', same)
     return root
 
@@ -359,7 +360,7 @@ Storage = Annotated[Optional[str], typer.Option(help='FILE.log, sqlite:///FILE.d
     'database; default: OUT/tune.log')]
 Study = Annotated[Optional[str], typer.Option(help='name of the study, before -PHASE')]
 TuneTable = Annotated[Optional[str], typer.Option('--table', callback=_name,
-    help='rows go to data/results/TABLE.csv')]
+    help='rows go to data/results/TABLE.csv of the repository; none: to OUT/results/tune.csv')]
 
 # %% ../nbs/13a_table_commands.ipynb #clisp38
 @app.command('tune')
@@ -371,7 +372,7 @@ def tune_command(
     held:HeldOut=32, seed:Seed=0, set_:Set=None,
     out:TrialsOut=Path('runs/tune'), storage:Storage=None, study:Study=None, prune:Prune=True,
     returns:Annotated[int, typer.Option(help='then roll out so many episodes with each trial')]=0,
-    table:TuneTable='tune', device:Device=None, threads:Threads=1, env:Env=None,
+    table:TuneTable=None, device:Device=None, threads:Threads=1, env:Env=None,
 ):
     "Search hyperparameters on the exact ELBO of held-out trajectories; the same command goes on."
     where = storage or str(out/'tune.log')
@@ -388,15 +389,15 @@ def _tune(what, how, phase, study, rest, returns, table):
         raise ValueError('name a DATASET to search on, or with --run a run whose refit is searched')
     from gac.study import clear_errors, run_study, trial_rows
     from gac.tune import data_of
-    if table: _root(table, same=('dataset','study')) # rows go there in the end
+    out, env = rest[2], rest[5]
+    at = _root(table, out, 'tune', ('dataset','study'))/'results'/f"{table or 'tune'}.csv"
     name = study or _tune_name(dataset, run)
     phase = phase or ('fit' if run else 'arch')
     search = _tune_search(dataset, run, pairs, where, name, phase, **how)
     made = run_study(search, where, f'{name}-{phase}', *rest)
-    out, env = rest[2], rest[5]
     with clear_errors(where):
         rows = trial_rows(made, search, data_of(search)[0])
-        _tune_report(made, search, rows, table, out, returns, env)
+        _tune_report(made, search, rows, at, out, returns, env)
 
 # %% ../nbs/13a_table_commands.ipynb #clisp41
 def _tune_name(dataset, run): # of a study; of a stage's, with run and strategy
@@ -434,11 +435,11 @@ def _tune_found(where, name): # -> settings of an earlier study, where they come
     return searched(where, f'{name}-arch')['fixed']|found, f'architecture of the best trial of {name}-arch'
 
 # %% ../nbs/13a_table_commands.ipynb #cli-tu5
-def _tune_report(made, search, rows, table, out, returns, env): # rows.csv, and what to type next
+def _tune_report(made, search, rows, at, out, returns, env): # rows, and what to type next
     from gac.study import best_trial, command
     from gac.rows import save_rows
-    best, at = best_trial(made), table and _root(table, same=('dataset','study'))/'results'
-    if table: save_rows(rows.round(6), at/f'{table}.csv', ('dataset','study'), 'trial')
+    best = best_trial(made)
+    save_rows(rows.round(6), at, ('dataset','study'), 'trial')
     print(f'{made.study_name}: {rows.state.value_counts().to_dict()}')
     why = [t.user_attrs['why'] for t in made.get_trials(deepcopy=False) if 'why' in t.user_attrs]
     if best is None:
@@ -447,7 +448,7 @@ def _tune_report(made, search, rows, table, out, returns, env): # rows.csv, and 
     error = best.user_attrs['error']
     print(f'best: trial {best.number}, {best.value:.1f} ± {error:.1f} nats per held-out trajectory')
     print(command(search, best, env))
-    if returns: _tune_returns(rows, out, returns, env, table and at/f'{table}-returns.csv')
+    if returns: _tune_returns(rows, out, returns, env, at.with_name(f'{at.stem}-returns.csv'))
 
 # %% ../nbs/13a_table_commands.ipynb #clisp48
 def _tune_returns(rows, out, returns, env, path):

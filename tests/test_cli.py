@@ -286,7 +286,7 @@ def test_fit_goes_on_with_its_own_architecture(mass, tmp_path, untrained, capsys
 
 def test_a_place_for_the_rows_before_the_search(disk, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(st, 'run_study', lambda *a: pytest.fail('searched without a place for the rows')); monkeypatch.setenv('GAC_DATA', str(tmp_path/'none'))
-    with pytest.raises(SystemExit): cli.main(['tune',str(disk),'--out',str(tmp_path/'o')])
+    with pytest.raises(SystemExit): cli.main(['tune',str(disk),'--out',str(tmp_path/'o'),'--table','tune'])
     err = capsys.readouterr().err; assert 'is not a folder' in err and err.count('\n')==1 and not (tmp_path/'o').exists()
 
 def test_a_search_without_a_trial_says_why(disk, tmp_path, capsys, monkeypatch):
@@ -296,7 +296,7 @@ def test_a_search_without_a_trial_says_why(disk, tmp_path, capsys, monkeypatch):
     assert 'no trial was completed: out of memory' in capsys.readouterr().err
 
 def test_the_command_searches_acts_and_keeps_rows(disk, tmp_path, capsys, untrained, monkeypatch):
-    monkeypatch.setenv('GAC_DATA', str(tmp_path))
+    monkeypatch.setenv('GAC_DATA', str(tmp_path/'none')) # nothing is added to committed rows
     def earned(run, t, env, question, n, seed): return dict(dataset=t.dataset, study=t.study, trial=t.trial, value=t.value, error=1., env=env, question=question, episodes=n, env_seed=seed, achieved=t.trial*2., achieved_error=1.)
     monkeypatch.setattr(tu, 'rank_correlation', partial(tu.rank_correlation, draws=100))
     monkeypatch.setattr(tu, '_earned', earned); monkeypatch.setattr(tu, 'load_run', lambda f: type('R',(),dict(meta=dict(env='e'))))

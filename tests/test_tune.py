@@ -226,6 +226,6 @@ def test_the_command(shelf, tmp_path, capsys, monkeypatch):
     said = out[out.index('--out OTHER'):].split()[2:]; pairs = said[1::2]
     assert set(said[::2])=={'--set'} and {p.partition('=')[0] for p in pairs}=={'iterations'}|{k for k,f in tu.searchable.items() if f is Fit and getattr(load_run(stage).cfg,k) is not None}
     assert cli.run_settings([*pairs,'recipe=none'], 3, 2)[1]==Arch(3,2) and 'draw=elite' in pairs
-    rows = pd.read_csv(tmp_path/'results'/'tune.csv'); assert len(rows)==2 and (rows.D==16).all() and (rows.phase=='fit').all()
+    rows = pd.read_csv(tmp_path/'o'/'results'/'tune.csv'); assert len(rows)==2 and (rows.D==16).all() and (rows.phase=='fit').all()
     for args,says in ((['--run',d/'slim'],'not resumed'), (['--run',stage,'--phase','arch'],"use phase 'fit'"), (['--run',stage,'--set','D=64'],'keeps the architecture'), ([],'name a DATASET')):
         code, out, err = gac(*args); assert code==2 and err.startswith('gac: ') and err.count('\n')==1 and says in err, err

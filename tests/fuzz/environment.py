@@ -14,7 +14,7 @@ def runs(*args):
 def cases(rng):
     info, train = runs('info','flat.hdf5'), runs('train','flat.hdf5','--out','new','--iterations',2,*SMALL)
     shipped = runs('info','gac/nothing-v0')
-    study = runs('tune','flat.hdf5','--out','t')
+    study = runs('tune','flat.hdf5','--out','t','--table','tune')
     for v in ('/nowhere','taken','/dev/null','\udcff'.encode('utf8','surrogateescape').decode('latin1')):
         yield Case(NAME, f'GAC_DATA={v!r}, a search that keeps its rows', study, ('GAC_DATA',), env=dict(GAC_DATA=v), idle=True)
         yield Case(NAME, f'GAC_DATA={v!r}, a shipped set', shipped, ('gac/nothing-v0',), env=dict(GAC_DATA=v))
