@@ -64,7 +64,7 @@ def policy_of(
     seed:int=0,       # of the plans
     acting:str=None,  # one of `query.ACTINGS`; None: as each model's `acting_of` says
     cfg:Ask=Ask(),    # settings
-):                    # a policy, as `rollout` takes: `PlanPolicy`, or a `Ensemble` of them
+):                    # a policy, as `rollout` takes: `PlanPolicy`, or an `Ensemble` of them
     "One question to one training or several, one policy."
     if len(runs)>1: check_team(runs)
     dev = runs[0].model.head.lsd.device
