@@ -72,8 +72,8 @@ def _spread(x, size)->Tensor: # (n,…) values, (…) largest of their source ->
 def check_returns(y, what): # (N,) returns, of what: warn where they are all the same, but for rounding
     if len(y)<2 or float(y.max())-float(y.min())>4e-7*float(y.abs().max()): return
     warnings.warn(f'{what}: the {len(y)} returns are all {float(y[0]):.6g}, so nothing tells a good episode '
-                  'from a bad one: the model learns what the data do, and any other return is an extrapolation; '
-                  'were the rewards recorded?')
+                  'from a bad one: the model learns what the data do, and any other return is an '
+                  'extrapolation; were the rewards recorded?')
 
 
 # %% ../nbs/00b_scales.ipynb #scal0015
