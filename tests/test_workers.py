@@ -96,7 +96,7 @@ if __name__=='__main__': play(Slow, Still(), 2, workers=2)
 """
 def alive(pid):
     try: return open(f'/proc/{pid}/stat').read().rsplit(')', 1)[1].split()[0]!='Z'
-    except FileNotFoundError: return False
+    except (FileNotFoundError, ProcessLookupError): return False
 
 @pytest.mark.skipif(not os.path.isdir('/proc/self'), reason='looks into /proc')
 @pytest.mark.parametrize('end', [signal.SIGTERM,signal.SIGINT]) # the first kills it without a word, as SIGKILL does
