@@ -309,7 +309,7 @@ def _world(dataset, arch, env, kwargs): # --env, --env-kwargs -> for the run: id
         return None
     try: check_spaces(got, arch.S, arch.A)
     except ValueError as e:
-        if env or not str(e).startswith('cannot make'): raise
+        if env or kwargs or not str(e).startswith('cannot make'): raise
         warnings.warn(f'{dataset}: {e}. Training needs none; to act in it, name it with --env')
     return env_record(got)
 
@@ -338,6 +338,7 @@ def evaluate_command(
     asked = _ask_settings(question, acting, dict(target=target, quantile=quantile, delta_y=delta_y, lam=lam,
                                           width=width, steps=steps), own)
     folder = writable(out or _beside(run)/'eval')
+    writable(folder/f'{question}.csv', folder=False)
     runs = [_loaded(at, device, threads) for at in (run, *(mates or ()))]
     world = _env(runs[0], env, env_kwargs)
     from gac.team import evaluate_runs
@@ -470,6 +471,7 @@ def demo(
 ):
     "Train on a shipped set, ask four questions, act on the answers: the main job, about seven minutes."
     first = {} if resume else dict(iterations=iterations, seed=seed)
+    for k in ('rows.csv','table.csv'): writable(out/k, folder=False)
     _must_act(dataset)
     train_command(dataset, out, threads=threads, resume=resume, **first)
     from gac import compare as c, data

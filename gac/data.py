@@ -228,12 +228,18 @@ def _here(p:Path, name:str): # as a path, as an id -> folder of a Minari set, or
 
 # %% ../nbs/01_data.ipynb #d7a7456fb
 def _nowhere(p:Path, name:str, why:str)->FileNotFoundError: # as a path, as an id, why it was not fetched
+    lost = f'no data set {name!r}'
+    if p.is_symlink() and not p.exists(): return FileNotFoundError(f'{lost}: the link leads nowhere; mend it')
+    if name and p.is_dir():
+        runs = sorted(f.parents[1].name for f in p.glob('*/checkpoint/config.json'))[:5]
+        lost += ': the folder holds neither a Minari set (data/main_data.hdf5) nor a run'
+        return FileNotFoundError(lost+"; it has runs: "*bool(runs)+", ".join(runs))
     there = []
     if p.suffix or p.is_absolute(): there = [str(f) for f in sorted(p.parent.glob('*.h*5'))]
     there = there or local_sets()
     near = difflib.get_close_matches(name, there, 3, .5)
     guess = f'did you mean {near[0]}? ' if near else ''
-    return FileNotFoundError(f"no data set {name!r}{why}; {guess}there is: {', '.join(there) or 'nothing'}")
+    return FileNotFoundError(f"{lost}{why}; {guess}there is: {', '.join(there) or 'nothing'}")
 
 # %% ../nbs/01_data.ipynb #a7db1dda
 def _find(name)->tuple: # file, folder or id -> 'd4rl' or 'minari', path

@@ -244,7 +244,7 @@ def _aim(question, goal, n, y, cfg, seed): # -> returns to aim for (n,) or None
 def _good_answers(question, value, q, gen, n): # n answers for each state -> those that stand, or an error
     with torch.no_grad(): reached = value(q, torch.zeros_like(q.mu), torch.arange(len(q)))
     if not reached.isfinite().all():
-        raise ValueError(f'{question!r}: its objective is {reached.sum():g} at the plans found')
+        raise ValueError(f'{question!r}: its objective is {reached.sum():g} at the plans found: lower lr')
     return q if n==1 else q[_near(_reached(value, q, gen), n)]
 def _steady(value, q, seed): # the same noise at every test
     shape, device = q.mu.shape, q.mu.device

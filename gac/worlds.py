@@ -56,6 +56,7 @@ def _plain(x, what, own=False, depth=8): # what it is for messages; is it the us
     if x is None or isinstance(x, (bool, int)): return x
     if isinstance(x, float) and x==x: return x
     if isinstance(x, str) and (own or re.fullmatch(r'(?!\.)[^/\\:~]{0,200}', x)): return x
+    if own: raise ValueError(f'{what} is {str(x)[:60]!r}: give numbers, no nan; words, lists, dictionaries')
     raise ValueError(f'{what} is {str(x)[:60]!r}: from a file we take numbers, lists and words '
                      'that name no file and no module; give it yourself with --env-kwargs')
 
@@ -161,7 +162,7 @@ def import_packages(
             raise ValueError(f'--import {name!r}: give the name of a module or package, like '
                              'gymnasium_robotics; its folder is found on PYTHONPATH')
         try: importlib.import_module(name)
-        except Exception as e:
+        except (Exception, SystemExit) as e: # a module may end its process
             cure = 'mend that module'
             if isinstance(e, ImportError):
                 cure = 'install it beside this package, or set PYTHONPATH to the folder that has it'

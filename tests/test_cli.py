@@ -1,5 +1,5 @@
 "The command line: whatever is wrong is said in one line, and nothing is left behind."
-import json, os, re, resource, shutil, signal, subprocess, sys, time, warnings
+import os, re, resource, shutil, subprocess, sys, warnings
 from pathlib import Path
 from dataclasses import dataclass
 from functools import partial
@@ -307,3 +307,22 @@ def test_the_command_searches_acts_and_keeps_rows(disk, tmp_path, capsys, untrai
         said = capsys.readouterr().out; assert not e.value.code and 'gac train' in said and '--set batch=' in said and 'rank correlation' in said
         rows, acted = (pd.read_csv(tmp_path/'results'/f'tune{x}.csv') for x in ('','-returns'))
         assert len(rows)==4 and len(acted)==8 and not (rows.dataset+acted.dataset[:4]).str.contains('/').any()
+
+@pytest.mark.parametrize('given,says', [('{"a": 1}', ["cannot make environment 'gac/PointMass-v0'", "'a'"]), ('{"a": NaN}', ["--env-kwargs['a'] is 'nan': give numbers, no nan"])])
+def test_arguments_that_the_user_gives_have_to_fit(capsys, shelf, tmp_path, given, says):
+    refused(capsys, shelf, ['train',shelf/'whole.hdf5','--out',tmp_path/'r','--iterations',1,'--env-kwargs',given,*SMALL], says)
+    assert not (tmp_path/'r').exists()
+
+def test_a_module_that_ends_its_process_is_named(capsys, shelf, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path/'ends_us.py').write_text('raise SystemExit(3)')
+    refused(capsys, shelf, ['info',shelf/'whole.hdf5','--import','ends_us'], ['--import ends_us: SystemExit: 3', 'mend that module'])
+
+@pytest.mark.parametrize('args,names', [(['evaluate','{}/run','--episodes','1','--steps','1','--out','{}/e'], ['e/best.csv']), (['demo','--dataset','{}/whole.hdf5','--out','{}/e','--iterations','1'], ['e/rows.csv','e/table.csv'])])
+def test_a_folder_in_the_place_of_rows_is_seen_before_the_work(capsys, shelf, monkeypatch, args, names):
+    from gac import query, train
+    for m,f in ((query,'play'), (train,'iterate')): monkeypatch.setattr(m, f, lambda *a, **kw: pytest.fail('work was done'))
+    for name in names:
+        (shelf/name).mkdir(parents=True)
+        try: refused(capsys, shelf, [a.format(shelf) for a in args], [f'{name} is a folder', 'choose another --out'])
+        finally: shutil.rmtree(shelf/'e')

@@ -484,3 +484,15 @@ def test_zeros_that_were_asked_for_are_zeros(tmp_path):
         del f['rewards']
         f.create_dataset('rewards', (n,), 'f4', fillvalue=0.)
     assert (load(p).y==0).all()
+
+def test_what_a_folder_or_a_link_lacks_is_said(tmp_path):
+    (tmp_path/'a.hdf5').symlink_to(tmp_path/'a.hdf5')
+    (tmp_path/'b.hdf5').symlink_to(tmp_path/'gone')
+    for k in 'ab':
+        with pytest.raises(FileNotFoundError, match=f'no data set .*{k}.hdf5.: the link leads nowhere; mend it$'): load(tmp_path/f'{k}.hdf5')
+    for k in ('stage-1','stage-2'):
+        (tmp_path/'online'/k/'checkpoint').mkdir(parents=True)
+        (tmp_path/'online'/k/'checkpoint'/'config.json').write_text('{}')
+    with pytest.raises(FileNotFoundError, match='no data set .*online.: the folder holds neither a Minari set .* nor a run; it has runs: stage-1, stage-2$'): load(tmp_path/'online')
+    (tmp_path/'none').mkdir()
+    with pytest.raises(FileNotFoundError, match='nor a run$'): load(tmp_path/'none')
