@@ -11,6 +11,7 @@ from contextlib import closing
 from multiprocessing.connection import wait
 import gymnasium as gym
 import torch
+from tqdm.std import tqdm
 from .core import Trajectories, make_keys, set_threads
 from .worlds import import_packages
 from .envs import EpisodeError, initial_states, rollout
@@ -94,6 +95,7 @@ def take_environ(environ): # of the process that started this one
 def _ends_with(pipe, environ): # whose other end is in the process that started us; its variables
     "Wait beside the work for the end of that process, or of its patience."
     take_environ(environ)
+    tqdm.set_lock(threading.RLock()) # not one between processes: a worker that is ended would leave it behind
     def listen():
         wait([pipe])
         os._exit(1)

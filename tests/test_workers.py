@@ -138,3 +138,21 @@ class Still:
 def test_a_policy_without_parts_stays_here():
     with pytest.raises(ValueError, match=r'Skilled has reset but no part.*give it part\(rows\), or use workers=1'): play('gac/PointMass-v0', Skilled([.1,.9,.5]), 3, workers=2)
     assert len(play('gac/PointMass-v0', Skilled([.1,.9,.5]), 3))==3
+
+FAILS = """
+from gac.envs import PointMass
+from gac.workers import play
+class Broken(PointMass):
+    def step(self, a): raise OSError('link lost')
+class Still:
+    def __call__(self, s, rows): return s.new_zeros(len(s), 2)
+if __name__=='__main__':
+    try: play(Broken, Still(), 2, workers=2)
+    except Exception as e: print(e)
+"""
+def test_workers_that_are_ended_leave_nothing(tmp_path):
+    "The others are ended when one fails; a semaphore of theirs would be named on the terminal when all is over."
+    (tmp_path/'fails.py').write_text(FAILS)
+    for _ in range(2):
+        p = subprocess.run([sys.executable, tmp_path/'fails.py'], env=os.environ|dict(PYTHONPATH=os.getcwd()), capture_output=True, text=True)
+        assert 'link lost' in p.stdout and 'leaked' not in p.stderr, p.stderr
