@@ -32,6 +32,7 @@ from .worlds import EnvConfig, VectorAction, check_spaces, env_from, env_record,
 # %% ../nbs/13c_api.ipynb #e5dba4e4
 Place = str | PathLike[str]
 World = str | EnvConfig | EnvSpec | Callable[..., gym.Env]
+Runs = Run | Place | Sequence[Run | Place]
 
 def load(
     name:Place,     # D4RL .hdf5 file, folder of a Minari set, shipped set or Minari id
@@ -47,8 +48,6 @@ def from_arrays(
 )->Trajectories:            # as `load`
     "Episodes from NumPy arrays."
     return gac.layouts.from_arrays(states, actions, rewards, returns)
-Runs = Run | Place | Sequence[Run | Place]
-
 
 # %% ../nbs/13c_api.ipynb #apiargs1
 _ARGUMENTS = dict(n=(int,1,10**9), workers=(int,1,256), seed=(int,0,2**31-1), name=(str,), question=(str,),
@@ -61,7 +60,6 @@ def _checked(of, **given): # name of a function, its arguments
     for k,v in given.items():
         if k!='run' or not isinstance(v, Run):
             check_argument(of, k, v, *_ARGUMENTS[k], none=k in _NONE, cure=_CURES.get(k, ''))
-
 
 # %% ../nbs/13c_api.ipynb #370caba7
 def _settings_of(tau, put)->tuple: # data, fields that were given -> Fit, Arch

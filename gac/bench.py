@@ -299,7 +299,6 @@ def _begin_job(job, cfg, tau, folder): # Job, its settings, data, folder -> fing
 # %% ../nbs/11_bench.ipynb #bnbegin3
 FOUND = ['dataset','method','train_seed'] # columns by which rows are found
 
-
 # %% ../nbs/11_bench.ipynb #bnbegin5
 def _job_table(folder, name): # of a job that is done, 'rows' or 'run' -> its table
     cure = f'remove {folder}/rows.csv, and the same command does that job again'

@@ -131,7 +131,6 @@ def check_holes(path): # a file, or an error
         raise BadFile(f'{path} says that it has {size/1e9:.3g} GB, and {there/1e9:.3g} GB of that are on the '
                       'disk: it was not written or fetched to its end; fetch or write it again')
 
-
 # %% ../nbs/00a_files.ipynb #file0015t
 def _unwritten(d, where): # an HDF5 array, for the message: refuse one that its writer did not fill
     own = d.id.get_create_plist().fill_value_defined()==h5py.h5d.FILL_VALUE_USER_DEFINED
@@ -142,7 +141,6 @@ def _unwritten(d, where): # an HDF5 array, for the message: refuse one that its 
         raise BadFile(f'{where} is declared as {d.shape}, and {"a part" if has else "nothing"} '
                       f'of it was written{f", {has} of {need} blocks" if has else ""}: '
                       'its writer was stopped; write it again')
-
 
 # %% ../nbs/00a_files.ipynb #file0015
 class Reader:

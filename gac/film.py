@@ -85,8 +85,9 @@ def _pictures(made, a, seed, steps): # environment, (n,A) actions, seed, which s
     x = None
     for t in range(len(a)+1):
         if t: made.step(a[t-1])
-        if t in steps: yield (x := _seen(made, x, t))
-
+        if t not in steps: continue
+        x = _seen(made, x, t)
+        yield x
 
 # %% ../nbs/02d_film.ipynb #flmwrit2
 def _pictures_in(place)->int: # .mp4 -> pictures in it

@@ -176,13 +176,13 @@ def _submitit():
 
 # %% ../nbs/12a_processes.ipynb #640228db
 def submit(
-    job:QueuedTraining,         # what to run
-    nodes:int=1,     # hosts
-    minutes:int=60,  # time limit
-    logs=None,       # folder of batch scripts and logs; None: OUT/logs
-    cluster=None,    # 'slurm', 'local', 'debug'; None: slurm if there is one, else local
-    **options,       # for submitit: gpus_per_node, slurm_partition, …
-):                   # submitit's job: .result(), .stdout(), .job_id
+    job:QueuedTraining, # what to run
+    nodes:int=1,        # hosts
+    minutes:int=60,     # time limit
+    logs=None,          # folder of batch scripts and logs; None: OUT/logs
+    cluster=None,       # 'slurm', 'local', 'debug'; None: slurm if there is one, else local
+    **options,          # for submitit: gpus_per_node, slurm_partition, …
+):                      # submitit's job: .result(), .stdout(), .job_id
     "Queue a training by submitit."
     submitit = _submitit()
     ex = submitit.AutoExecutor(folder=str(logs or Path(job.out)/'logs'), cluster=cluster)

@@ -75,7 +75,6 @@ def check_returns(y, what): # (N,) returns, of what: warn where they are all the
                   'from a bad one: the model learns what the data do, and any other return is an '
                   'extrapolation; were the rewards recorded?')
 
-
 # %% ../nbs/00b_scales.ipynb #scal0015
 class Standardizer(nn.Module):
     "Mean and sd of states s, actions a, next-state differences ds and returns y; frozen buffers."

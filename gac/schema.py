@@ -74,7 +74,6 @@ def place(x, of, k='out')->Path: # an argument that names a file or a folder, fu
     check_argument(of, k, x, PLACE)
     return Path(x)
 
-
 # %% ../nbs/04d_schema.ipynb #schereg4
 def check_name(name, what): # of what is registered, in words
     "Refuse what cannot be typed, or cannot be the name of a file."
@@ -99,7 +98,6 @@ def keywords(f, n:int)->dict: # function of n arguments, or None -> what it take
     shape = f and _shape(f)
     more = [*shape.parameters.values()][n:] if shape else ()
     return {p.name:p.default for p in more if p.default is not p.empty}
-
 
 # %% ../nbs/04d_schema.ipynb #sche010
 def read_json(

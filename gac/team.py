@@ -8,7 +8,6 @@ __all__ = ['Ensemble', 'check_team', 'policy_of', 'evaluate_runs']
 # %% ../nbs/07g_team.ipynb #team0003
 import torch
 from torch import Tensor
-from .envs import check_spaces
 from .query import Ask, PlanPolicy, acting_of, asker, bounds, evaluate
 
 # %% ../nbs/07g_team.ipynb #team0006
@@ -86,7 +85,6 @@ def evaluate_runs(
     **kw,             # for `query.evaluate`: workers, progress
 ):                    # one row per episode, as of `query.evaluate`; `train_seed` is the first one's
     "Ask one training or several, act on the mean of their actions, compare."
-    check_spaces(env, runs[0].model.arch.S, runs[0].model.arch.A)
     how = policy_of(runs, question, env, seed, acting, cfg)
     rows = evaluate(runs[0], env, question, n, seed, acting, cfg, policy=how, **kw)
     return rows if len(runs)==1 else rows.assign(method=f'GAC, team of {len(runs)}')

@@ -102,7 +102,6 @@ def register(
     SYSTEMS[name] = system
     return system
 
-
 # %% ../../nbs/10d_systems.ipynb #sysset01
 REWARDS = ('step','return') # paid at every step, or the return at the end
 
