@@ -18,7 +18,7 @@ from gac.online import Online
 from gac.query import Ask
 from gac.run import load_run
 from gac.study import open_study
-from toys.searches import about, quick
+from toys.searches import about, quick, untrained
 from toys.terminal import MINI, SMALL, call, calm, flat, one_line, quiet, refused, shell, stocked, tree
 
 @pytest.fixture(scope='module')
@@ -239,9 +239,6 @@ def mass():
 def disk(shelf, tmp_path_factory, mass):
     "The same on disk; the cache is that of the shelf."
     return save(mass, 'gac/mass-v0', 'gac/PointMass-v0', tmp_path_factory.mktemp('sets'))
-
-@pytest.fixture
-def untrained(monkeypatch): monkeypatch.setattr(st, 'attempt', quick)
 
 @pytest.mark.parametrize('args,says', [(['--workers','2','--storage','sqlite:///x.db'],'for one process'), (['--storage','postgresql+psycopg://me@127.0.0.1:1/x'],'cannot be used'),
     (['--space','gpu'],'unknown search space'), (['--phase','inner'],'unknown phase'), (['--set','learn_sigma_y=true'],'do not compare'), (['--set','D=64'],'D is searched for'),

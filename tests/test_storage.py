@@ -3,26 +3,11 @@ import os, shutil, signal, socket, subprocess, sys, tempfile, threading
 from pathlib import Path
 import pytest
 from gac import storage as sg, study as st
-from gac.data import save
-from gac.envs import point_mass_data
 from gac.storage import FileLock, check_journal, open_storage
 from gac.study import finished, open_study, requeue, run_study, run_trial
-from toys.searches import FIXED, about, killed, quick, states
+from toys.searches import FIXED, about, disk, killed, mass, quick, states, untrained
 
 optuna = pytest.importorskip('optuna')
-
-@pytest.fixture(scope='module')
-def mass(): return point_mass_data(30, seed=3)
-
-@pytest.fixture(scope='module')
-def disk(tmp_path_factory, mass):
-    "The same on disk, with a cache of its own."
-    os.environ['GAC_CACHE'] = str(tmp_path_factory.mktemp('cache'))
-    yield save(mass, 'gac/mass-v0', 'gac/PointMass-v0', tmp_path_factory.mktemp('sets'))
-    os.environ.pop('GAC_CACHE')
-
-@pytest.fixture
-def untrained(monkeypatch): monkeypatch.setattr(st, 'attempt', quick)
 
 # ---- what can be opened
 

@@ -5,29 +5,15 @@ import pytest
 import torch
 from gac import cli, storage as sg, study as st
 from gac.data import save
-from gac.envs import point_mass_data
 from gac.model import Arch
 from gac.rows import save_rows
 from gac.run import load_run
 from gac.storage import open_storage
 from gac.study import finished, open_study, requeue, run_study, run_trial, trial_rows
 from gac.tune import (attempt, space)
-from toys.searches import FIXED, about, killed, quick, states
+from toys.searches import FIXED, about, disk, killed, mass, quick, states, untrained
 
 optuna = pytest.importorskip('optuna')
-
-@pytest.fixture(scope='module')
-def mass(): return point_mass_data(30, seed=3)
-
-@pytest.fixture(scope='module')
-def disk(tmp_path_factory, mass):
-    "The same on disk, with a cache of its own."
-    os.environ['GAC_CACHE'] = str(tmp_path_factory.mktemp('cache'))
-    yield save(mass, 'gac/mass-v0', 'gac/PointMass-v0', tmp_path_factory.mktemp('sets'))
-    os.environ.pop('GAC_CACHE')
-
-@pytest.fixture
-def untrained(monkeypatch): monkeypatch.setattr(st, 'attempt', quick)
 
 # ---- one study is about one thing
 
