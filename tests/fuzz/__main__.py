@@ -18,7 +18,7 @@ os.environ.setdefault('MPLBACKEND', 'agg')
 from fuzz import harness, kills
 from fuzz.shelf import build
 
-MODULES = ('hdf5','raw','minari_sets','checkpoints','commands','folders','environment','odd')
+MODULES = ('hdf5','raw','minari_sets','checkpoints','commands','folders','environment','odd','systems')
 SEED, REAL = 20, 16 # of everything drawn; inputs that are tried by a process of their own once more
 OPEN = Path(__file__).with_name('open.txt') # inputs that are known not to be clean yet
 
