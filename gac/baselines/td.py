@@ -10,8 +10,10 @@ __all__ = ['COUNTS', 'MOST', 'LEARNERS', 'paid', 'save_policy', 'load_policy', '
 
 # %% ../../nbs/10_td.ipynb #tdimports
 import copy, json, math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any, TypeVar
 import torch
 import torch.nn.functional as F
 from safetensors import safe_open
@@ -24,7 +26,7 @@ from ..schema import check_fields, check_weights, is_a
 # %% ../../nbs/10_td.ipynb #tdpaidx
 def paid(
     tau:Trajectories, # N trajectories
-    rewards=None,     # (Σn,) rewards aligned with `tau.a`; None: the whole return at the last step
+    rewards:Tensor|Sequence[float]|None=None, # (Σn,) aligned with `tau.a`; None: the return at the last step
 )->Tensor:            # (Σn,) what each action is paid
     "Step-wise rewards, checked, or the return at the end of each episode."
     if rewards is None:
@@ -32,7 +34,6 @@ def paid(
         r[tau.a_at+tau.n-1] = tau.y
         return r
     return _stepwise(tau, rewards)
-
 def _totals(tau, r): # (Σn,) -> (N,) sums over episodes
     of = torch.arange(len(tau), device=r.device).repeat_interleave(tau.n)
     return torch.zeros(len(tau), dtype=torch.float64, device=r.device).index_add(0, of, r.double())
@@ -54,10 +55,10 @@ def _stepwise(tau, rewards)->Tensor: # (Σn,) float32
 
 # %% ../../nbs/10_td.ipynb #tddiskx
 def save_policy(
-    path,         # .safetensors
-    state:dict,   # name → tensor
-    **meta,       # what is needed to build it again; plain values
-)->Path:          # where it is
+    path:str|Path,             # .safetensors
+    state:Mapping[str,Tensor], # name → tensor
+    **meta:Any,                # what is needed to build it again; plain values
+)->Path:                       # where it is
     "Weights and settings in one file."
     text = json.dumps(meta|dict(versions=versions()))
     state = {k:v.detach().cpu().contiguous() for k,v in state.items()}
@@ -77,7 +78,6 @@ class _Told(dict): # what a file says
 
 # %% ../../nbs/10_td.ipynb #tdkinds1
 COUNTS = ('S','A','longest','steps') # whole numbers from 1
-
 def _plain_meta(meta): # of a file -> the same, what every method may say of the right kind
     def need(k, what, ok):
         if k in meta and not ok(meta[k]): raise ValueError(
@@ -90,9 +90,9 @@ def _plain_meta(meta): # of a file -> the same, what every method may say of the
 
 # %% ../../nbs/10_td.ipynb #tdloadx
 def load_policy(
-    path,         # what `save_policy` wrote
-    kind:str,     # the method it should be of
-)->tuple:         # state dict, settings
+    path:str|Path,        # what `save_policy` wrote
+    kind:str,             # the method it should be of
+)->tuple[_Told,_Told]:    # state dict, settings; each names the file where it lacks something
     "Weights and settings, or one clear error."
     if not Path(path).is_file(): raise FileNotFoundError(f'no policy {path}')
     try:
@@ -107,7 +107,6 @@ def load_policy(
 
 # %% ../../nbs/10_td.ipynb #tdset000
 MOST = 10**8 # no whole number of the settings in a file is more
-
 def _setting(k, v, kind): # field of the settings and its type -> the value, or an error
     if isinstance(v, list): v = tuple(v)
     if kind is int and isinstance(v, float) and v.is_integer(): v = int(v) # 1e6
@@ -116,7 +115,8 @@ def _setting(k, v, kind): # field of the settings and its type -> the value, or 
     raise ValueError(f'{k}={str(v)[:40]!r} is not of type {kind.__name__}')
 
 # %% ../../nbs/10_td.ipynb #tdset003
-def settings_of(meta, kind): # of `load_policy`, dataclass -> its settings
+def settings_of(meta:_Told, kind:type)->Any: # of `load_policy`, dataclass -> one of it
+    "The settings that a file holds, or one clear error."
     kinds = {f.name:f.type for f in fields(kind)}
     try: return kind(**{k:_setting(k, v, kinds.get(k)) for k,v in meta['cfg'].items()})
     except (TypeError, AttributeError, ValueError) as e:
@@ -124,22 +124,24 @@ def settings_of(meta, kind): # of `load_policy`, dataclass -> its settings
                          'save it again') from None
 
 # %% ../../nbs/10_td.ipynb #tdsame00
-def length(state, k): # of `load_policy`, name of a tensor -> how long the vector is
+def length(state:_Told, k:str)->int: # of `load_policy`, name of a tensor
+    "How long a vector of a file is, or an error where it is none."
     if state[k].dim()==1: return len(state[k])
     raise ValueError(f'{state.path}: {k} is {tuple(state[k].shape)}, it must be a vector; save it again')
-
-def same(path, state, shapes): # tensors by name; name -> shape, or 'absent', by the settings
+def same(path:str|Path, state:Mapping[str,Tensor], shapes:Mapping[str,tuple|str])->None:
+    "Refuse tensors of another shape than the settings say; 'absent': there is none."
     for k,said in sorted(shapes.items()):
         found = tuple(state[k].shape) if k in state else 'absent'
         if found!=said: raise ValueError(f'{path}: {k} is {found}, by its settings {said}; save it again')
 
 # %% ../../nbs/10_td.ipynb #tdrebx00
+_Net = TypeVar('_Net', bound=nn.Module)
 def rebuilt(
-    state,    # of `load_policy`
-    make,     # () -> a module of the sizes that the settings say
-    layers=0, # how many blocks they say
-    on='meta',# where it is tried; 'cpu': those layers that say its size have been compared
-):            # the module, with these weights
+    state:_Told,             # of `load_policy`
+    make:Callable[[],_Net],  # a module of the sizes that the settings say
+    layers:int=0,            # how many blocks they say
+    on:str='meta',           # where it is tried; 'cpu': those layers that say its size have been compared
+)->_Net:                     # the module, with these weights
     "A module from its file, or one clear error before anything of its size is made."
     _weights_agree(state, make, layers, on)
     net = make()
@@ -168,7 +170,6 @@ class Cfg:
     width:int=256        # of both layers of each network
     lr:float=3e-4        # of Adam
     follow:float=.005    # share of the way that slow copies go each time
-
     def __post_init__(self):
         check_fields(self, positive=('span','limit','steps','batch','width','lr'))
         if not 0<=self.gamma<=1: raise ValueError(f'gamma={self.gamma}: need 0 ≤ gamma ≤ 1')
@@ -185,69 +186,71 @@ class Batch:
     def __getitem__(self, i): return Batch(self.s[i], self.a[i], self.r[i], self.s1[i], self.end[i])
 
 # %% ../../nbs/10_td.ipynb #tdunitsx
-def units_of(tau, cfg): # statistics of the data
+def units_of(tau:Trajectories, cfg:Cfg)->dict[str,Tensor]: # s_mean, s_std (S,), a_max (A,), scale ()
+    "Statistics of the data."
     return dict(s_mean=tau.s.mean(0), s_std=tau.s.std(0).clamp(min=1e-3),
                 a_max=tau.a.abs().amax(0).clamp(min=1),
                 scale=cfg.span/(tau.y.max()-tau.y.min()).clamp(min=1e-6))
 
 # %% ../../nbs/10_td.ipynb #tdtransx
 def transitions(
-    tau:Trajectories, # N trajectories
-    rewards,          # (Σn,) or None, as for `paid`
-    cfg:Cfg,          # its clock
-    units:dict,       # s_mean, s_std, a_max, scale of rewards
-)->Batch:             # all of them
+    tau:Trajectories,       # N trajectories
+    rewards:Tensor|None,    # (Σn,) as for `paid`
+    cfg:Cfg,                # its clock
+    units:dict[str,Tensor], # s_mean, s_std, a_max, scale of rewards
+)->Batch:                   # all of them
     "Every step of the data; only the clock, and only where rewards are step-wise, ends nothing."
     of = torch.arange(len(tau), device=tau.a.device).repeat_interleave(tau.n)
     row = torch.arange(len(of), device=of.device)
     last = row==(tau.a_at+tau.n-1)[of]
     if rewards is not None: last = last&(tau.n<cfg.limit)[of]
-    s = (tau.s-units['s_mean'])/units['s_std']
-    r = units['scale']*paid(tau, rewards)
+    s, r = (tau.s-units['s_mean'])/units['s_std'], units['scale']*paid(tau, rewards)
     return Batch(s[row+of], tau.a/units['a_max'], r, s[row+of+1], last.float())
 
 # %% ../../nbs/10_td.ipynb #tdnetsx
-def mlp(i, o, width): # inputs, outputs → two hidden layers
+def mlp(i:int, o:int, width:int)->nn.Sequential: # inputs, outputs, of each hidden layer
+    "Two hidden layers."
     return nn.Sequential(nn.Linear(i,width), nn.ReLU(), nn.Linear(width,width), nn.ReLU(), nn.Linear(width,o))
 
 # %% ../../nbs/10_td.ipynb #tdtwinx
 class Twin(nn.Module):
     "Two critics."
-    def __init__(self, S, A, width):
+    def __init__(self, S:int, A:int, width:int):
         super().__init__()
         self.q = nn.ModuleList(mlp(S+A, 1, width) for _ in range(2))
-    def forward(self, s, a): # (...,S), (...,A) → (2,...)
+    def forward(self, s:Tensor, a:Tensor)->Tensor: # (...,S), (...,A) → (2,...)
         x = torch.cat([s,a], -1)
         return torch.stack([q(x)[...,0] for q in self.q])
 
 # %% ../../nbs/10_td.ipynb #tdlearnerx
 class Learner(nn.Module):
     "Critics, slow copies and an actor; a method adds its losses."
-    def __init__(self, S, A, cfg):
+    def __init__(self, S:int, A:int, cfg:Cfg):
         super().__init__()
         self.cfg, self.q = cfg, Twin(S, A, cfg.width)
         self.q_slow = copy.deepcopy(self.q)
-
-    def target(self, b, v1): return b.r+self.cfg.gamma*(1-b.end)*v1 # Batch, (B,) → (B,)
-    def q_loss(self, b, target): return ((self.q(b.s,b.a)-target)**2).mean(1).sum() # of both critics
-    def act(self, s): return torch.tanh(self.actor(s)) # (B,S) → (B,A), the action without noise
-    def value(self, s): return self.q(s,self.act(s)).amin(0) # (B,S) → (B,), of the action without noise
-    def begin(self): # an optimiser for each part
+    def target(self, b:Batch, v1:Tensor)->Tensor: return b.r+self.cfg.gamma*(1-b.end)*v1 # (B,) → (B,)
+    def q_loss(self, b:Batch, target:Tensor)->Tensor: return ((self.q(b.s,b.a)-target)**2).mean(1).sum()
+    def act(self, s:Tensor)->Tensor: return torch.tanh(self.actor(s)) # (B,S) → (B,A), action without noise
+    def value(self, s:Tensor)->Tensor: return self.q(s,self.act(s)).amin(0) # (B,S) → (B,), of that action
+    def begin(self)->None: # an optimiser for each part
         rate = lambda k: getattr(self.cfg, f'lr_{k}', self.cfg.lr)
         self.opt = {k: torch.optim.Adam([*getattr(self,k).parameters()], rate(k)) for k in self.parts}
-    def update(self, b, k, gen): # Batch, number of the step, generator
+    def update(self, b:Batch, k:int, gen:torch.Generator)->None: # k: number of the step
         for part,loss in self.losses(b, k, gen):
             params = [*getattr(self,part).parameters()]
             for p,g in zip(params, torch.autograd.grad(loss, params)): p.grad = g
             self.opt[part].step()
     @torch.no_grad()
-    def follow(self, *names): # the slow copies of these go a little of the way
+    def follow(self, *names:str)->None: # the slow copies of these go a little of the way
         for k in names:
             for slow,p in zip(getattr(self,f'{k}_slow').parameters(), getattr(self,k).parameters()):
                 slow.lerp_(p, self.cfg.follow)
 
 # %% ../../nbs/10_td.ipynb #tdnormalx
-def normal(like, gen): return torch.randn(like.shape, generator=gen).to(like) # noise, drawn on the CPU
+def normal(like:Tensor, gen:torch.Generator)->Tensor:
+    "Standard normal noise of that shape, drawn on the CPU."
+    return torch.randn(like.shape, generator=gen).to(like)
 
 # %% ../../nbs/10_td.ipynb #tdtd3x
 @dataclass(frozen=True)
@@ -261,21 +264,21 @@ class TD3BC(Cfg):
 # %% ../../nbs/10_td.ipynb #tdtd3lx
 class TD3BCLearner(Learner):
     parts = ('q','actor')
-    def __init__(self, S, A, cfg):
+    def __init__(self, S:int, A:int, cfg:TD3BC):
         super().__init__(S, A, cfg)
         self.actor = mlp(S, A, cfg.width)
         self.actor_slow = copy.deepcopy(self.actor)
-    def critic_loss(self, b, noise): # Batch, (B,A) standard normal
+    def critic_loss(self, b:Batch, noise:Tensor)->Tensor: # (B,A) standard normal
         with torch.no_grad():
             noise = (self.cfg.sigma*noise).clamp(-self.cfg.bound, self.cfg.bound)
             a1 = (torch.tanh(self.actor_slow(b.s1))+noise).clamp(-1,1)
             target = self.target(b, self.q_slow(b.s1,a1).amin(0))
         return self.q_loss(b, target)
-    def actor_loss(self, b):
+    def actor_loss(self, b:Batch)->Tensor:
         a = self.act(b.s)
         q = self.q(b.s,a)[0]
         return -self.cfg.alpha/q.abs().mean().detach()*q.mean()+((a-b.a)**2).mean()
-    def losses(self, b, k, gen):
+    def losses(self, b:Batch, k:int, gen:torch.Generator)->Iterator[tuple[str,Tensor]]: # part, its loss
         yield 'q', self.critic_loss(b, normal(b.a, gen))
         if k%self.cfg.every: return
         yield 'actor', self.actor_loss(b)
@@ -289,41 +292,40 @@ class IQL(Cfg):
     beta:float=3.      # inverse temperature of the weights
     most:float=100.    # largest weight
     lsd:tuple=(-5.,2.) # range of the actor's log sd
-
     def __post_init__(self):
         super().__post_init__()
         ok = isinstance(self.lsd, (tuple,list)) and len(self.lsd)==2 and all(is_a(x,float) for x in self.lsd)
         if not ok or not -math.inf<self.lsd[0]<self.lsd[1]<math.inf:
             raise ValueError(f'lsd={self.lsd}: write two numbers, the smaller first, as lsd=-5,2')
     @classmethod
-    def once(cls, **kw): return cls(**(dict(span=10., gamma=.999)|kw)) # for a return paid at the end
+    def once(cls, **kw:Any)->'IQL': return cls(**(dict(span=10., gamma=.999)|kw)) # return paid at the end
 
 # %% ../../nbs/10_td.ipynb #tdgaussx
 class Gaussian(nn.Module):
     "Mean action before tanh, and one log sd for all states."
-    def __init__(self, S, A, cfg):
+    def __init__(self, S:int, A:int, cfg:IQL):
         super().__init__()
         self.mu, self.raw, self.range = mlp(S, A, cfg.width), nn.Parameter(torch.zeros(A)), cfg.lsd
-    def forward(self, s): return self.mu(s)
+    def forward(self, s:Tensor)->Tensor: return self.mu(s) # (B,S) → (B,A)
     @property
-    def lsd(self): return self.range[0]+(self.range[1]-self.range[0])*self.raw.sigmoid()
+    def lsd(self)->Tensor: return self.range[0]+(self.range[1]-self.range[0])*self.raw.sigmoid() # (A,)
 
 # %% ../../nbs/10_td.ipynb #tdiqllx
 class IQLLearner(Learner):
     parts = ('q','v','actor')
-    def __init__(self, S, A, cfg):
+    def __init__(self, S:int, A:int, cfg:IQL):
         super().__init__(S, A, cfg)
         self.v, self.actor = mlp(S, 1, cfg.width), Gaussian(S, A, cfg)
-    def gain(self, b): return self.q_slow(b.s,b.a).amin(0).detach()-self.v(b.s)[:,0] # (B,) u
-    def value(self, s): return self.v(s)[:,0]
-    def critic_loss(self, b): return self.q_loss(b, self.target(b, self.value(b.s1).detach()))
-    def value_loss(self, b):
+    def gain(self, b:Batch)->Tensor: return self.q_slow(b.s,b.a).amin(0).detach()-self.v(b.s)[:,0] # (B,) u
+    def value(self, s:Tensor)->Tensor: return self.v(s)[:,0] # (B,S) → (B,)
+    def critic_loss(self, b:Batch)->Tensor: return self.q_loss(b, self.target(b, self.value(b.s1).detach()))
+    def value_loss(self, b:Batch)->Tensor:
         u = self.gain(b)
         return ((self.cfg.expectile-(u<0).float()).abs()*u**2).mean()
-    def actor_loss(self, b):
+    def actor_loss(self, b:Batch)->Tensor:
         w = (self.cfg.beta*self.gain(b).detach()).exp().clamp(max=self.cfg.most)
         return -(w*log_normal(b.a, self.act(b.s), self.actor.lsd).sum(1)).mean()
-    def losses(self, b, k, gen):
+    def losses(self, b:Batch, k:int, gen:torch.Generator)->Iterator[tuple[str,Tensor]]: # part, its loss
         yield 'q', self.critic_loss(b)
         yield 'v', self.value_loss(b)
         yield 'actor', self.actor_loss(b)
@@ -341,14 +343,14 @@ class CQL(Cfg):
 # %% ../../nbs/10_td.ipynb #tdsquashx
 class Squashed(nn.Module):
     "Gaussian before tanh, its log sd a function of the state."
-    def __init__(self, S, A, width):
+    def __init__(self, S:int, A:int, width:int):
         super().__init__()
         self.net = mlp(S, 2*A, width)
-    def both(self, s): # (...,S) → mean, log sd
+    def both(self, s:Tensor)->tuple[Tensor,Tensor]: # (...,S) → mean, log sd
         mu, lsd = self.net(s).chunk(2, -1)
         return mu, lsd.clamp(-20,2)
-    def forward(self, s): return self.both(s)[0]
-    def sample(self, s, noise): # (...,S), (...,A) standard normal → actions, log densities
+    def forward(self, s:Tensor)->Tensor: return self.both(s)[0]
+    def sample(self, s:Tensor, noise:Tensor)->tuple[Tensor,Tensor]: # standard normal → actions, log densities
         mu, lsd = self.both(s)
         u = mu+lsd.exp()*noise
         jacobian = 2*(math.log(2)-u-F.softplus(-2*u))
@@ -360,30 +362,30 @@ class Temperature(nn.Module):
     def __init__(self):
         super().__init__()
         self.log = nn.Parameter(torch.zeros(()))
-    def forward(self): return self.log.exp()
+    def forward(self)->Tensor: return self.log.exp()
 
 # %% ../../nbs/10_td.ipynb #tdcqllx
 class CQLLearner(Learner):
     parts = ('q','actor','temp')
-    def __init__(self, S, A, cfg):
+    def __init__(self, S:int, A:int, cfg:CQL):
         super().__init__(S, A, cfg)
         self.actor, self.temp = Squashed(S, A, cfg.width), Temperature()
-    def td_loss(self, b):
+    def td_loss(self, b:Batch)->Tensor:
         with torch.no_grad(): target = self.target(b, self.q_slow(b.s1,self.act(b.s1)).amin(0))
         return self.q_loss(b, target)
-    def gap(self, b, here, there, flat): # Batch, (n,B,A) normal, normal, uniform on ±1
+    def gap(self, b:Batch, here:Tensor, there:Tensor, flat:Tensor)->Tensor: # (n,B,A) normal, normal, on ±1
         with torch.no_grad(): drawn = [self.actor.sample(b.s,here), self.actor.sample(b.s1,there)]
         drawn.append((flat, torch.full(flat.shape[:2], math.log(.5)*flat.shape[2], device=flat.device)))
         a, logp = (torch.cat(x) for x in zip(*drawn))
         q = self.q(b.s.expand(len(a),*b.s.shape), a)-logp # (2,3n,B)
         return (q.logsumexp(1)-self.q(b.s,b.a)).mean(1).sum()
-    def actor_loss(self, b, noise): # (B,A) standard normal
+    def actor_loss(self, b:Batch, noise:Tensor)->Tensor: # (B,A) standard normal
         a, logp = self.actor.sample(b.s, noise)
         return (self.temp().detach()*logp-self.q(b.s,a).amin(0)).mean()
-    def temp_loss(self, b, noise):
+    def temp_loss(self, b:Batch, noise:Tensor)->Tensor:
         with torch.no_grad(): logp = self.actor.sample(b.s, noise)[1]
         return -(self.temp()*(logp-b.a.shape[1])).mean()
-    def losses(self, b, k, gen):
+    def losses(self, b:Batch, k:int, gen:torch.Generator)->Iterator[tuple[str,Tensor]]: # part, its loss
         many = b.a.expand(self.cfg.draws,*b.a.shape)
         flat = 2*torch.rand(many.shape, generator=gen).to(b.a)-1
         yield 'q', self.td_loss(b)+self.cfg.alpha*self.gap(b, normal(many,gen), normal(many,gen), flat)
@@ -398,22 +400,23 @@ LEARNERS = {TD3BC:TD3BCLearner, IQL:IQLLearner, CQL:CQLLearner}
 # %% ../../nbs/10_td.ipynb #tdpolicyx
 class Policy:
     "The actor of a learner, without noise; for `rollout`."
-    def __init__(self, learner, units): # units as `units_of` gives them
+    def __init__(self, learner:Learner, units:dict[str,Tensor]): # units as `units_of` gives them
         self.learner, self.units = learner, units
     @torch.no_grad()
-    def __call__(self, s, rows=None): # (B,S) → (B,A)
+    def __call__(self, s:Tensor, rows:Tensor|None=None)->Tensor: # (B,S) → (B,A)
         u = self.units
         return self.learner.act((s-u['s_mean'])/u['s_std'])*u['a_max']
     @torch.no_grad()
-    def value(self, s): # (B,S) → (B,) discounted, environment units
+    def value(self, s:Tensor)->Tensor: # (B,S) → (B,) discounted, environment units
         return self.learner.value((s-self.units['s_mean'])/self.units['s_std'])/self.units['scale']
-    def save(self, path): # .safetensors, critics included
+    def save(self, path:str|Path)->Path: # .safetensors, critics included
         units = {f'units.{k}':v for k,v in self.units.items()}
         cfg = self.learner.cfg
         return save_policy(path, self.learner.state_dict()|units, method=type(cfg).__name__, cfg=asdict(cfg))
 
 # %% ../../nbs/10_td.ipynb #tdtrainx
-def td_steps(learner, data, steps, gen, watch=None): # Learner, transitions, gradient steps, generator
+def td_steps(learner:Learner, data:Batch, steps:int, gen:torch.Generator,
+             watch:Callable[[int],object]|None=None)->None: # called as watch(step) before each
     "So many gradient steps, in place, by fresh optimisers."
     learner.begin()
     for k in range(steps):
@@ -423,11 +426,11 @@ def td_steps(learner, data, steps, gen, watch=None): # Learner, transitions, gra
 
 # %% ../../nbs/10_td.ipynb #tdfitx
 def fit(
-    tau:Trajectories, # N trajectories
-    rewards=None,     # (Σn,) step-wise rewards; None: the return is paid at the end
-    cfg:Cfg=TD3BC(),  # settings: `TD3BC`, `IQL` or `CQL`
-    seed:int=0,       # of weights, batches and noise
-    watch=None,       # called as watch(step, policy) before each step and at the end
+    tau:Trajectories,         # N trajectories
+    rewards:Tensor|None=None, # (Σn,) step-wise rewards; None: the return is paid at the end
+    cfg:Cfg=TD3BC(),          # settings: `TD3BC`, `IQL` or `CQL`
+    seed:int=0,               # of weights, batches and noise
+    watch:Callable[[int,Policy],object]|None=None, # called as watch(step, policy) before each, and at the end
 )->Policy:
     "Offline training by temporal differences."
     if type(cfg) not in LEARNERS:
@@ -443,9 +446,9 @@ def fit(
 
 # %% ../../nbs/10_td.ipynb #tdloadpx
 def load_td(
-    path,      # what `Policy.save` wrote
-    method,    # `TD3BC`, `IQL` or `CQL`
-)->Policy:     # as it was
+    path:str|Path,    # what `Policy.save` wrote
+    method:type[Cfg], # `TD3BC`, `IQL` or `CQL`
+)->Policy:            # as it was
     "A policy from its file."
     state, meta = load_policy(path, method.__name__)
     S, A = length(state, 'units.s_mean'), length(state, 'units.a_max')
