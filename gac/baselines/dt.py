@@ -8,7 +8,10 @@ __all__ = ['CONTEXT', 'paid_before', 'returns_to_go', 'Cfg', 'window_mask', 'Net
 
 # %% ../../nbs/10a_dt.ipynb #dtimports
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -19,7 +22,11 @@ from . import td
 from .td import IQL, Temperature, load_policy, normal, paid, rebuilt, save_policy, settings_of
 
 # %% ../../nbs/10a_dt.ipynb #dttogox
-def paid_before(r): return torch.cat([r.new_zeros(1), r]).double().cumsum(0) # (Σn,) → (Σn+1,), float64
+def paid_before(
+    r:Tensor, # (Σn,) what each action is paid
+)->Tensor:    # (Σn+1,) float64
+    "What was paid before each action, counted from the first of all; last, the whole."
+    return torch.cat([r.new_zeros(1), r]).double().cumsum(0)
 
 def returns_to_go(
     tau:Trajectories, # N trajectories
@@ -49,7 +56,7 @@ class Cfg:
         check_fields(self, least=('D','layers','heads','M','batch','steps'))
         if self.D%self.heads: raise ValueError(f'Cfg.D={self.D} is not divisible by heads={self.heads}')
     @classmethod
-    def tiny(cls, **kw): return cls(**(dict(D=32, layers=1, M=4, steps=100)|kw))
+    def tiny(cls, **kw:Any)->'Cfg': return cls(**(dict(D=32, layers=1, M=4, steps=100)|kw))
 
 # %% ../../nbs/10a_dt.ipynb #dtmaskx
 def window_mask(
@@ -76,11 +83,14 @@ class Net(nn.Module):
         units = dict(s_mean=torch.zeros(S), s_std=torch.ones(S), g_std=torch.ones(()), a_max=torch.ones(A))
         for k,v in units.items(): self.register_buffer(k, v)
 
-    def tokens(self, g, s, a, t): # (B,M), (B,M,S), (B,M,A), (B,M) → (B,3M,D)
+    def tokens(self, g:Tensor, s:Tensor, a:Tensor, t:Tensor)->Tensor: # as in `forward`; (B,3M,D)
         s, g = (s-self.s_mean)/self.s_std, g[...,None]/self.g_std
         x = torch.stack([self.g(g), self.s(s), self.a(a)], 2)
         return self.ln_in((x+self.time[t.clamp(max=len(self.time)-1)][:,:,None]).flatten(1,2))
-    def hidden(self, g, s, a, t, real, last=False): # → (B,M,D) of each state's token; last: (B,D)
+    def hidden(self,
+        g:Tensor, s:Tensor, a:Tensor, t:Tensor, real:Tensor, # as in `forward`
+        last:bool=False, # only at the end of each window?
+    )->Tensor:           # (B,M,D) of each state's token; last: (B,D)
         x, mask = self.tokens(g,s,a,t), window_mask(real.repeat_interleave(3,1))
         if not last:
             for b in self.blocks: x = b.tail(b(x, mask))
@@ -89,7 +99,7 @@ class Net(nn.Module):
         for b in self.blocks[:-1]: x = b.tail(b(x, mask))
         h = end.ln1(x)
         return self.ln(end.tail(x[:,-1:]+end.att(h[:,-1:], h, mask[...,-1:,:])))[:,0]
-    def head(self, x): return torch.tanh(self.out(x))*self.a_max # (...,D) → (...,A) actions
+    def head(self, x:Tensor)->Tensor: return torch.tanh(self.out(x))*self.a_max # (...,D) → (...,A) actions
     def forward(self,
         g:Tensor,     # (B,M) returns-to-go
         s:Tensor,     # (B,M,S) states
@@ -98,8 +108,10 @@ class Net(nn.Module):
         real:Tensor,  # (B,M) bool: inside the episode?
     )->Tensor:        # (B,M,A) actions
         return self.head(self.hidden(g, s, a, t, real))
-    def last(self, *x): return self.head(self.hidden(*x, last=True)) # as `forward`, → (B,A)
-    def loss(self, g, s, a, t, real, gen): # squared error of all actions in the windows
+    def last(self, *x:Tensor)->Tensor: return self.head(self.hidden(*x, last=True)) # as `forward`, → (B,A)
+    def loss(self,
+        g:Tensor, s:Tensor, a:Tensor, t:Tensor, real:Tensor, gen:torch.Generator,
+    )->Tensor: # squared error of all actions in the windows
         return ((self(g, s, a, t, real)-a)**2)[real].mean()
 
 # %% ../../nbs/10a_dt.ipynb #dtpolx
@@ -112,15 +124,15 @@ class Policy:
         stepwise:bool,    # was it trained on step-wise rewards, and does it see them?
     ): self.net, self.cfg, self.target, self.stepwise = net, cfg, target, stepwise
 
-    def aim(self, target): # the same network, asked for another return
+    def aim(self, target:float)->'Policy': # the same network, asked for another return
         return type(self)(self.net, self.cfg, float(target), self.stepwise)
-    def reset(self, s0): # (n,S)
+    def reset(self, s0:Tensor)->None: # (n,S)
         n, M, A = len(s0), self.cfg.M, self.net.a.in_features
         self.g, self.s = s0.new_zeros(n,M), s0.new_zeros(n,M,s0.shape[1])
         self.a, self.t = s0.new_zeros(n,M,A), s0.new_zeros(n, dtype=torch.long)
         self.left = s0.new_full((n,), self.target)
     @torch.no_grad()
-    def __call__(self, s, rows): # (B,S), (B,) → (B,A)
+    def __call__(self, s:Tensor, rows:Tensor)->Tensor: # (B,S), (B,) → (B,A)
         for x,new in ((self.g,self.left[rows]), (self.s,s), (self.a,0.)):
             x[rows] = x[rows].roll(-1, 1)
             x[rows,-1] = new
@@ -130,10 +142,10 @@ class Policy:
         self.a[rows,-1] = a
         self.t[rows] += 1
         return a
-    def pick(self, *window): return self.net.last(*window) # the action at the end of each
-    def see(self, r, rows): # (B,) rewards of the step just made
+    def pick(self, *window:Tensor)->Tensor: return self.net.last(*window) # (B,A) action at the end of each
+    def see(self, r:Tensor, rows:Tensor)->None: # (B,) rewards of the step just made, (B,) episodes
         if self.stepwise: self.left[rows] -= r.to(self.left)
-    def save(self, path): # .safetensors
+    def save(self, path:str|Path)->Path: # .safetensors
         net = self.net
         sizes = dict(S=net.s.in_features, A=net.a.in_features, longest=len(net.time))
         return save_policy(path, net.state_dict(), method='DT', cfg=asdict(self.cfg), target=self.target,
@@ -141,12 +153,12 @@ class Policy:
 
 # %% ../../nbs/10a_dt.ipynb #dtbatchx
 def batch(
-    tau:Trajectories, # N trajectories
-    g:Tensor,         # (Σn,) returns-to-go
-    i:Tensor,         # (B,) rows in `tau.a` of the last steps
-    M:int,            # context, steps
-    before=None,      # (Σn+1,) of `paid_before`: count back from the label of `i`; None: each its own
-)->tuple:             # g (B,M), s (B,M,S), a (B,M,A), t (B,M), real (B,M)
+    tau:Trajectories,  # N trajectories
+    g:Tensor,          # (Σn,) returns-to-go
+    i:Tensor,          # (B,) rows in `tau.a` of the last steps
+    M:int,             # context, steps
+    before:Tensor|None=None, # (Σn+1,) of `paid_before`: count back from the label of `i`; None: each its own
+)->tuple[Tensor,Tensor,Tensor,Tensor,Tensor]: # g (B,M), s (B,M,S), a (B,M,A), t (B,M), real (B,M)
     "The windows that end at steps `i`."
     of = torch.searchsorted(tau.a_at, i, right=True)-1
     t = (i-tau.a_at[of])[:,None]+torch.arange(1-M, 1, device=i.device)
@@ -165,10 +177,19 @@ def _fresh_net(tau, cfg, seed): # a fresh network with the statistics of the dat
     net.g_std, net.a_max = tau.y.std().clamp(min=1e-3), tau.a.abs().amax(0).clamp(min=1)
     return net
 
-def net_of(cfg): return Noisy if cfg.noisy else Net
+def net_of(cfg:Cfg)->type[Net]:
+    "The network that the settings name."
+    return Noisy if cfg.noisy else Net
 
 # %% ../../nbs/10a_dt.ipynb #dttrainx
-def dt_steps(net, tau, g, cfg, gen, before=None): # network, trajectories, (Σn,) returns-to-go, …
+def dt_steps(
+    net:Net,             # is trained in place
+    tau:Trajectories,    # N trajectories
+    g:Tensor,            # (Σn,) returns-to-go
+    cfg:Cfg,             # how many steps, of what
+    gen:torch.Generator, # of windows and noise
+    before:Tensor|None=None, # as for `batch`
+)->None:
     "`cfg.steps` gradient steps, in place."
     opt = torch.optim.AdamW(net.parameters(), cfg.lr, weight_decay=cfg.decay)
     sched = torch.optim.lr_scheduler.OneCycleLR(opt, cfg.lr, cfg.steps+1, pct_start=.1, cycle_momentum=False)
@@ -183,12 +204,12 @@ def dt_steps(net, tau, g, cfg, gen, before=None): # network, trajectories, (Σn,
 
 # %% ../../nbs/10a_dt.ipynb #dtfitx
 def fit(
-    tau:Trajectories, # N trajectories
-    rewards=None,     # (Σn,) step-wise rewards; None: only the returns are known
-    cfg:Cfg=Cfg(),    # settings
-    seed:int=0,       # of weights and windows
-    value=None,       # states (B,S) → (B,) what a critic holds them to be worth, to `relabel` by
-)->Policy:            # asks for the best return in the data until told otherwise
+    tau:Trajectories,         # N trajectories
+    rewards:Tensor|None=None, # (Σn,) step-wise rewards; None: only the returns are known
+    cfg:Cfg=Cfg(),            # settings
+    seed:int=0,               # of weights and windows
+    value:Callable[[Tensor],Tensor]|None=None, # states (B,S) → (B,) their worth to a critic, to `relabel` by
+)->Policy:                    # asks for the best return in the data until told otherwise
     "Decision Transformer: the actions of the data, given the returns-to-go."
     net, r = _fresh_net(tau, cfg, seed), paid(tau, rewards)
     if value is None: g, before = returns_to_go(tau, r), None
@@ -213,27 +234,31 @@ def relabel(
 
 # %% ../../nbs/10a_dt.ipynb #dtqdtx
 def fit_qdt(
-    tau:Trajectories, # N trajectories
-    rewards=None,     # (Σn,) step-wise rewards; None: only the returns are known
-    cfg:Cfg=Cfg(),    # of the Decision Transformer
-    seed:int=0,       # of both
-    critic=None,      # settings of the critic; None: `IQL`, in the setting's own form
+    tau:Trajectories,         # N trajectories
+    rewards:Tensor|None=None, # (Σn,) step-wise rewards; None: only the returns are known
+    cfg:Cfg=Cfg(),            # of the Decision Transformer
+    seed:int=0,               # of both
+    critic:td.Cfg|None=None,  # settings of the critic; None: `IQL`, in the setting's own form
 )->Policy:
     "Q-learning Decision Transformer."
     critic = critic or (IQL.once() if rewards is None else IQL())
     return fit(tau, rewards, cfg, seed, td.fit(tau, rewards, critic, seed).value)
 
 # %% ../../nbs/10a_dt.ipynb #dtnoisyx
-def log_squashed(u, mu, lsd): # (...,A) before tanh → (...) log density of tanh(u)
+def log_squashed(u:Tensor, mu:Tensor, lsd:Tensor)->Tensor: # (...,A) before tanh → (...)
+    "Log density of tanh(u)."
     return (log_normal(u, mu, lsd)-2*(math.log(2)-u-F.softplus(-2*u))).sum(-1)
 
 class Noisy(Net):
     "Actions are a Gaussian before tanh; its mean acts unless asked to explore."
-    def __init__(self, S, A, cfg, longest):
+    def __init__(self, S:int, A:int, cfg:Cfg, longest:int):
         super().__init__(S, A, cfg, longest)
         self.lsd, self.temp = nn.Linear(cfg.D,A), Temperature()
-    def both(self, x): return self.out(x), self.lsd(x).clamp(-5,2) # (...,D) → mean before tanh, log sd
-    def loss(self, g, s, a, t, real, gen):
+    def both(self, x:Tensor)->tuple[Tensor,Tensor]: # (...,D) → mean before tanh, log sd
+        return self.out(x), self.lsd(x).clamp(-5,2)
+    def loss(self,
+        g:Tensor, s:Tensor, a:Tensor, t:Tensor, real:Tensor, gen:torch.Generator,
+    )->Tensor: # what is minimised above, at the price of now, and what moves the price
         mu, lsd = self.both(self.hidden(g, s, a, t, real)[real])
         u = torch.atanh((a[real]/self.a_max).clamp(-.999,.999))
         drawn = mu+lsd.exp()*normal(mu, gen)
@@ -245,10 +270,10 @@ class Noisy(Net):
 # %% ../../nbs/10a_dt.ipynb #dtexplorex
 class Exploring(Policy):
     "An ODT that draws its actions."
-    def __init__(self, policy, target, seed): # an ODT's policy, return to ask for, seed of the noise
+    def __init__(self, policy:Policy, target:float, seed:int): # an ODT's, return to ask for, of the noise
         super().__init__(policy.net, policy.cfg, float(target), policy.stepwise)
         self.gen = generator(seed)
-    def pick(self, *window):
+    def pick(self, *window:Tensor)->Tensor:
         mu, lsd = self.net.both(self.net.hidden(*window, last=True))
         return torch.tanh(mu+lsd.exp()*normal(mu, self.gen))*self.net.a_max
 
@@ -256,8 +281,8 @@ class Exploring(Policy):
 CONTEXT = 10_000 # steps that a policy from a file may look back, if its longest episode had no more
 
 def load_dt(
-    path,      # what `Policy.save` wrote
-)->Policy:     # as it was
+    path:str|Path, # what `Policy.save` wrote
+)->Policy:         # as it was
     "A Decision Transformer from its file."
     state, meta = load_policy(path, 'DT')
     cfg, most = settings_of(meta, Cfg), max(CONTEXT, meta['longest'])
@@ -268,7 +293,7 @@ def load_dt(
 # %% ../../nbs/10a_dt.ipynb #dttargets
 def named_targets(
     tau:Trajectories, # the data
-)->dict:              # name → return
+)->dict[str,float]:   # name → return
     "Three returns to ask for."
     best = float(tau.y.max())
     return {'90 %': float(tau.y.quantile(.9)), 'best': best, '1.2 best': best+.2*abs(best)}
