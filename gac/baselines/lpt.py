@@ -7,17 +7,20 @@ __all__ = ['MOST_CLIMB', 'SETTLE', 'VARIANTS', 'Cfg', 'UNet', 'WholeHead', 'LPT'
            'fresh_run', 'towards', 'Policy', 'through', 'settle', 'go_on', 'fit', 'load_lpt', 'variant']
 
 # %% ../../nbs/10b_lpt.ipynb #lptimp00
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from .td import load_policy, rebuilt, same, save_policy, settings_of
-from ..core import Posterior, Trajectories, draw_windows, generator, set_seed
+from ..core import Posterior, Trajectories, Windows, draw_windows, generator, set_seed
 from ..data import Standardizer
 from ..elbo import still
 from ..model import GAC, Arch, ReturnHead
 from ..query import Ask, PlanPolicy, ask
-from ..run import Fit, new_run
+from ..run import Fit, Run, new_run
 from ..schema import check_fields
 from ..train import Draws, lr_at
 from .. import train
@@ -58,21 +61,21 @@ class Cfg:
             v = getattr(self,k)
             if v>MOST_CLIMB: raise ValueError(f'{k}={v}: must be at most {MOST_CLIMB}')
     @classmethod
-    def tiny(cls, **kw):
+    def tiny(cls, **kw:Any)->'Cfg':
         small = dict(D=16, tokens=2, heads=2, enc=1, dec=1)
         return cls(**(small|dict(steps=20, k=8, climb=10, ask_steps=20, outer=2)|kw))
 
 # %% ../../nbs/10b_lpt.ipynb #lptune01
 class UNet(nn.Module):
     "f_α of LPT: plan noise to plan, by convolutions over tokens."
-    def __init__(self, arch):
+    def __init__(self, arch:Arch):
         super().__init__()
         D = arch.D
         conv = lambda i,o,stride=1: nn.Conv1d(i, o, 3, stride, 1)
         self.first, self.down = conv(D,D), conv(D,2*D,2)
         self.mid, self.up, self.last = conv(2*D,2*D), conv(2*D,D), conv(2*D,D)
         self.ln = nn.LayerNorm(D)
-    def forward(self, s0, eps): # (N,S) not looked at, (N,K,D) -> (N,K,D)
+    def forward(self, s0:Tensor|None, eps:Tensor)->Tensor: # (N,S) not looked at, (N,K,D) -> (N,K,D)
         x = eps.transpose(1,2)
         skip = F.gelu(self.first(x))
         low = F.gelu(self.down(skip))
@@ -83,34 +86,35 @@ class UNet(nn.Module):
 # %% ../../nbs/10b_lpt.ipynb #lptmod01
 class WholeHead(ReturnHead):
     "p_γ of LPT: the return, read off all plan tokens."
-    def __init__(self, arch):
+    def __init__(self, arch:Arch):
         super().__init__(arch)
         self.mlp[0] = nn.Linear(arch.K*arch.D, arch.D)
-    def forward(self, z): return self.mlp(z[:,1:].flatten(1))[:,0] # (N,K+1,D) -> (N,)
+    def forward(self, z:Tensor)->Tensor: return self.mlp(z[:,1:].flatten(1))[:,0] # (N,K+1,D) -> (N,)
 
 # %% ../../nbs/10b_lpt.ipynb #lptmod06
 class LPT(GAC):
     "Between LPT and GAC, as the switches say."
-    def __init__(self, arch, std, cfg): # sizes, units, switches
+    def __init__(self, arch:Arch, std:Standardizer, cfg:Cfg): # sizes, units, switches
         super().__init__(arch, std)
         self.whole = cfg.head=='whole'
         if cfg.prior=='unet': self.prior = UNet(arch)
         if self.whole: self.head = WholeHead(arch)
-    def plan(self, s0, eps): # (N,S), (N,K,E) -> (N,K,D), or (N,K+1,D) with an empty token 0
+    def plan(self, s0:Tensor, eps:Tensor)->Tensor: # (N,K,D), or (N,K+1,D) with an empty token 0
         z = super().plan(s0, eps)
         return F.pad(z, (0,0,1,0)) if self.whole else z
 
 # %% ../../nbs/10b_lpt.ipynb #lptmod02
-def arch_of(S, A, cfg): # dimensions, settings -> Arch
+def arch_of(S:int, A:int, cfg:Cfg)->Arch: # dimensions, settings
+    "The sizes of GAC with these settings."
     return Arch(S, A, cfg.D, cfg.tokens, cfg.heads, cfg.enc, cfg.dec, cfg.M, sigma_y=cfg.sigma_y)
 
 # %% ../../nbs/10b_lpt.ipynb #lptlan01
 def langevin(
-    log_p,        # ε (N,K,E) -> (N,) log density, up to a constant, without that of ε
+    log_p:Callable[[Tensor],Tensor], # ε (N,K,E) -> (N,) log density, up to a constant, without that of ε
     eps:Tensor,   # (N,K,E) where the points are
     steps:int,    # how many
     size:float,   # s
-    gen=None,     # torch.Generator
+    gen:torch.Generator|None=None, # of the noise; None: torch's own
 )->Tensor:        # (N,K,E) where they are then
     "Unadjusted Langevin steps under the prior N(0, I)."
     for _ in range(steps):
@@ -121,13 +125,24 @@ def langevin(
     return eps
 
 # %% ../../nbs/10b_lpt.ipynb #lptout01
-def log_joint(model, part, eps, win): # LPT, (N) trajectories, (N,K,E), their windows -> (N,) nats
+def log_joint(
+    model:GAC,         # of `fresh_run`
+    part:Trajectories, # N trajectories
+    eps:Tensor,        # (N,K,E) points
+    win:Windows,       # of these trajectories
+)->Tensor:             # (N,) nats
     "log p(τ,y|ε), estimated on drawn windows."
     z = model.plan(part.s0, eps)
     return model.log_prob_tau(win, z)+model.log_prob_y(part.y, z)
 
 # %% ../../nbs/10b_lpt.ipynb #lptout04
-def visit(run, tau, draws, scale, cfg): # Run, data, batches, nats are divided by this, settings
+def visit(
+    run:Run,          # goes one batch further
+    tau:Trajectories, # all of its data
+    draws:Draws,      # batches
+    scale:float,      # nats are divided by this
+    cfg:Cfg,          # settings
+)->float:             # weighted mean of `log_joint` at the last step, nats
     "One batch: Langevin steps of its points, then steps in θ with the points held."
     rows, model, gen = draws.rows(tau.n.device), run.model, run.gen
     part, w = tau[rows], draws.w[rows]
@@ -147,7 +162,7 @@ def visit(run, tau, draws, scale, cfg): # Run, data, batches, nats are divided b
     return float((w*value.detach()).sum()/draws.B)
 
 # %% ../../nbs/10b_lpt.ipynb #lptrun01
-def fresh_run(tau, cfg, seed): # data, settings, seed -> Run with the model of the switches
+def fresh_run(tau:Trajectories, cfg:Cfg, seed:int)->Run: # with the model of the switches
     "A fresh run; every trajectory has a point of the prior."
     how = dict(iterations=cfg.steps, batch=cfg.batch, k=cfg.k, outer_steps=cfg.outer, outer_lr=cfg.lr)
     arch = arch_of(tau.s.shape[1], tau.a.shape[1], cfg)
@@ -163,7 +178,12 @@ def fresh_run(tau, cfg, seed): # data, settings, seed -> Run with the model of t
     return run
 
 # %% ../../nbs/10b_lpt.ipynb #lptpol01
-def towards(model, goal, cfg, seed): # LPT, y*, settings, seed -> planner for `PlanPolicy`
+def towards(
+    model:GAC,  # trained, of `fresh_run`
+    goal:float, # y*
+    cfg:Cfg,    # switches, steps
+    seed:int,   # of the noise
+)->Callable[[Tensor],tuple[Posterior,dict]]: # planner for `PlanPolicy`
     "Plans for y*, by the inference that the switches name."
     def points(s0):
         gen, arch = generator(seed, s0.device), model.arch
@@ -179,19 +199,25 @@ def towards(model, goal, cfg, seed): # LPT, y*, settings, seed -> planner for `P
 # %% ../../nbs/10b_lpt.ipynb #lptpol02
 class Policy(PlanPolicy):
     "LPT asked for `target`; for `rollout`."
-    def __init__(self, model, cfg, target, low, high, seed=0): # low, high (A,): range of the data's actions
+    def __init__(self,
+        model:GAC,               # trained, of `fresh_run`
+        cfg:Cfg,                 # its settings
+        target:float,            # return to ask for
+        low:Tensor, high:Tensor, # (A,) range of the data's actions
+        seed:int=0,              # of the noise
+    ):
         acting = 'mu' if cfg.infer=='langevin' else 'sample'
         super().__init__(model, towards(model, target, cfg, seed), acting, seed, low, high)
         self.cfg, self.target = cfg, target
-    def aim(self, target): # the same model, asked for another return
+    def aim(self, target:float)->'Policy': # the same model, asked for another return
         return Policy(self.model, self.cfg, float(target), self.low, self.high, self.seed)
-    def save(self, path): # .safetensors
+    def save(self, path:str|Path)->Path: # .safetensors
         a, state = self.model.arch, self.model.state_dict()|dict(low=self.low, high=self.high)
         sizes = dict(S=a.S, A=a.A, target=self.target, seed=self.seed)
         return save_policy(path, state, method='LPT', cfg=asdict(self.cfg), **sizes)
 
 # %% ../../nbs/10b_lpt.ipynb #lptthru1
-def through(run, tau, cfg): # Run of `fresh_run`, its data, settings
+def through(run:Run, tau:Trajectories, cfg:Cfg)->Any: # with q the table of `train.fit`, else None
     "All batches of a training."
     if cfg.infer=='q': return train.fit(run, tau, progress=False)
     draws, scale = Draws(run, tau), float(tau.n.float().mean())
@@ -200,7 +226,7 @@ def through(run, tau, cfg): # Run of `fresh_run`, its data, settings
 # %% ../../nbs/10b_lpt.ipynb #lptthru3
 SETTLE = 30 # Langevin steps
 
-def settle(run, tau, cfg): # Run of `fresh_run` whose model is trained, data, settings
+def settle(run:Run, tau:Trajectories, cfg:Cfg)->None: # run of `fresh_run` whose model is trained
     "Points of trajectories to where a trained model has them."
     for i in torch.arange(len(tau)).split(cfg.batch):
         part = tau[i]
@@ -209,7 +235,12 @@ def settle(run, tau, cfg): # Run of `fresh_run` whose model is trained, data, se
         run.store.put(part.key, Posterior(eps, torch.zeros_like(eps)))
 
 # %% ../../nbs/10b_lpt.ipynb #lptthru4
-def go_on(policy, tau, cfg, seed): # Policy, longer data, settings, seed -> Policy, asks for their best return
+def go_on(
+    policy:Policy,    # it stays as it is
+    tau:Trajectories, # longer data
+    cfg:Cfg,          # settings
+    seed:int,         # of batches and noise
+)->Policy:            # asks for their best return
     "The same model, trained further on more trajectories."
     run = fresh_run(tau, cfg, seed)
     run.model.load_state_dict(policy.model.state_dict())
@@ -219,11 +250,11 @@ def go_on(policy, tau, cfg, seed): # Policy, longer data, settings, seed -> Poli
 
 # %% ../../nbs/10b_lpt.ipynb #lptfit00
 def fit(
-    tau:Trajectories, # N trajectories
-    rewards=None,     # LPT sees returns only
-    cfg:Cfg=Cfg(),    # settings
-    seed:int=0,       # of weights, batches and noise
-)->Policy:            # asks for the best return in the data until told otherwise
+    tau:Trajectories,         # N trajectories
+    rewards:Tensor|None=None, # LPT sees returns only: anything but None is refused
+    cfg:Cfg=Cfg(),            # settings
+    seed:int=0,               # of weights, batches and noise
+)->Policy:                    # asks for the best return in the data until told otherwise
     "LPT, or what lies between it and GAC."
     if rewards is not None: raise ValueError('LPT sees returns only: leave the rewards out')
     run = fresh_run(tau, cfg, seed)
@@ -231,7 +262,7 @@ def fit(
     return Policy(run.model.eval(), cfg, float(tau.y.max()), tau.a.amin(0), tau.a.amax(0), seed)
 
 # %% ../../nbs/10b_lpt.ipynb #lptfit02
-def load_lpt(path)->Policy: # what `Policy.save` wrote
+def load_lpt(path:str|Path)->Policy: # what `Policy.save` wrote
     "LPT from its file."
     state, meta = load_policy(path, 'LPT')
     cfg, S, A = settings_of(meta, Cfg), meta['S'], meta['A']
@@ -247,6 +278,7 @@ VARIANTS = {'LPT': {}, 'LPT, Transformer prior with s0': dict(prior='transformer
             'GAC': dict(prior='transformer', head='apart', infer='q')} # name -> switches
 
 # %% ../../nbs/10b_lpt.ipynb #lptabl02
-def variant(name, cfg=Cfg()): # of VARIANTS, the other settings -> Cfg
+def variant(name:str, cfg:Cfg=Cfg())->Cfg: # of VARIANTS, the other settings
+    "Settings with the switches of a variant."
     if name in VARIANTS: return replace(cfg, **VARIANTS[name])
     raise ValueError(f"unknown variant {name!r}; choose one of {'; '.join(VARIANTS)}")
