@@ -9,10 +9,14 @@ __all__ = ['LAYERS', 'Cfg', 'PPO', 'SAC', 'Ends', 'world_of', 'library', 'learne
 import random
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, SupportsFloat
 import gymnasium as gym
 import numpy as np
 import torch
 from .td import load_policy, length, rebuilt, same, save_policy, settings_of
+from ..core import Trajectories
 from ..envs import ReturnOnly
 from ..files import extra_missing
 from ..schema import check_fields
@@ -51,17 +55,22 @@ class SAC(Cfg):
 # %% ../../nbs/10c_online.ipynb #sb3ret01
 class Ends(gym.Wrapper):
     "A time-out is an end."
-    def step(self, action):
+    def step(self, action:np.ndarray)->tuple[Any,SupportsFloat,bool,bool,dict[str,Any]]: # (A,)
         s, r, fell, out, info = self.env.step(action)
         return s, r, fell or out, False, info
 
 # %% ../../nbs/10c_online.ipynb #sb3ret05
-def world_of(env, stepwise): # environment, are rewards paid at every step? -> what the learner sees
+def world_of(
+    env:Any,       # as for `make_env`
+    stepwise:bool, # are rewards paid at every step?
+)->gym.Env:        # what the learner sees
+    "The environment itself, or the one that pays its return at the end."
     made = make_env(env)
     return made if stepwise else Ends(ReturnOnly(made))
 
 # %% ../../nbs/10c_online.ipynb #sb3lib01
-def library(): # -> stable_baselines3, or one clear error
+def library()->ModuleType: # stable_baselines3
+    "The library, or one clear error."
     try: import stable_baselines3 as sb3
     except ImportError as e:
         raise extra_missing(f'PPO and SAC need stable-baselines3 ({e})', 'baselines') from None
@@ -78,7 +87,11 @@ def _apart(): # what is drawn inside moves no generator outside
         np.random.set_state(kept[1])
 
 # %% ../../nbs/10c_online.ipynb #sb3lib02
-def learner(cfg, world, seed): # settings, environment, seed -> the library's learner
+def learner(
+    cfg:PPO|SAC,   # settings
+    world:gym.Env, # of `world_of`
+    seed:int,      # of weights, actions and the environment
+)->Any:            # the library's learner
     "PPO or SAC, as the library builds it."
     sb3, nets = library(), dict(net_arch=[cfg.width]*2)
     kw = dict(gamma=cfg.gamma, learning_rate=cfg.lr, batch_size=cfg.batch, seed=seed, device='cpu')
@@ -97,13 +110,13 @@ def _library_net(cfg, S, low, high): # settings, state dimension, (A,), (A,) bou
 # %% ../../nbs/10c_online.ipynb #sb3pol02
 class Policy:
     "The deterministic policy of a learner."
-    def __init__(self, net, cfg, steps): # the library's policy, settings, environment steps taken
+    def __init__(self, net:Any, cfg:PPO|SAC, steps:int): # the library's policy, environment steps taken
         self.net, self.cfg, self.steps = net.eval(), cfg, steps
-    def __call__(self, s, rows=None): # (B,S) → (B,A)
+    def __call__(self, s:torch.Tensor, rows:torch.Tensor|None=None)->torch.Tensor: # (B,S) → (B,A)
         return torch.as_tensor(self.net.predict(s.cpu().numpy(), deterministic=True)[0])
     @property
-    def device(self): return str(self.net.device) # where it was trained
-    def save(self, path): # .safetensors
+    def device(self)->str: return str(self.net.device) # where it was trained
+    def save(self, path:str|Path)->Path: # .safetensors
         space, kind = self.net.action_space, type(self.cfg).__name__
         bounds = {f'units.{k}':torch.as_tensor(getattr(space,k)) for k in ('low','high')}
         cfg = asdict(self.cfg)|dict(env=str(getattr(self.cfg.env,'id',self.cfg.env)))
@@ -115,9 +128,9 @@ LAYERS = {'PPO': ('mlp_extractor.policy_net.0', 'mlp_extractor.policy_net.2', 'a
           'SAC': ('actor.latent_pi.0', 'actor.latent_pi.2', 'actor.mu')} # of the actor
 
 def load_sb3(
-    path,      # what `Policy.save` wrote
-    method,    # `PPO` or `SAC`
-)->Policy:     # as it was
+    path:str|Path,              # what `Policy.save` wrote
+    method:type[PPO]|type[SAC], # the one it should be of
+)->Policy:                      # as it was
     "A policy from its file; no environment is needed."
     state, meta = load_policy(path, method.__name__)
     cfg, S, A = settings_of(meta, method), meta['S'], length(state, 'units.low')
@@ -128,10 +141,10 @@ def load_sb3(
 
 # %% ../../nbs/10c_online.ipynb #sb3fit01
 def fit(
-    tau=None,      # not looked at: these learn in the environment
-    rewards=None,  # None: the return is paid at the end; anything else: at every step
-    cfg=None,      # `PPO` or `SAC`, with the environment
-    seed:int=0,    # of weights, actions and the environment
+    tau:Trajectories|None=None, # not looked at: these learn in the environment
+    rewards:object=None,        # None: the return is paid at the end; anything else: at every step
+    cfg:PPO|SAC|None=None,      # with the environment; it is needed
+    seed:int=0,                 # of weights, actions and the environment
 )->Policy:
     "PPO or SAC from nothing."
     if not isinstance(cfg, (PPO,SAC)): raise ValueError(f'no learner for {cfg}: use PPO(env=…) or SAC(env=…)')
