@@ -7,8 +7,11 @@ __all__ = ['SYSTEMS', 'REWARDS', 'System', 'SavedClone', 'fit_clone', 'load_clon
            'system_of', 'ready', 'settings', 'step_rewards', 'aimed', 'method_of', 'columns_of']
 
 # %% ../../nbs/10d_systems.ipynb #sysimp00
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
+from pathlib import Path
+from typing import Any
 import torch
 from torch import Tensor
 from .. import cloning
@@ -22,28 +25,35 @@ from ..run import typed
 @dataclass(frozen=True)
 class System:
     "One system: how it is set, fitted and read back."
-    fit:object          # (tau, rewards, cfg, seed) -> policy
-    step:object         # **fields -> its settings where rewards are step-wise; None: it cannot use them
-    once:object         # **fields -> its settings where the return is paid at the end
-    load:object         # path -> policy, as it was saved
-    online:bool=False   # does it learn in an environment, without the data?
-    aims:bool=False     # is its policy asked for a return?
-    grows:bool=False    # does it go on online from its file, see `10e_stages`?
-    needs:object=None   # () -> the library it needs, or one error that says how to install it
+    fit:Callable[...,Any]       # (tau, rewards, cfg, seed) -> policy
+    step:Callable[...,Any]|None # **fields -> its settings where rewards are step-wise; None: cannot use them
+    once:Callable[...,Any]      # **fields -> its settings where the return is paid at the end
+    load:Callable[[Path],Any]   # path -> policy, as it was saved
+    online:bool=False           # does it learn in an environment, without the data?
+    aims:bool=False             # is its policy asked for a return?
+    grows:bool=False            # does it go on online from its file, see `10e_stages`?
+    needs:Callable[[],object]|None=None # -> the library it needs, or one error that says how to install it
 
 # %% ../../nbs/10d_systems.ipynb #syssav01
 class SavedClone(cloning.Clone):
     "A cloned policy that can be saved."
-    def save(self, path): # .safetensors
+    def save(self, path:str|Path)->Path: # .safetensors
         state = self.net.state_dict()|{'units.mean':self.mean, 'units.sd':self.sd}
         return save_policy(path, state, method='clone')
 
-def fit_clone(tau, rewards=None, cfg=cloning.Cfg(), seed=0): # as every `fit`
+def fit_clone(
+    tau:Trajectories,              # what to learn from
+    rewards:Tensor|None=None,      # (Σn,) cloning does not look at them
+    cfg:cloning.Cfg=cloning.Cfg(), # settings
+    seed:int=0,                    # of initial weights and batches
+)->SavedClone:
+    "Behaviour cloning in the form of every system."
     made = cloning.fit(tau, rewards, cfg, seed)
     return SavedClone(made.net, made.mean, made.sd)
 
 # %% ../../nbs/10d_systems.ipynb #syssav02
-def load_clone(path): # what `Clone.save` wrote
+def load_clone(path:str|Path)->SavedClone: # what `SavedClone.save` wrote
+    "A cloned policy from its file."
     state, _ = load_policy(path, 'clone')
     S, A, width = (length(state, k) for k in ('units.mean','4.bias','0.bias'))
     same(path, state, {'units.sd':(S,)})
@@ -70,7 +80,13 @@ class QDT(dt.Cfg):
     "Settings of a Decision Transformer and of the critic that relabels for it."
     critic_steps:int=20_000 # gradient steps of IQL
 
-def fit_critic_and_dt(tau, rewards=None, cfg=QDT(), seed=0): # as every `fit`
+def fit_critic_and_dt(
+    tau:Trajectories,         # what to learn from
+    rewards:Tensor|None=None, # (Σn,) step-wise rewards; None: only the returns are known
+    cfg:QDT=QDT(),            # of both
+    seed:int=0,               # of both
+)->dt.Policy:
+    "QDT (Yamagata et al. 2023): IQL, then a Decision Transformer on the returns-to-go that it relabels."
     critic = (td.IQL.once if rewards is None else td.IQL)(steps=cfg.critic_steps)
     own = dt.Cfg(**{f.name:getattr(cfg,f.name) for f in fields(dt.Cfg)})
     return dt.fit_qdt(tau, rewards, own, seed, critic)
@@ -87,10 +103,10 @@ SYSTEMS = {
 
 # %% ../../nbs/10d_systems.ipynb #sysreg01
 def register(
-    name:str,      # as `gac baseline` and a list of jobs call it
-    system:System, # how it is set, fitted and read back
-    replace=False, # may it take the place of one of that name?
-)->System:
+    name:str,           # as `gac baseline` and a list of jobs call it
+    system:System,      # how it is set, fitted and read back
+    replace:bool=False, # may it take the place of one of that name?
+)->System:              # the same
     "Make a system known to everything that trains systems."
     if name=='GAC' or name in SYSTEMS and not replace:
         raise ValueError(f'there is a system {name!r} already; choose another name')
@@ -105,23 +121,28 @@ def register(
 # %% ../../nbs/10d_systems.ipynb #sysset01
 REWARDS = ('step','return') # paid at every step, or the return at the end
 
-def system_of(name, others=()): # of a system; what else could stand there -> System, or one clear error
+def system_of(
+    name:str,                # of a system
+    others:Sequence[str]=(), # what else could stand there, for the error
+)->System:
+    "The system of that name, or one clear error."
     if name in SYSTEMS: return SYSTEMS[name]
     raise ValueError(f"unknown system {name!r}; choose one of {', '.join([*others, *SYSTEMS])}, "
                      'or --import the module that registers it')
 
-def ready(name): # -> System, or one clear error where it is unknown or its library is not installed
+def ready(name:str)->System: # of a system
+    "A system whose library is installed, or one clear error."
     system = system_of(name)
     if system.needs: system.needs()
     return system
 
 # %% ../../nbs/10d_systems.ipynb #sysset03
 def settings(
-    name:str,      # of a system
-    rewards:str,   # 'step' or 'return'
-    pairs=(),      # ['name=value', …]
-    **given,       # fields of its settings
-):                 # the settings
+    name:str,               # of a system
+    rewards:str,            # 'step' or 'return'
+    pairs:Sequence[str]=(), # ['name=value', …]
+    **given:Any,            # fields of its settings
+)->Any:                     # the settings, of the system's own class
     "The settings of a system where rewards are paid so."
     system = system_of(name)
     if rewards not in REWARDS: raise ValueError(f"rewards={rewards!r}: choose 'step' or 'return'")
@@ -134,10 +155,10 @@ def settings(
 
 # %% ../../nbs/10d_systems.ipynb #sysrew01
 def step_rewards(
-    tau:Trajectories, # N trajectories
-    r:Tensor,         # (Σn,) the rewards of their data set
-    name='these data',# what to call them
-)->Tensor:            # the same, checked
+    tau:Trajectories,      # N trajectories
+    r:Tensor,              # (Σn,) the rewards of their data set
+    name:str='these data', # what to call them
+)->Tensor:                 # the same, checked
     "Step-wise rewards, or an error where the whole return comes at the end of each episode."
     r, early = paid(tau, r), torch.ones(len(tau.a), dtype=torch.bool)
     early[tau.a_at+tau.n-1] = False
@@ -147,10 +168,10 @@ def step_rewards(
 
 # %% ../../nbs/10d_systems.ipynb #systold1
 def aimed(
-    policy,            # of a system
+    policy:Any,        # of a system
     tau:Trajectories,  # its data
-    target=None,       # '90 %', 'best', '1.2 best', or a return; None: 'best'
-)->tuple:              # the policy asked for it; the name of the question, '' where nothing is asked
+    target:str|float|None=None, # '90 %', 'best', '1.2 best', or a return; None: 'best'
+)->tuple[Any,str]:     # the policy asked for it; the name of the question, '' where nothing is asked
     "The same policy, asked for another return."
     if not hasattr(policy,'aim'):
         if target is not None: raise ValueError(f'target={target}: this system is not asked for a return')
@@ -162,10 +183,18 @@ def aimed(
     return policy.aim(y), target if target in named else 'target'
 
 # %% ../../nbs/10d_systems.ipynb #systold3
-def method_of(name, rewards): # of a system; 'step' or 'return' -> what its rows call it
+def method_of(name:str, rewards:str)->str: # of a system; 'step' or 'return'
+    "What the rows of a system call it."
     return f'{name}-step' if rewards=='step' else name
 
-def columns_of(name, rewards, policy, tau, question='', seed=0): # of a policy that acted -> for `as_rows`
+def columns_of(
+    name:str,         # of the system
+    rewards:str,      # 'step' or 'return'
+    policy:Any,       # that acted
+    tau:Trajectories, # what it was trained on
+    question:str='',  # as `aimed` names it; '': nothing was asked
+    seed:int=0,       # training seed
+)->dict[str,Any]:     # for `as_rows`
     "What a row says of the system."
     cols = dict(method=method_of(name, rewards), acting=getattr(policy,'acting','mean'), train_seed=seed)
     if question: cols |= dict(question=question, target=policy.target)
