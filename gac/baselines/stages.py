@@ -7,8 +7,10 @@ __all__ = ['GROWS', 'Stages', 'exploring', 'noisy_action', 'Drawn', 'Paid', 'col
 
 # %% ../../nbs/10e_stages.ipynb #stgimp00
 import copy
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import singledispatch
+from typing import Any
 import torch
 from torch import Tensor
 from . import dt, lpt, td
@@ -31,15 +33,15 @@ class Stages:
     def __post_init__(self):
         check_fields(self, least=('stages','episodes','keep'))
         if not 0<self.share<=100: raise ValueError(f'share={self.share}: must be positive, at most 100')
-    def steps(self, cfg): return max(1, round(self.share*cfg.steps)) # settings -> gradient steps of a stage
+    def steps(self, cfg:Any)->int: return max(1, round(self.share*cfg.steps)) # settings -> gradient steps
 
 # %% ../../nbs/10e_stages.ipynb #stgexp11
 @singledispatch
 def exploring(
-    policy,        # as a system's `fit` or `load` gives it
+    policy:Any,    # as a system's `fit` or `load` gives it
     target:float,  # return to ask for, where it can be asked
     seed:int,      # of the noise
-):                 # a policy for `rollout`
+)->Callable[[Tensor,Tensor],Tensor]: # a policy for `rollout`
     "The policy that collects."
     raise ValueError(f'{type(policy).__module__}.{type(policy).__name__} does not go on from its file: '
                      f"use one of {', '.join(GROWS)}")
@@ -49,10 +51,10 @@ GROWS = tuple(name for name,s in SYSTEMS.items() if s.grows) # systems that go o
 # %% ../../nbs/10e_stages.ipynb #stgexp12
 @singledispatch
 def noisy_action(
-    learner,  # of `LEARNERS`
-    s,        # (B,S) standardised
-    noise,    # (B,A) standard normal
-)->Tensor:    # (B,A) within ±1
+    learner:td.Learner, # one of `LEARNERS`
+    s:Tensor,           # (B,S) standardised
+    noise:Tensor,       # (B,A) standard normal
+)->Tensor:              # (B,A) within ±1
     "An action of the learner's own kind of chance; where it has none, noise of a tenth."
     return _around(learner, s, .1*noise)
 
@@ -66,9 +68,9 @@ def _(learner:td.CQLLearner, s, noise): return learner.actor.sample(s, noise)[0]
 # %% ../../nbs/10e_stages.ipynb #stgexp1b
 class Drawn:
     "The actor of a learner, its actions drawn."
-    def __init__(self, policy, seed): self.policy, self.gen = policy, generator(seed)
+    def __init__(self, policy:td.Policy, seed:int): self.policy, self.gen = policy, generator(seed)
     @torch.no_grad()
-    def __call__(self, s, rows=None): # (B,S) → (B,A)
+    def __call__(self, s:Tensor, rows:Tensor|None=None)->Tensor: # (B,S) → (B,A)
         u = self.policy.units
         noise = normal(s.new_empty(len(s), len(u['a_max'])), self.gen)
         return noisy_action(self.policy.learner, (s-u['s_mean'])/u['s_std'], noise)*u['a_max']
@@ -89,26 +91,26 @@ def _(policy:lpt.Policy, target, seed):
 # %% ../../nbs/10e_stages.ipynb #stgcol01
 class Paid:
     "A policy that keeps what it is paid."
-    def __init__(self, policy):
+    def __init__(self, policy:Callable[[Tensor,Tensor],Tensor]): # for `rollout`
         self.policy, self.rows, self.r = policy, [], []
         if hasattr(policy,'reset'): self.reset = policy.reset
-    def __call__(self, s, rows): return self.policy(s, rows)
-    def see(self, r, rows): # (B,) rewards of the step just made, (B,) episodes
+    def __call__(self, s:Tensor, rows:Tensor)->Tensor: return self.policy(s, rows)
+    def see(self, r:Tensor, rows:Tensor)->None: # (B,) rewards of the step just made, (B,) episodes
         self.rows.append(rows.cpu())
         self.r.append(r.cpu().float())
         if hasattr(self.policy,'see'): self.policy.see(r, rows)
     @property
-    def rewards(self): # (Σn,), episode after episode
+    def rewards(self)->Tensor: # (Σn,), episode after episode
         return torch.cat(self.r)[torch.cat(self.rows).argsort(stable=True)]
 
 # %% ../../nbs/10e_stages.ipynb #stgcol02
 def collect_paid(
-    policy,         # that explores
-    env,            # as for `rollout`
-    n:int,          # episodes
-    seed:int,       # environment seed of the first
-    taken=(),       # keys that are in use
-)->tuple:           # Trajectories, their rewards (Σn,)
+    policy:Callable[[Tensor,Tensor],Tensor], # that explores
+    env:Any,                # as for `rollout`
+    n:int,                  # episodes
+    seed:int,               # environment seed of the first
+    taken:Iterable[int]=(), # keys that are in use
+)->tuple[Trajectories,Tensor]: # the episodes, their rewards (Σn,)
     "New episodes and what each step was paid."
     pays = Paid(policy)
     new = rollout(env, pays, n, seed)
@@ -117,12 +119,12 @@ def collect_paid(
 # %% ../../nbs/10e_stages.ipynb #stgmor01
 @singledispatch
 def more(
-    policy,      # as a system's `fit` or `load` gives it; it stays as it is
-    tau,         # N trajectories, old and new
-    rewards,     # (Σn,) step-wise rewards; None: the return is paid at the end
-    cfg,         # `Stages`
-    seed:int,    # of batches and noise
-):               # the policy, trained on; where it is asked for a return, for the best of these
+    policy:Any,          # as a system's `fit` or `load` gives it; it stays as it is
+    tau:Trajectories,    # N trajectories, old and new
+    rewards:Tensor|None, # (Σn,) step-wise rewards; None: the return is paid at the end
+    cfg:Stages,          # how much
+    seed:int,            # of batches and noise
+)->Any:                  # the policy, trained on; where it is asked for a return, for the best of these
     "One training of a stage."
     return exploring(policy, 0., seed) # no kind that is known: the error
 
@@ -150,14 +152,14 @@ def _(policy:lpt.Policy, tau, rewards, cfg, seed):
 
 # %% ../../nbs/10e_stages.ipynb #stgall01
 def staged(
-    policy,               # trained offline
+    policy:Any,           # trained offline
     tau:Trajectories,     # on these
-    rewards,              # (Σn,) step-wise rewards; None: the return is paid at the end
-    env,                  # as for `rollout`
+    rewards:Tensor|None,  # (Σn,) step-wise rewards; None: the return is paid at the end
+    env:Any,              # as for `rollout`
     cfg:Stages=Stages(),  # how much
     seed:int=0,           # of everything that is drawn
-    had=lambda k: None,   # stage -> its policy, where it was kept; None: train
-):                        # yields stage, policy, episodes collected in it
+    had:Callable[[int],Any]=lambda k: None, # stage -> its policy, where it was kept; None: train
+)->Iterator[tuple[int,Any,Trajectories]]: # stage, policy, episodes collected in it
     "Collect, add, train on."
     for k in range(1, cfg.stages+1):
         first, best = 1_000_000*(seed+1)+100_000*k, float(tau.y.max())
