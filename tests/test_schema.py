@@ -1,6 +1,7 @@
 "Settings, JSON and tensors of somebody else: what is not of its kind, range or shape is named before anything is made of it."
 import os
 from dataclasses import dataclass
+from typing import Optional
 import numpy as np
 import pytest
 import torch
@@ -10,7 +11,7 @@ from gac.envs import point_mass_data
 from gac.files import BadFile
 from gac.model import Arch
 from gac.run import Fit, new_run
-from gac.schema import about, check_fields, check_memory, check_seed, check_weights, header, is_a, take_fields, read_json, read_tensors
+from gac.schema import about, bare, check_fields, check_memory, check_seed, check_weights, header, is_a, take_fields, read_json, read_tensors
 
 @dataclass(frozen=True)
 class Cup:
@@ -20,7 +21,9 @@ class Cup:
     full:bool=False
     name:str='cup'
     lid:float=None
-    def __post_init__(self): check_fields(self, least=('size',), positive=('heat',), not_below=('lid',))
+    foot:float|None=None
+    handles:int|None=2
+    def __post_init__(self): check_fields(self, least=('size','handles'), positive=('heat',), not_below=('lid','foot'))
 
 # ---- fields
 
@@ -30,7 +33,8 @@ def test_what_is_a_number(v, kind, yes): assert is_a(v, kind)==yes
 
 @pytest.mark.parametrize('field,value,says', [('size',0,'at least 1'), ('size',2.5,'a whole number'), ('size',True,'a whole number'), ('size','3','a whole number'), ('size',None,'a whole number'),
     ('heat',0.,'positive'), ('heat',float('nan'),'positive'), ('heat',float('inf'),'finite'), ('heat',True,'a number'), ('full',1,'True or False'), ('name',3,'a text'),
-    ('lid',-.1,'not be negative'), ('lid',float('nan'),'not be negative'), ('lid','x','a number')])
+    ('lid',-.1,'not be negative'), ('lid',float('nan'),'not be negative'), ('lid','x','a number'),
+    ('foot',-.1,'not be negative'), ('foot',float('inf'),'finite'), ('foot','x','a number'), ('handles',0,'at least 1'), ('handles',2.5,'a whole number'), ('handles',True,'a whole number')])
 def test_a_field_that_cannot_be(field, value, says):
     with pytest.raises(ValueError, match=rf'Cup.{field}={value!r}: must .*{says}'): Cup(**{field:value})
 
@@ -38,6 +42,13 @@ def test_fields_become_plain():
     cup = Cup(size=np.int64(4), heat=1, lid=np.float32(.5))
     assert [type(x) for x in (cup.size,cup.heat,cup.lid)]==[int,float,float] and (cup.size,cup.heat,cup.lid)==(4,1.,.5)
     assert Cup().lid is None
+
+def test_a_field_that_may_be_none_says_so_in_its_type():
+    cup = Cup(foot=np.float32(.5), handles=None)
+    assert type(cup.foot) is float and cup.handles is None and Cup().foot is None and Cup(handles=np.int64(1)).handles==1
+
+@pytest.mark.parametrize('kind,is_', [(float|None,float), (None|int,int), (Optional[str],str), (float,float), (int|str|None,int|str|None), (dict[str,int],dict[str,int]), (list[int],list[int])], ids=str)
+def test_a_type_without_its_none(kind, is_): assert bare(kind)==is_
 
 @pytest.mark.parametrize('seed', [-1, 2**31, 1.5, True, '1', None, float('nan')], ids=str)
 def test_what_is_no_seed(seed):
