@@ -8,28 +8,31 @@ __all__ = ['BadFile', 'plain_text', 'extra_missing', 'word', 'on_disk', 'check_h
 
 # %% ../nbs/00a_files.ipynb #file0004
 import errno, json, math, mmap, os, warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
 import h5py
 import numpy as np
+from numpy.typing import ArrayLike
 
 # %% ../nbs/00a_files.ipynb #file0007
 class BadFile(ValueError):
     "A file that is not what it should be: the message names it, what was found and what helps."
 
 # %% ../nbs/00a_files.ipynb #file007q
-def plain_text(x)->str: # anything
+def plain_text(x:object)->str: # anything
     "One line that a terminal only shows."
     line = ' '.join(str(x).split())
     return ''.join(c if c.isprintable() else c.encode('unicode_escape').decode() for c in line)
 
 # %% ../nbs/00a_files.ipynb #file007t
-def extra_missing(what, extra)->ImportError: # what is missing, name of an extra -> the error to raise
+def extra_missing(what:str, extra:str)->ImportError: # what is missing, name of an extra -> the error to raise
+    "The error that says how an optional package is installed."
     return ImportError(f"{what}: pip install 'generative-actor-critic[{extra}]'")
 
 # %% ../nbs/00a_files.ipynb #word0002
-def word(x)->str: # a path, a name
+def word(x:str|os.PathLike)->str: # a path, a name
     "One word of a shell's command, never an option."
     text = str(x)
     return quote(f'./{text}' if text.startswith('-') else text)
@@ -111,7 +114,7 @@ def _heaps(path): # HDF5 keeps texts in heaps that state their size: none may be
             at = m.find(b'GCOL\1', at+4)
 
 # %% ../nbs/00a_files.ipynb #file0015u
-def on_disk(path)->int: # a file -> bytes of it that were written; holes are none
+def on_disk(path:str|os.PathLike)->int: # a file -> bytes of it that were written; holes are none
     "How much there is behind the size that a file says."
     info, found, at = os.stat(path), 0, 0
     if info.st_size<=_FREE or _MOST*512*info.st_blocks>=info.st_size: return info.st_size
@@ -124,7 +127,7 @@ def on_disk(path)->int: # a file -> bytes of it that were written; holes are non
             found += at-begin
     return found
 
-def check_holes(path): # a file, or an error
+def check_holes(path:str|os.PathLike)->None: # a file, or an error
     "Refuse a file that is next to nothing but holes, before its bytes are read."
     size, there = os.stat(path).st_size, on_disk(path)
     if size>max(_FREE, _MOST*there):
@@ -145,16 +148,16 @@ def _unwritten(d, where): # an HDF5 array, for the message: refuse one that its 
 # %% ../nbs/00a_files.ipynb #file0015
 class Reader:
     "An open HDF5 file that is not trusted."
-    def __init__(self, file): # h5py.File, open for reading
+    def __init__(self, file:h5py.File)->None: # open for reading
         self.file, self.path = file, file.filename
         self.disk = on_disk(self.path)
         self.left = max(_FREE, _MOST*self.disk)
 
-    def names(self, at='/')->list: # a group -> what is in it; links are not followed
+    def names(self, at:str='/')->list[str]: # a group -> what is in it; links are not followed
         group = self.file if at=='/' else _walk(self.file, at, f'{self.path}: {at}')
         return list(group) if isinstance(group, h5py.Group) else []
 
-    def read(self, name): # 'a/b' -> array, or None where there is none
+    def read(self, name:str)->np.ndarray|None: # 'a/b' -> array, or None where there is none
         where = f'{self.path}: {name}'
         found = _walk(self.file, name, where)
         return None if found is None else self._take(_real_array(found, where), where)
@@ -167,21 +170,21 @@ class Reader:
         raise BadFile(f'{where} claims to be {d.shape}, {d.size*d.dtype.itemsize/1e9:.3g} GB, '
                       f'in a file of {self.disk/1e9:.3g} GB; fetch or write it again')
 
-    def text(self, name)->str: # of an attribute of the file -> its text, or None where there is none
+    def text(self, name:str)->str|None: # of an attribute of the file -> its text, or None where there is none
         if name in self.file.attrs: _heaps(self.path)
         value = self.file.attrs.get(name)
         value = value.decode() if isinstance(value, bytes) else value
         if value is None or isinstance(value, str): return value
         raise BadFile(f'{self.path}: attribute {name} is {str(value)[:40]!r}, not a text; write it as one')
 
-    def whole(self, name)->int: # of an attribute of the file -> its whole number
+    def whole(self, name:str)->int: # of an attribute of the file -> its whole number
         value = self.file.attrs.get(name)
         if np.ndim(value)==0 and getattr(value, 'dtype', np.dtype('O')).kind in 'iu': return int(value)
         raise BadFile(f'{self.path}: attribute {name} is {str(value)[:40]!r}, not a whole number')
 
 # %% ../nbs/00a_files.ipynb #file0016
 @contextmanager
-def opened(path): # HDF5 file -> Reader
+def opened(path:str|os.PathLike)->Iterator[Reader]: # HDF5 file
     "Read somebody else's HDF5 file; whatever fails is a `BadFile` that says why."
     path = Path(path)
     if not path.is_file(): raise FileNotFoundError(f'no file {path}')
@@ -193,7 +196,7 @@ def opened(path): # HDF5 file -> Reader
         raise BadFile(f'{path} is not a readable HDF5 file: {_cause(path, e)}') from None
 
 # %% ../nbs/00a_files.ipynb #file0023
-def json_of(text, where, limit=16<<20)->dict: # JSON text or the file that holds it, for the message
+def json_of(text:object, where:str|os.PathLike, limit:int=16<<20)->dict: # text or its Path, for the message
     "A JSON object of somebody else."
     try:
         if not isinstance(text, (str,Path)): raise TypeError('it is no text')
@@ -229,7 +232,7 @@ def _rounded(x, y, what:str): # (rows,dim) numbers, the same in float32, their n
                   'subtract an offset from it before saving, or leave it out')
 
 # %% ../nbs/00a_files.ipynb #file0030b
-def numbers(x, what:str, blur='')->np.ndarray: # (rows, ...) numbers, their name, that of all -> float32
+def numbers(x:ArrayLike, what:str, blur:str='')->np.ndarray: # (rows, ...), their name, that of all -> float32
     "Finite numbers in float32; what is not is named by field and row."
     x = _as_real(x, what)
     with np.errstate(over='ignore'): y = x.astype(np.float32)
@@ -240,14 +243,14 @@ def numbers(x, what:str, blur='')->np.ndarray: # (rows, ...) numbers, their name
     return y
 
 # %% ../nbs/00a_files.ipynb #file0033
-def column(x, n:int, what:str)->np.ndarray: # (n,) or (n,1) numbers, how many, their name -> (n,)
+def column(x:ArrayLike, n:int, what:str)->np.ndarray: # (n,) or (n,1) numbers, how many, their name -> (n,)
     "One number per step."
     x = _as_real(x, what)
     if x.shape in ((n,),(n,1)): return x.reshape(n)
     raise ValueError(f'{what} have shape {x.shape}; one number per step is needed, ({n},) or ({n},1)')
 
 # %% ../nbs/00a_files.ipynb #file0033b
-def flags(x, n:int, what:str)->np.ndarray: # (n,) or (n,1) zeros and ones -> (n,) bool
+def flags(x:ArrayLike, n:int, what:str)->np.ndarray: # (n,) or (n,1) zeros and ones -> (n,) bool
     "One yes or no per step."
     x = column(x, n, what)
     bad = (x!=0)&(x!=1)

@@ -7,7 +7,10 @@ __all__ = ['build', 'from_arrays', 'fields_of', 'read_flat', 'read_d4rl', 'metad
 
 # %% ../nbs/00c_layouts.ipynb #lay00004
 import warnings
+from collections.abc import Callable, Iterable
+from os import PathLike
 from pathlib import Path
+from typing import Any
 import numpy as np
 import torch
 from .core import Trajectories, make_keys
@@ -83,7 +86,7 @@ def _same_dims(S, A, what): # lists of states and of actions, where they come fr
                          'one set holds one environment')
 
 # %% ../nbs/00c_layouts.ipynb #lay00015b
-def build(eps, what)->Trajectories: # yields what `_episode` returns; where they come from
+def build(eps:Iterable[tuple], what:str|PathLike)->Trajectories: # of `_episode`; where they come from
     "Episodes, end to end."
     S, A, Y, last = [list(x) for x in zip(*eps)] or [[]]*4
     if len(S)<2: raise ValueError(f'{what}: {len(S)} complete episode{"s"*(len(S)!=1)}; a distribution over '
@@ -112,11 +115,12 @@ def _rows(states, actions, rewards, returns): # lists -> yields a dict for each 
 
 # %% ../nbs/00c_layouts.ipynb #lay00017b
 def from_arrays(
-    states,       # list of (n+1,S) or (n,S); or dicts of states, actions, rewards | return, or their source
-    actions=None, # list of (n,A)
-    rewards=None, # list of (n,) per-step rewards, to be summed
-    returns=None, # or one return each
-)->Trajectories:  # `last` is False where there are only n states
+    states:Iterable[Any]|Callable[[],Iterable[Any]], # list of (n+1,S) or (n,S); or dicts of states,
+                                     # actions, rewards | return; or a function that gives these
+    actions:Iterable[Any]|None=None, # list of (n,A)
+    rewards:Iterable[Any]|None=None, # list of (n,) per-step rewards, to be summed
+    returns:Iterable[Any]|None=None, # or one return each
+)->Trajectories:                     # `last` is False where there are only n states
     "Episodes from NumPy arrays."
     if actions is not None: eps = _rows(states, actions, rewards, returns)
     elif rewards is not None or returns is not None:
@@ -134,7 +138,7 @@ def _lacks(path, names, why)->ValueError: # the file, what it lacks, what makes 
     return ValueError(f"{path} lacks {', '.join(names)}; a D4RL file has {', '.join(_flat)}; {why}")
 
 # %% ../nbs/00c_layouts.ipynb #lay00030c
-def fields_of(path)->dict: # a flat file -> its arrays, checked one by one
+def fields_of(path:str|PathLike)->dict[str,np.ndarray]: # a flat file -> its arrays, checked one by one
     "What a flat file holds."
     with opened(path) as f:
         has = f.names()
@@ -212,7 +216,9 @@ def _ends(path, d)->tuple: # file, its arrays -> (n,) the last step of an episod
     return ends, not shifted
 
 # %% ../nbs/00c_layouts.ipynb #lay00038
-def read_flat(path)->tuple: # -> trajectories, (Σn,) their rewards, (N,) did a time limit end them?
+def read_flat(
+    path:str|PathLike, # as for `read_d4rl`
+)->tuple[Trajectories,np.ndarray,np.ndarray]: # and (Σn,) their rewards, (N,) did a time limit end them?
     "A flat D4RL file, whole."
     d = fields_of(path)
     obs, act, rew = d['observations'], d['actions'], d['rewards']
@@ -231,8 +237,9 @@ def read_flat(path)->tuple: # -> trajectories, (Σn,) their rewards, (N,) did a 
 
 # %% ../nbs/00c_layouts.ipynb #lay00038b
 def read_d4rl(
-    path,          # .hdf5 with observations, actions, rewards, terminals, perhaps timeouts, next_observations
-)->Trajectories:   # `last` is False if the file has no next_observations
+    path:str|PathLike, # .hdf5 with observations, actions, rewards, terminals, perhaps timeouts and
+                       # next_observations
+)->Trajectories:       # `last` is False if the file has no next_observations
     "A flat D4RL file. A last, unfinished episode is dropped with a message."
     return read_flat(path)[0]
 
@@ -242,7 +249,7 @@ _formats = ('hdf5','arrow','parquet')
 _space_fields = dict(observations='observation_space', actions='action_space')
 
 # %% ../nbs/00c_layouts.ipynb #lay00052b
-def metadata_of(folder:Path)->dict: # a Minari set -> its metadata
+def metadata_of(folder:Path)->dict[str,Any]: # a Minari set -> its metadata
     "What a Minari set says of itself, checked."
     at = folder/'data'/'metadata.json'
     if not at.exists(): return _old_metadata(folder)
@@ -270,7 +277,8 @@ def _parts(meta, k, at)->list: # metadata, a field, where they stand -> the arra
                   'needed: flatten them first (gymnasium.spaces.flatten) and use gac.data.from_arrays')
 
 # %% ../nbs/00c_layouts.ipynb #lay00055
-def main_of(folder)->Path: # a Minari set -> its HDF5 file
+def main_of(folder:str|PathLike)->Path: # a Minari set -> its HDF5 file
+    "Where the episodes of a set lie."
     return Path(folder)/'data'/'main_data.hdf5'
 
 # %% ../nbs/00c_layouts.ipynb #lay00055b
@@ -327,7 +335,7 @@ def _arrays_of(f, at)->list: # Reader, group in an episode -> its arrays as they
     return out
 
 # %% ../nbs/00c_layouts.ipynb #lay00567
-def observed(folder)->list: # a Minari set -> `Part`s that its states are made of; none: they are one array
+def observed(folder:str|PathLike)->list[Part]: # a Minari set -> what its states are made of; []: one array
     "How states were flattened."
     at = Path(folder)/'data'/'metadata.json'
     if at.exists(): parts = _parts(metadata_of(Path(folder)), 'observation_space', at)
@@ -383,7 +391,7 @@ def _read_set(folder:Path)->tuple: # a Minari set -> trajectories, (Σn,) their 
     return tau, np.concatenate(kept)
 
 # %% ../nbs/00c_layouts.ipynb #lay00060b
-def read_set(folder:Path)->tuple: # a Minari set -> trajectories, (Σn,) their rewards
+def read_set(folder:Path)->tuple[Trajectories,np.ndarray]: # a Minari set -> trajectories, (Σn,) their rewards
     "A Minari set, whole."
     try: return _read_set(folder)
     except (BadFile, FileNotFoundError) as e:

@@ -8,12 +8,14 @@ __all__ = ['checked_reference', 'has_reference', 'reference', 'normalised', 'den
 # %% ../nbs/00b_scales.ipynb #scal0004
 import csv, math, re, warnings
 from importlib.resources import files
+from typing import Any
+import numpy as np
 import torch
 from torch import Tensor, nn
 from .core import Trajectories
 
 # %% ../nbs/00b_scales.ipynb #scal0007
-def checked_reference(pair)->tuple: # raw returns: of a random policy, of an expert -> the same as floats
+def checked_reference(pair:Any)->tuple[float,float]: # of a random policy, of an expert
     "Two returns that a score can be measured by."
     try: low, high = map(float, pair)
     except (TypeError, ValueError): low = high = math.nan
@@ -23,23 +25,23 @@ def checked_reference(pair)->tuple: # raw returns: of a random policy, of an exp
 
 _grades = 'random|medium|expert|simple|full-replay|medium-replay|medium-expert|medium-replay-mini'
 
-def _references()->dict: # 'hopper' -> scores of a random policy, of an expert
+def _references()->dict[str,tuple[float,float]]: # 'hopper' -> scores of a random policy, of an expert
     text = files('gac').joinpath('paper','d4rl_reference.csv').read_text(encoding='utf-8')
     rows = csv.DictReader(text.splitlines())
     return {r['dataset'].split('-')[0]:(float(r['ref_min_score']),float(r['ref_max_score'])) for r in rows}
 
-def _family(env)->str: # environment id, EnvSpec or data set name -> 'hopper', …, or None
+def _family(env)->str|None: # environment id, EnvSpec or data set name -> 'hopper', …, or None
     name = str(getattr(env, 'id', env)).lower().replace('_','-')
     known = '|'.join(_references())
     m = re.fullmatch(rf'(?:(?:gac|mujoco|d4rl)/)?({known})(?:[-/](?:{_grades}))?(?:-v\d+)?', name)
     return m and m[1]
 
 # %% ../nbs/00b_scales.ipynb #scal0008
-def has_reference(env)->bool: # environment id, EnvSpec or data set name; or the two returns themselves
+def has_reference(env:Any)->bool: # environment id, EnvSpec or data set name; or the two returns themselves
     "Are reference scores known for this environment?"
     return isinstance(env, (tuple,list)) or _family(env) is not None
 
-def reference(env)->tuple: # as for `has_reference` -> raw returns: random policy, expert
+def reference(env:Any)->tuple[float,float]: # as for `has_reference` -> raw returns: random policy, expert
     "D4RL's reference scores; two returns of one's own stay as they are."
     if isinstance(env, (tuple,list)): return checked_reference(env)
     if has_reference(env): return _references()[_family(env)]
@@ -47,12 +49,18 @@ def reference(env)->tuple: # as for `has_reference` -> raw returns: random polic
                      f"{', '.join(_references())}; report raw returns instead")
 
 # %% ../nbs/00b_scales.ipynb #scal0010
-def normalised(y, env): # raw return (number, array or tensor), environment id, or the two references -> score
+def normalised(
+    y:float|np.ndarray|Tensor, # raw return
+    env:Any,                   # environment id, EnvSpec or data set name; or the two references
+)->Any:                        # score, as `y` a number, an array or a tensor
     "D4RL's normalised score: 0 as a random policy, 100 as an expert."
     lo, hi = reference(env)
     return 100*(y-lo)/(hi-lo)
 
-def denormalised(score, env): # score, as above -> raw return
+def denormalised(
+    score:float|np.ndarray|Tensor, # 0: as a random policy, 100: as an expert
+    env:Any,                       # as for `normalised`
+)->Any:                            # raw return, as `score` a number, an array or a tensor
     "The inverse of `normalised`."
     lo, hi = reference(env)
     return lo+score/100*(hi-lo)
@@ -69,7 +77,8 @@ def _spread(x, size)->Tensor: # (n,…) values, (…) largest of their source ->
     return torch.where(sd>floor, sd, 1.)
 
 # %% ../nbs/00b_scales.ipynb #scal014b
-def check_returns(y, what): # (N,) returns, of what: warn where they are all the same, but for rounding
+def check_returns(y:Tensor, what:object)->None: # (N,) returns, of what
+    "Warn where they are all the same, but for rounding."
     if len(y)<2 or float(y.max())-float(y.min())>4e-7*float(y.abs().max()): return
     warnings.warn(f'{what}: the {len(y)} returns are all {float(y[0]):.6g}, so nothing tells a good episode '
                   'from a bad one: the model learns what the data do, and any other return is an '
@@ -78,16 +87,17 @@ def check_returns(y, what): # (N,) returns, of what: warn where they are all the
 # %% ../nbs/00b_scales.ipynb #scal0015
 class Standardizer(nn.Module):
     "Mean and sd of states s, actions a, next-state differences ds and returns y; frozen buffers."
-    def __init__(self, S:int, A:int): # state and action dimension
+    def __init__(self, S:int, A:int)->None: # state and action dimension
         super().__init__()
         for k,shape in dict(s=(S,), a=(A,), ds=(S,), y=()).items():
             self.register_buffer(f'{k}_mean', torch.zeros(shape))
             self.register_buffer(f'{k}_std', torch.ones(shape))
 
     @classmethod
-    def blank(cls, S:int, A:int): return cls(S, A) # changes nothing until a state dict is loaded
+    def blank(cls, S:int, A:int)->'Standardizer': # changes nothing until a state dict is loaded
+        return cls(S, A)
     @classmethod
-    def fit(cls, tau:Trajectories): # the offline data
+    def fit(cls, tau:Trajectories)->'Standardizer': # the offline data
         "Statistics over steps (s, a, ds) and over trajectories (y), in float64."
         check_returns(tau.y, 'the data')
         o = cls(tau.s.shape[1], tau.a.shape[1])
@@ -99,7 +109,7 @@ class Standardizer(nn.Module):
             getattr(o,f'{k}_std').copy_(_spread(x, like.abs().amax(0)))
         return o
 
-    def do(self, kind:str, x:Tensor): # 's'|'a'|'ds'|'y'
+    def do(self, kind:str, x:Tensor)->Tensor: # 's'|'a'|'ds'|'y'
         return (x-getattr(self,f'{kind}_mean'))/getattr(self,f'{kind}_std')
-    def undo(self, kind:str, x:Tensor): # back to environment units
+    def undo(self, kind:str, x:Tensor)->Tensor: # back to environment units
         return x*getattr(self,f'{kind}_std')+getattr(self,f'{kind}_mean')

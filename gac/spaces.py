@@ -7,7 +7,9 @@ __all__ = ['Part', 'is_picture', 'parts_of', 'flat_part', 'flat_rows']
 
 # %% ../nbs/00b_spaces.ipynb #spa00004
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from os import PathLike
 import numpy as np
 from .files import BadFile
 
@@ -15,11 +17,11 @@ from .files import BadFile
 @dataclass(frozen=True)
 class Part:
     "One array of a space."
-    path:tuple     # names that lead to it, from the outside in
-    shape:tuple    # of one value
-    dtype:str      # of the space
-    sizes:tuple=() # of each choice, where it is made of choices
-    start:tuple=() # the number of the first option of each choice
+    path:tuple[str,...]     # names that lead to it, from the outside in
+    shape:tuple[int,...]    # of one value
+    dtype:str               # of the space
+    sizes:tuple[int,...]=() # of each choice, where it is made of choices
+    start:tuple[int,...]=() # the number of the first option of each choice
     @property
     def width(self)->int: return sum(self.sizes) or math.prod(self.shape) # numbers, laid flat
     @property
@@ -41,8 +43,8 @@ def _shape(space, at)->tuple: # a description, for the message
 
 # %% ../nbs/00b_spaces.ipynb #spa00013
 def is_picture(
-    shape,     # of one value
-    dtype,     # of the space
+    shape:Sequence[int], # of one value
+    dtype:np.dtype|str,  # of the space
 )->bool:
     "Pixels, by their shape."
     if len(shape)<2: return False
@@ -93,10 +95,10 @@ def _below(space, at)->list: # Dict or Tuple -> [(name, space)]
 
 # %% ../nbs/00b_spaces.ipynb #spa00023
 def parts_of(
-    space:dict,   # as Minari writes it
-    where,        # for messages: the file, the field
-    path=(),      # of names that led here
-)->list:          # of `Part`, in the order of `gymnasium.spaces.flatten`
+    space:dict,             # as Minari writes it
+    where:str|PathLike,     # for messages: the file, the field
+    path:tuple[str,...]=(), # names that led here
+)->list[Part]:              # in the order of `gymnasium.spaces.flatten`
     "The arrays of a space."
     if len(path)>16 or sum(map(len, path))>2000: # below it lies more, each with all of these names
         raise BadFile(f"{where}: {'/'.join(path)[:60]} … lies {len(path)} groups deep; flatten it first")
@@ -119,10 +121,10 @@ def _one_hot(part, x, at)->np.ndarray: # (n,choices) whole numbers -> (n,width)
 
 # %% ../nbs/00b_spaces.ipynb #spa00029
 def flat_part(
-    part:Part,   # what it should be
-    x,           # (n,*shape) what was found
-    where,       # for messages
-)->np.ndarray:   # (n,width)
+    part:Part,          # what it should be
+    x:np.ndarray,       # (n,*shape) what was found
+    where:str|PathLike, # for messages
+)->np.ndarray:          # (n,width)
     "Gymnasium's flattening of one array, all steps at once."
     if x.shape[1:]!=part.shape:
         raise BadFile(f'{where} has rows of shape {x.shape[1:]}, its space says {part.shape}; '
@@ -134,10 +136,10 @@ def flat_part(
 
 # %% ../nbs/00b_spaces.ipynb #spa00031
 def flat_rows(
-    parts,   # of the space
-    read,    # read(path) -> array, or None where there is none
-    where,   # for messages
-)->np.ndarray: # (n,width)
+    parts:Sequence[Part], # of the space
+    read:Callable[[tuple[str,...]],np.ndarray|None], # read(path) -> array, or None where there is none
+    where:str|PathLike,   # for messages
+)->np.ndarray:            # (n,width)
     "An episode as rows of one width."
     out = []
     for p in parts:
