@@ -9,11 +9,14 @@ __all__ = ['read_minari', 'save', 'local_sets', 'load', 'rewards', 'recorded_env
 
 # %% ../nbs/01_data.ipynb #2237a774
 import contextlib, copy, difflib, hashlib, io, os, re, shutil, socket, tempfile, warnings
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 import h5py
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 from .core import Trajectories, data_root, name_of, writing
 from .files import BadFile, check_holes, json_of, opened
@@ -37,7 +40,7 @@ def _mark(folder:Path)->str: # a Minari set -> hash of its bytes
     return h.hexdigest()
 
 # %% ../nbs/01_data.ipynb #457ba7dab
-def _cached(folder:Path): # a Minari set -> its file in the cache, there or not yet, or None
+def _cached(folder:Path)->Path|None: # a Minari set -> its file in the cache, there or not yet, or None
     mark = _mark(folder)
     try:
         root = Path(os.environ.get('GAC_CACHE') or '~/.cache/gac').expanduser()
@@ -54,7 +57,7 @@ def _heard(folder:Path)->tuple: # a Minari set -> trajectories, rewards, what wa
         tau, r = _read_minari(folder)
     return tau, r, [*dict.fromkeys(str(w.message) for w in said if w.category is UserWarning)][:10]
 
-def _from_cache(cache, paid)->tuple: # the file of a set in the cache -> the same, rewards if `paid`; or None
+def _from_cache(cache, paid)->tuple|None: # the file of a set in the cache -> the same, rewards if `paid`
     try:
         with np.load(cache) as z:
             tau = Trajectories(*(torch.from_numpy(z[f.name]) for f in fields(Trajectories)))
@@ -74,7 +77,7 @@ def _minari(folder, paid=False)->tuple: # a Minari set -> trajectories; if `paid
     return tau, r
 
 # %% ../nbs/01_data.ipynb #dat00002
-def read_minari(folder)->Trajectories: # of a Minari set
+def read_minari(folder:str|os.PathLike)->Trajectories: # of a Minari set
     "A Minari set, through the cache."
     return _minari(folder)[0]
 
@@ -188,12 +191,13 @@ def _write(tau, dataset_id, env, rewards, truncated, metadata): # into Minari's 
 def save(
     tau:Trajectories,  # what to write
     dataset_id:str,    # e.g. 'me/hopper/mine-v0'
-    env,               # environment id or EnvSpec; None: the data have none
-    root=None,         # folder of Minari sets; None: Minari's own
-    rewards=None,      # list of (n,) per-step rewards; None: the return, paid at the end
-    truncated=None,    # (N,) bool: did the time limit end it? None: every episode terminated by itself
-    ref_min=None, ref_max=None, # returns of a random policy, of an expert; None: D4RL's, if it has them
-    **metadata,        # author, algorithm_name, description, …
+    env:Any,           # environment id or EnvSpec; None: the data have none
+    root:str|os.PathLike|None=None, # folder of Minari sets; None: Minari's own
+    rewards:Sequence[ArrayLike]|None=None, # list of (n,) per-step rewards; None: the return, paid at the end
+    truncated:ArrayLike|None=None, # (N,) bool: did the time limit end it? None: all terminated by themselves
+    ref_min:float|None=None, # return of a random policy; None: D4RL's, if it has one
+    ref_max:float|None=None, # return of an expert, likewise
+    **metadata:Any,    # author, algorithm_name, description, …
 )->Path:               # folder of the new set
     "Write a Minari set, all or nothing."
     if ref_min is not None or ref_max is not None:
@@ -215,16 +219,17 @@ def _roots()->list: # folders of Minari sets, shipped ones first
     return out
 
 # %% ../nbs/01_data.ipynb #85b8dd7db
-def local_sets()->list: # ids, sorted
+def local_sets()->list[str]: # ids, sorted
     "Minari sets that need no network."
     marks = ('data/metadata.json','data/main_data.hdf5')
     found = ((r,f) for r in _roots() if r.is_dir() for k in marks for f in r.rglob(k))
     return sorted({f.parents[1].relative_to(r).as_posix() for r,f in found})
 
 # %% ../nbs/01_data.ipynb #d7a7456f
-def _here(p:Path, name:str): # as a path, as an id -> folder of a Minari set, or None
+def _here(p:Path, name:str)->Path|None: # as a path, as an id -> folder of a Minari set, or None
     for q in (p, *(r/name for r in _roots())):
         if (q/'data'/'metadata.json').is_file() or main_of(q).is_file(): return q
+    return None
 
 # %% ../nbs/01_data.ipynb #d7a7456fb
 def _nowhere(p:Path, name:str, why:str)->FileNotFoundError: # as a path, as an id, why it was not fetched
@@ -268,8 +273,8 @@ def _download(name:str)->str: # Minari id -> '' if it is here now, else the reas
 
 # %% ../nbs/01_data.ipynb #6d6d517f
 def load(
-    name,          # shipped set or Minari id, folder of a Minari set, or D4RL .hdf5 file
-    env=None,      # not needed to read; taken so that `load` and `env_of` are called alike
+    name:str|os.PathLike, # shipped set or Minari id, folder of a Minari set, or D4RL .hdf5 file
+    env:Any=None,  # not needed to read; taken so that `load` and `env_of` are called alike
 )->Trajectories:
     "A data set, whichever way it comes in."
     kind, path = _find(name)
@@ -277,7 +282,7 @@ def load(
 
 # %% ../nbs/01_data.ipynb #dat00011
 def rewards(
-    dataset,       # as for `load`
+    dataset:str|os.PathLike, # as for `load`
 )->Tensor:         # (Σn,) reward of each step, row by row beside `load(dataset).a`
     "Per-step rewards, for the systems that need them."
     kind, path = _find(dataset)
@@ -308,8 +313,8 @@ def _refused(path, k, value)->ValueError: # the set, what of its environment, wh
 
 # %% ../nbs/01_data.ipynb #dat00017
 def recorded_env(
-    dataset,        # as for `load`
-)->dict:            # id; if recorded, kwargs, …, the parts of a flattened state; None: no environment
+    dataset:str|os.PathLike, # as for `load`
+)->dict[str,Any]|None: # id; if recorded, kwargs, …, the parts of a flattened state; None: no environment
     "The environment of a data set as its file tells it: data, not yet fit for use."
     kind, path = _find(dataset)
     spec = _origin(kind, path)[0]
@@ -328,7 +333,7 @@ def _is_known(env:str)->bool: # id -> does this process know it?
     except gym.error.Error: return False
 
 # %% ../nbs/01_data.ipynb #dat00021b
-def _recorded_id(name, env)->str: # as for `load`, what the user named -> what the data name, or None
+def _recorded_id(name, env)->str|None: # as for `load`, what the user named -> what the data name, or None
     try: spec = recorded_env(name)
     except (BadFile, FileNotFoundError): raise
     except ValueError as e:
@@ -338,7 +343,7 @@ def _recorded_id(name, env)->str: # as for `load`, what the user named -> what t
     return spec and spec['id']
 
 # %% ../nbs/01_data.ipynb #dat00023
-def env_of(name, env=None)->str: # as for `load`, environment id if the data do not name one
+def env_of(name:str|os.PathLike, env:str|None=None)->str: # as for `load`; id if the data do not name one
     "The environment of a data set: from the Minari spec, else the HDF5 attribute, else as told."
     got = _recorded_id(name, env)
     if not (got or env):
@@ -352,18 +357,19 @@ def env_of(name, env=None)->str: # as for `load`, environment id if the data do 
     return env
 
 # %% ../nbs/01_data.ipynb #dat00025
-def fingerprint(tau)->str: # Trajectories -> the same for the same episodes, whatever their order
+def fingerprint(tau:Trajectories)->str: # the same for the same episodes, whatever their order
     "What a run and its rows remember of their data."
     return hashlib.blake2b(tau.key.sort().values.cpu().numpy().tobytes(), digest_size=8).hexdigest()
 
-def place_of(dataset)->str: # as for `load` -> what loads it from anywhere
+def place_of(dataset:str|os.PathLike)->str: # as for `load`
+    "The name that loads it from anywhere."
     path = _find(dataset)[1]
     return str(path.resolve()) if Path(dataset).expanduser().exists() else str(dataset)
 
 def identity(
-    dataset,       # as for `load`
-    tau=None,      # its trajectories, if they are loaded already
-)->dict:           # path to load it from, label for a row, fingerprint of its states and actions
+    dataset:str|os.PathLike, # as for `load`
+    tau:Trajectories|None=None, # its trajectories, if they are loaded already
+)->dict[str,str]:  # path to load it from, label for a row, fingerprint of its states and actions
     "Where a set lies, what it is called, what it holds."
     place = place_of(dataset)
     mark = fingerprint(load(dataset) if tau is None else tau)
@@ -371,10 +377,13 @@ def identity(
 
 # %% ../nbs/01_data.ipynb #fa9112cc
 def shrink(
-    path, dataset_id:str,             # flat D4RL file, id of the new Minari set
-    every:int,                        # keep one episode in `every`, by rank of return
-    root=None, env=None, **metadata,  # as for `save`; the environment, if the file does not name one
-)->Path:                              # folder of the new set
+    path:str|os.PathLike, # flat D4RL file
+    dataset_id:str,       # of the new Minari set
+    every:int,            # keep one episode in `every`, by rank of return
+    root:str|os.PathLike|None=None, # as for `save`
+    env:str|None=None,    # the environment, if the file does not name one
+    **metadata:Any,       # as for `save`
+)->Path:                  # folder of the new set
     "A smaller set with the same spread of returns and its per-step rewards."
     tau, rew, cut = read_flat(path)
     rows = tau.y.argsort(descending=True, stable=True)[::every].sort().values
@@ -384,8 +393,8 @@ def shrink(
 
 # %% ../nbs/01_data.ipynb #dat00032
 def references(
-    dataset,       # as for `load`
-)->tuple:          # returns of a random policy, of an expert; None: the set has none of its own
+    dataset:str|os.PathLike,  # as for `load`
+)->tuple[float,float]|None:   # returns of a random policy, of an expert; None: the set has none of its own
     "What `normalised` measures a score by, as the set tells it."
     kind, path = _find(dataset)
     meta = metadata_of(path) if kind=='minari' else {}
@@ -396,7 +405,7 @@ def references(
         raise BadFile(f'{path}: {e}; they are {_scores[0]} and {_scores[1]} in data/metadata.json') from None
 
 # %% ../nbs/01_data.ipynb #57b9f7da
-def describe(name, env=None)->dict: # as for `load`, environment id if the data do not name one
+def describe(name:str|os.PathLike, env:str|None=None)->dict[str,Any]: # as for `env_of`
     "What a data set holds and where it comes from; env is None where nobody names one."
     kind, path = _find(name)
     world = env_of(name, env) if env or recorded_env(name) else None
