@@ -7,32 +7,36 @@ __all__ = ['PointMass', 'best_return', 'best_action', 'EpisodeError', 'rollout',
            'random_policy', 'bounds', 'ReturnOnly']
 
 # %% ../nbs/02_envs.ipynb #6becc591
+from collections.abc import Callable
+from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode, VectorEnv
-from .core import Trajectories, generator, make_keys, progress_bar
-from .worlds import check_spaces, make_env
+from numpy.typing import ArrayLike
+from torch import Tensor
+from .core import Device, Trajectories, generator, make_keys, progress_bar
+from .worlds import World, check_spaces, make_env
 
 # %% ../nbs/02_envs.ipynb #51f7f3f8
 class PointMass(gym.Env):
     "Run along a sloping lane without falling off; the best return is known."
     metadata = dict(render_modes=['rgb_array'], render_fps=10)
     h, slope, T = .2, 1.15, 30 # time step, outward push per step, episode length
-    def __init__(self, render_mode=None):
+    def __init__(self, render_mode:str|None=None)->None:
         self.render_mode = render_mode
         self.observation_space = gym.spaces.Box(-np.inf, np.inf, (3,), np.float32)
         self.action_space = gym.spaces.Box(-1., 1., (2,), np.float32)
-    def reset(self, *, seed=None, options=None):
+    def reset(self, *, seed:int|None=None, options:dict|None=None)->tuple[np.ndarray,dict]:
         super().reset(seed=seed)
         self.t, self.s = 0, np.array([0., self.np_random.uniform(-.5,.5), self.np_random.uniform(0,1)])
         return self.s.astype(np.float32), {}
-    def step(self, action):
+    def step(self, action:np.ndarray)->tuple[np.ndarray,float,bool,bool,dict]:
         (x,u,v), (gas,steer) = self.s, np.clip(np.asarray(action, float), -1, 1)
         v = v+self.h*gas
         self.t, self.s = self.t+1, np.array([x+self.h*v, self.slope*u+self.h*steer, v])
         return self.s.astype(np.float32), float(self.h*v), bool(abs(self.s[1])>1), self.t>=self.T, {}
-    def render(self): return _draw(self.s)
+    def render(self)->np.ndarray: return _draw(self.s) # (160,480,3) uint8
 
 # %% ../nbs/02_envs.ipynb #7923779d
 def _draw(s)->np.ndarray: # (160,480,3) uint8
@@ -56,14 +60,14 @@ gym.registry.pop('gac/PointMass-v0', None)
 gym.register('gac/PointMass-v0', f'{PointMass.__module__}:PointMass', max_episode_steps=PointMass.T)
 
 # %% ../nbs/02_envs.ipynb #eb89bad6
-def best_return(s0): # (...,3) initial states of `PointMass` → (...) the highest return possible from each
+def best_return(s0:Tensor)->Tensor: # (...,3) initial states of `PointMass` → (...) the best from each
     "h·T·v0 + h²·T(T+1)/2: full throttle, never off the lane."
     h, T = PointMass.h, PointMass.T
     return h*T*s0[...,2]+h*h*T*(T+1)/2
 
 # %% ../nbs/02_envs.ipynb #3f2749d3
-def best_action(s, rows=None): # (B,3) states of `PointMass` → (B,2) an optimal action in each
-    "Full throttle, and steer the offset to zero as fast as allowed."
+def best_action(s:ArrayLike, rows:Tensor|None=None)->Tensor: # (B,3) states of `PointMass` → (B,2)
+    "An optimal action in each: full throttle, and steer the offset to zero as fast as allowed."
     s = torch.as_tensor(s)
     return torch.stack([torch.ones_like(s[:,0]), (-PointMass.slope/PointMass.h*s[:,1]).clamp(-1,1)], 1)
 
@@ -166,7 +170,7 @@ class _Log:
 # %% ../nbs/02_envs.ipynb #episerr1
 class EpisodeError(OSError):
     "An environment failed: `tau` has the episodes that were over (or is None), `rows` their numbers."
-    def __init__(self, text, tau, rows):
+    def __init__(self, text:str, tau:Trajectories|None, rows:np.ndarray)->None:
         super().__init__(text)
         self.tau, self.rows = tau, rows
     def __reduce__(self): return type(self), (str(self), self.tau, self.rows)
@@ -222,13 +226,13 @@ def _play_bar(n, shown): # episodes; False, True or a text to stand before the b
 
 # %% ../nbs/02_envs.ipynb #128a437d
 def rollout(
-    env,            # id, EnvSpec, EnvConfig, function that makes one, or a gymnasium VectorEnv
-    act,            # act(s (B,S), rows (B,)) -> (B,A); if it has them, reset(s0 (n,S)) is called first
-                    # and see(r (B,), rows (B,)) after each step
+    env:World|VectorEnv, # id, EnvSpec, EnvConfig, function that makes one, or a gymnasium VectorEnv
+    act:Callable[[Tensor,Tensor],Tensor|np.ndarray], # act(s (B,S), rows (B,)) -> (B,A); if it has them,
+                    # reset(s0 (n,S)) is called first and see(r (B,), rows (B,)) after each step
     n:int,          # episodes
     seed:int=0,     # episode i is reset with seed+i
-    device=None,    # where the policy gets its states
-    progress=False, # show a bar of finished episodes? A text stands before it
+    device:Device=None, # where the policy gets its states
+    progress:bool|str=False, # show a bar of finished episodes? A text stands before it
 )->Trajectories:    # n episodes in seed order, on the CPU; actions as executed
     "Play n episodes with a policy, batched over those still running."
     pool, log = _pool(env, n, seed), _Log(n)
@@ -243,10 +247,10 @@ def rollout(
 
 # %% ../nbs/02_envs.ipynb #init0002
 def initial_states(
-    env,        # as for `rollout`, but no VectorEnv
+    env:World,  # as for `rollout`, but no VectorEnv
     n:int,      # episodes
     seed:int=0, # of the first
-)->torch.Tensor: # (n,S) float32
+)->Tensor:      # (n,S) float32
     "Where the episodes of a rollout begin."
     pool, log = _List(env, 1), _Log(n)
     try: s0 = [_safe(pool.reset, log, pool, rows, seed, 0, seed+rows) for rows in np.arange(n)[:,None]]
@@ -284,13 +288,13 @@ class _Vector:
 # %% ../nbs/02_envs.ipynb #a0c02268
 class Skilled:
     "Noisy `PointMass` policies, one skill per episode."
-    def __init__(self, skill, seed=0): # (n,) skills in [0,1]; seed of the action noise
+    def __init__(self, skill:ArrayLike, seed:int=0)->None: # (n,) skills in [0,1]; seed of the action noise
         self.skill, self.seed = torch.as_tensor(skill, dtype=torch.float32), seed
-    def reset(self, s0):
+    def reset(self, s0:Tensor)->None:
         self.t = torch.zeros(len(s0), dtype=torch.long)
         e = torch.randn(len(s0), PointMass.T, 2, generator=generator(self.seed))
         self.noise = e*torch.tensor([.3,.8])
-    def __call__(self, s, rows):
+    def __call__(self, s:Tensor, rows:Tensor)->Tensor: # (B,3), (B,) -> (B,2)
         k, e = self.skill[rows], self.noise[rows,self.t[rows]]
         self.t[rows] += 1
         return torch.stack([k, -4*k*s[:,1]], 1)+e
@@ -299,7 +303,7 @@ class Skilled:
 def point_mass_data(
     n:int=300,       # episodes
     seed:int=0,      # of skills, action noise and initial states
-    quality=(0.,1.), # skill is uniform between these
+    quality:tuple[float,float]=(0.,1.), # skill is uniform between these
 )->Trajectories:
     "A small offline set on `PointMass`: a mixture of skills."
     low, high = quality
@@ -324,9 +328,9 @@ class _Random:
 
 # %% ../nbs/02_envs.ipynb #rnd00001
 def random_policy(
-    env,        # id, spec, config or function
+    env:World,  # id, spec, config or function
     seed:int=0, # of the actions
-):              # a policy for `rollout`
+)->Callable[[Tensor,Tensor],np.ndarray]: # a policy for `rollout`
     "Uniform over the action space (over ±1 where it is unbounded)."
     made = make_env(env)
     check_spaces(made)
@@ -334,8 +338,8 @@ def random_policy(
     return _Random(made.action_space, seed)
 
 # %% ../nbs/02_envs.ipynb #bndcode1
-def bounds(env, device=None): # id or factory -> low, high (A,): what it executes lies between these
-    "Action bounds of an environment."
+def bounds(env:World, device:Device=None)->tuple[Tensor,Tensor]: # low, high (A,)
+    "Action bounds of an environment: what it executes lies between these."
     made = make_env(env)
     box = made.action_space
     made.close()
@@ -344,10 +348,10 @@ def bounds(env, device=None): # id or factory -> low, high (A,): what it execute
 # %% ../nbs/02_envs.ipynb #cb677106
 class ReturnOnly(gym.Wrapper):
     "Pays 0 until the episode ends, then its whole return."
-    def reset(self, **kw):
+    def reset(self, **kw:Any)->tuple[Any,dict]:
         self.total = 0.
         return self.env.reset(**kw)
-    def step(self, action):
+    def step(self, action:Any)->tuple[Any,float,bool,bool,dict]:
         s, r, fell, out, info = self.env.step(action)
         self.total += float(r)
         return s, self.total if fell or out else 0., fell, out, info
