@@ -6,14 +6,17 @@
 __all__ = ['FRACTIONS', 'best_fraction', 'Clone', 'clone', 'Cfg', 'fit', 'measure']
 
 # %% ../nbs/02b_cloning.ipynb #2b1e73ef
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 import pandas as pd
 import torch
-from torch import nn
+from torch import Tensor, nn
 from .core import Trajectories, generator, progress_bar
 from .data import fingerprint
 from .envs import rollout
 from .rows import as_rows
+from .worlds import World
 
 # %% ../nbs/02b_cloning.ipynb #04a21fd9
 def best_fraction(
@@ -29,8 +32,8 @@ def best_fraction(
 # %% ../nbs/02b_cloning.ipynb #6da4fc5d
 class Clone:
     "A cloned policy: callable as `act(s, rows)`."
-    def __init__(self, net, mean, sd): self.net, self.mean, self.sd = net, mean, sd
-    def __call__(self, s, rows=None): # (B,S) states → (B,A) mean actions
+    def __init__(self, net:nn.Module, mean:Tensor, sd:Tensor): self.net, self.mean, self.sd = net, mean, sd
+    def __call__(self, s:Tensor, rows:Tensor|None=None)->Tensor: # (B,S) states → (B,A) mean actions
         with torch.no_grad(): return self.net((s-self.mean)/self.sd)
 
 def _net(S, A, width, seed):
@@ -49,7 +52,7 @@ def clone(
     batch:int=256,    # transitions per step
     lr:float=1e-3,    # of Adam, to zero along a cosine
     seed:int=0,       # of initial weights and batches
-    progress=False,   # show a bar of steps?
+    progress:bool=False, # show a bar of steps?
 )->Clone:
     "Behaviour cloning by least squares."
     tau, gen = best_fraction(tau, frac), generator(seed)
@@ -79,7 +82,7 @@ class Cfg:
 
 def fit(
     tau:Trajectories,      # what to learn from
-    rewards=None,          # rewards of the steps; cloning does not look at them
+    rewards:Tensor|None=None, # rewards of the steps; cloning does not look at them
     cfg:Cfg=Cfg(),         # settings
     seed:int=0,            # of initial weights and batches
 )->Clone:                  # a policy
@@ -90,13 +93,13 @@ def fit(
 FRACTIONS = {'clone-all':1., 'clone-10%':.1}
 
 def measure(
-    datasets,         # {name: (Trajectories, environment id)}
-    seeds=(0,1,2),    # training seeds
+    datasets:Mapping[str,tuple[Trajectories,World]], # name: what to clone, where to act
+    seeds:Sequence[int]=(0,1,2), # training seeds
     n:int=100,        # rollouts each
     seed:int=10_000,  # environment seed of the first rollout
-    fractions=FRACTIONS, # {name of the method: share of the transitions}
-    scales={},        # {name: returns of a random policy and of an expert}; else D4RL's
-    **kw,             # for `clone`, e.g. steps
+    fractions:Mapping[str,float]=FRACTIONS, # name of the method: share of the transitions
+    scales:Mapping[str,tuple[float,float]]={}, # name: returns of a random policy, of an expert; else D4RL's
+    **kw:Any,         # for `clone`, e.g. steps
 )->pd.DataFrame:      # rows
     "Clone the best fractions of each data set, and roll out."
     out = []

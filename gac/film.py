@@ -7,13 +7,15 @@ __all__ = ['pick_gl', 'film_path', 'film']
 
 # %% ../nbs/02d_film.ipynb #flmac8726
 import contextlib, functools, io, math, os, subprocess, sys
+from collections.abc import Callable
 from pathlib import Path
 import gymnasium as gym
 import mujoco
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
+from torch import Tensor
 from .core import DiskFull, progress_bar, writing
-from .worlds import EnvConfig, make_env
+from .worlds import EnvConfig, World, make_env
 from .envs import rollout
 
 # %% ../nbs/02d_film.ipynb #flmf382ef
@@ -116,20 +118,21 @@ def _written(pictures, n, place, path, **kw): # yields (H,W,3), how many; where 
                        'What was there before is kept') from e
 
 # %% ../nbs/02d_film.ipynb #flmpath1
-def film_path(path)->Path: # what a film is to be called -> the same, if it can be written so
+def film_path(path:str|os.PathLike)->Path: # what a film is to be called
+    "The same, if a film can be written so."
     path = Path(path)
     if path.suffix in ('.mp4','.gif'): return path
     raise ValueError(f'cannot write {path.name!r}: use .mp4 or .gif')
 
 # %% ../nbs/02d_film.ipynb #flm623b75
 def film(
-    env,              # id, spec, config, or a function that makes it with render_mode='rgb_array'
-    act,              # policy as for `rollout`
-    path,             # .mp4 or .gif
+    env:World,        # id, spec, config, or a function that makes it with render_mode='rgb_array'
+    act:Callable[[Tensor,Tensor],Tensor|np.ndarray], # policy as for `rollout`
+    path:str|os.PathLike, # .mp4 or .gif
     seed:int=0,       # of the reset
     seconds:float=20, # at most so long
-    rate:float=None,  # pictures per second, about; None: 25, a GIF 12.5
-    progress=False,   # show a bar of pictures?
+    rate:float|None=None, # pictures per second, about; None: 25, a GIF 12.5
+    progress:bool=False,  # show a bar of pictures?
 )->Path:              # where it is
     "Film one whole episode."
     path = film_path(path)

@@ -8,12 +8,15 @@ __all__ = ['COLUMNS', 'TEXT', 'PALETTE', 'as_rows', 'short_name', 'scale_of', 'r
 
 # %% ../nbs/02a_rows.ipynb #a73df293
 import warnings
+from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 import numpy as np
 import pandas as pd
 import scipy
 import torch
+from numpy.typing import ArrayLike
 from .core import Trajectories, lock_file, versions, writing
 from .data import has_reference, normalised
 
@@ -24,10 +27,10 @@ COLUMNS = ('dataset env method question acting stage train_seed env_seed target 
 # %% ../nbs/02a_rows.ipynb #rows-as
 def as_rows(
     tau:Trajectories, # rollouts, episode i reset with seed+i
-    env,              # environment id, EnvSpec or EnvConfig
+    env:Any,          # environment id, EnvSpec or EnvConfig
     seed:int,         # of the first
-    scale=None,       # returns of a random policy and of an expert; None: D4RL's for the environment
-    **cols,           # dataset, method, train_seed, …
+    scale:tuple[float,float]|list[float]|None=None, # of a random policy, of an expert; None: D4RL's
+    **cols:Any,       # dataset, method, train_seed, …
 )->pd.DataFrame:      # one row per rollout, columns `COLUMNS`; without references, no `normalised`
     "Rollouts as rows of a result file."
     y, scale = tau.y.double(), scale or env
@@ -40,11 +43,13 @@ def as_rows(
     return pd.DataFrame(known|cols).reindex(columns=[k for k in COLUMNS if k!='normalised' or k in known])
 
 # %% ../nbs/02a_rows.ipynb #rowsnam1
-def short_name(dataset): # 'gac/hopper/medium-replay-mini-v0' -> 'hopper-medium-replay-mini'
+def short_name(dataset:str)->str: # 'gac/hopper/medium-replay-mini-v0' -> 'hopper-medium-replay-mini'
+    "What tables and pictures call a data set."
     return dataset.removeprefix('gac/').removesuffix('-v0').replace('/','-')
 
 # %% ../nbs/02a_rows.ipynb #scaleof1
-def scale_of(run, env): # a run, where it acts -> the references of its data, if that is where they are from
+def scale_of(run:Any, env:Any)->tuple[float,float]|list[float]|None: # a Run, where it acts
+    "The references of its data, if that is where they are from."
     was = run.meta.get('env')
     was = was.get('id') if isinstance(was, dict) else was
     return run.meta.get('reference') if was in (None, str(getattr(env,'id',env))) else None
@@ -53,9 +58,9 @@ def scale_of(run, env): # a run, where it acts -> the references of its data, if
 TEXT = dict.fromkeys(('dataset','method','fingerprint'), str) # columns that may look like numbers
 
 def read_rows(
-    path,         # a .csv that holds rows
-    need=(),      # columns that must be there
-    cure='move it away, or choose another table', # what helps where they are not
+    path:str|Path,         # a .csv that holds rows
+    need:Sequence[str]=(), # columns that must be there
+    cure:str='move it away, or choose another table', # what helps where they are not
 )->pd.DataFrame:  # as they were written
     "Rows of a file; names and fingerprints stay text."
     try: rows = pd.read_csv(path, dtype=TEXT)
@@ -67,10 +72,10 @@ def read_rows(
     return rows
 
 def joinable(
-    path,    # a .csv, there or not
-    same=('dataset','method','train_seed'), # as for `save_rows`
-    cure='move it away, or choose another table',
-)->Path:     # the same
+    path:str|Path, # a .csv, there or not
+    same:Sequence[str]=('dataset','method','train_seed'), # as for `save_rows`
+    cure:str='move it away, or choose another table',     # as for `read_rows`
+)->Path:           # the same
     "Refuse a file that rows could not join, before they are made."
     if Path(path).exists(): read_rows(path, same, cure)
     return Path(path)
@@ -87,9 +92,9 @@ def _lone_writer(path): # a file of rows, to which nobody else adds meanwhile
 # %% ../nbs/02a_rows.ipynb #fe8bc82a
 def save_rows(
     new:pd.DataFrame, # rows
-    path,             # a .csv, for example `data_root()`/results/cloning.csv
-    same=('dataset','method','train_seed'), # rows there that agree in these are replaced
-    then='env_seed',  # within them, rows are in this order
+    path:str|Path,    # a .csv, for example `data_root()`/results/cloning.csv
+    same:Sequence[str]=('dataset','method','train_seed'), # rows there that agree in these are replaced
+    then:str='env_seed', # within them, rows are in this order
 )->pd.DataFrame:      # all rows now in the file
     "Add rows to a result file, replacing those they stand for; a label that now names two sets is a warning."
     path, same = Path(path), list(same)
@@ -125,9 +130,9 @@ PALETTE |= {'step':'k', 'return':'.6'} # how a system is paid
 
 # %% ../nbs/02a_rows.ipynb #f9336d94
 def gain(
-    achieved,  # returns, environment units
-    y,         # returns of the data
-):             # the same shape
+    achieved:ArrayLike, # returns, environment units
+    y:ArrayLike,        # returns of the data
+)->np.ndarray:          # of the shape of `achieved`
     "g = (achieved − data mean)/(data best − data mean)."
     y = np.asarray(y, dtype=float)
     reach = y.max()-y.mean()
@@ -137,8 +142,8 @@ def gain(
 # %% ../nbs/02a_rows.ipynb #rows-tab
 def table(
     rows:pd.DataFrame, # result rows
-    y=None,            # returns of the data, for g
-    by=('method','question','acting'), # one line for each
+    y:ArrayLike|None=None, # returns of the data, for g
+    by:Sequence[str]=('method','question','acting'), # one line for each
 )->pd.DataFrame:       # means (and std of the normalised score over episodes)
     "Table 2's columns, and what was predicted beside what was achieved."
     means = ('target','predicted','achieved','length','kl','normalised')
@@ -158,8 +163,8 @@ def summary(
     return '\n'.join(f'{k:>11}  {rows[k].mean():8.1f}{spread[k]}' for k in there)
 
 # %% ../nbs/02a_rows.ipynb #ebfe5672
-def _squares(x): # (n,m) training × environment seeds -> between training seeds, what neither explains
-    "Mean squares of a two-way table with one entry per cell."
+def _squares(x:np.ndarray)->tuple[float,float]: # (n,m) -> of training seeds, what none explains
+    "Mean squares of a two-way table, training × environment seeds, with one entry per cell."
     n, m = x.shape
     if n<2: return float('nan'), float('nan')
     left = x-x.mean(1, keepdims=True)-x.mean(0)+x.mean()
@@ -167,8 +172,8 @@ def _squares(x): # (n,m) training × environment seeds -> between training seeds
 
 # %% ../nbs/02a_rows.ipynb #rows-var
 def _variance(
-    tables,  # one or two (n,m) arrays over the same m environment seeds; two: the first less the second
-)->tuple:    # variance of the mean difference, its degrees of freedom
+    tables:list[np.ndarray], # one or two (n,m) over the same m environment seeds; two: first less second
+)->tuple[float,float]:       # variance of the mean difference, its degrees of freedom
     "Welch over training seeds, paired over environment seeds; degrees of freedom by Satterthwaite (1946)."
     m = tables[0].shape[1]
     squares = [(*_squares(x), x.size, len(x)-1) for x in tables]
@@ -185,10 +190,10 @@ def _variance(
 def paired_interval(
     a:pd.DataFrame,        # result rows of one system
     b:pd.DataFrame,        # of another, over the same environment seeds
-    column='achieved',     # what to compare
+    column:str='achieved', # what to compare
     same_start:bool=False, # do equal training seeds continue one and the same run? Then they are pairs
     level:float=.95,       # of the interval
-)->dict:                   # mean, low, high; seeds of a less the mean of b; does a−b>0 hold? sd, df
+)->dict[str,Any]:          # mean, low, high; seeds of a less the mean of b; does a−b>0 hold? sd, df
     "Interval of a−b: paired over environment seeds; over training seeds Welch's, two samples."
     wide = [x.pivot_table(index='train_seed', columns='env_seed', values=column) for x in (a,b)]
     if same_start:
@@ -207,7 +212,8 @@ def paired_interval(
 
 # %% ../nbs/02a_rows.ipynb #07b75e77
 def overlap(
-    a, b,           # two samples of returns
+    a:np.ndarray|Sequence[float], # returns, one sample
+    b:np.ndarray|Sequence[float], # another
     bins:int=40,    # shared histogram bins
 )->float:           # 0: disjoint, 1: the same histogram
     "Shared area of two normalised histograms."

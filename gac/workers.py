@@ -7,24 +7,29 @@ __all__ = ['play', 'worker', 'fresh_processes', 'take_environ']
 
 # %% ../nbs/02c_workers.ipynb #917e9990
 import importlib, multiprocessing, os, pickle, re, signal, threading
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from multiprocessing.connection import wait
+from multiprocessing.context import BaseContext
 import gymnasium as gym
+import numpy as np
 import torch
+from gymnasium.vector import VectorEnv
+from torch import Tensor
 from tqdm.std import tqdm
-from .core import Trajectories, make_keys, set_threads
-from .worlds import import_packages
+from .core import Device, Trajectories, make_keys, set_threads
+from .worlds import World, import_packages
 from .envs import EpisodeError, initial_states, rollout
 
 # %% ../nbs/02c_workers.ipynb #b5d45965
 def play(
-    env,            # id, EnvSpec, EnvConfig or a function that makes one
-    act,            # policy, as for `rollout`; it may offer `part(rows)`
+    env:World|VectorEnv, # id, EnvSpec, EnvConfig or a function that makes one; a VectorEnv for one worker
+    act:Callable[[Tensor,Tensor],Tensor|np.ndarray], # policy, as for `rollout`; it may offer `part(rows)`
     n:int,          # episodes
     seed:int=0,     # episode i is reset with seed+i
-    device=None,    # where the policy gets its states
+    device:Device=None, # where the policy gets its states
     workers:int=1,  # processes; 1: this one
-    progress=False, # show a bar? As for `rollout`
+    progress:bool|str=False, # show a bar? As for `rollout`
 )->Trajectories:    # in seed order
     "`rollout`, spread over processes."
     if workers<1: raise ValueError(f'workers={workers}: must be at least 1')
@@ -61,7 +66,7 @@ def _pickled(env, *job)->bytes: # environment, policy, n, seed, device, number o
                          'name the environment by its id, or use one worker') from None
 
 # %% ../nbs/02c_workers.ipynb #wrk00004
-def worker(job)->Trajectories: # bytes of `_packed`
+def worker(job:bytes)->Trajectories: # bytes of `_packed`
     "Runs in its own process."
     packages, specs, inner = pickle.loads(job)
     import_packages(packages, remember=False)
@@ -77,7 +82,7 @@ def worker(job)->Trajectories: # bytes of `_packed`
 # %% ../nbs/02c_workers.ipynb #procspr2
 def fresh_processes(
     preload:str='gac.workers', # module that all of them need; the first call of a process decides
-):                             # context of multiprocessing
+)->BaseContext:
     "Processes that begin with torch imported, and share nothing with this one."
     if 'forkserver' not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context('spawn')
@@ -86,7 +91,7 @@ def fresh_processes(
     return server
 
 # %% ../nbs/02c_workers.ipynb #procspr4
-def take_environ(environ): # of the process that started this one
+def take_environ(environ:Mapping[str,str])->None: # of the process that started this one
     "Its environment variables, and no others."
     os.environ.clear()
     os.environ.update(environ)
