@@ -8,8 +8,10 @@ __all__ = ['Held', 'fresh_file', 'usable', 'locked', 'alive', 'remove_leftovers'
 
 # %% ../nbs/04c_folder.ipynb #fold003
 import json, os, re, signal, socket, sys, threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn, TextIO
 from .core import flush_to_disk, lock_file, remove, room_for, writing
 
 # %% ../nbs/04c_folder.ipynb #fold006
@@ -19,7 +21,8 @@ class Held(BlockingIOError):
 _mine = {} # folders that this process has locked -> how often
 
 # %% ../nbs/04c_folder.ipynb #foldlnk1
-def fresh_file(path): # name -> a new file, open for a text; a link there goes, and what it leads to stays
+def fresh_file(path:Path)->TextIO: # its name -> a new file, open for a text
+    "A link of that name goes, and what it leads to stays."
     path.unlink(missing_ok=True)
     return os.fdopen(os.open(path, os.O_WRONLY|os.O_CREAT|os.O_EXCL, 0o666), 'w')
 
@@ -37,8 +40,8 @@ def _grab(path): # lock file -> the same, open and locked; or `Held`
 
 # %% ../nbs/04c_folder.ipynb #fold010
 def usable(
-    out,      # run folder, there or not
-)->Path:      # the same
+    out:str|os.PathLike, # run folder, there or not
+)->Path:                 # the same
     "Refuse a place where a run cannot be written without harm."
     top, at = Path(out), Path(out)/'checkpoint'
     for p in (*reversed(top.parents), top):
@@ -52,8 +55,8 @@ def usable(
 # %% ../nbs/04c_folder.ipynb #fold012
 @contextmanager
 def locked(
-    out,  # run folder, made if need be; None: nothing to lock
-):
+    out:str|os.PathLike|None, # run folder, made if need be; None: nothing to lock
+)->Iterator[None]:
     "Only this process writes the folder, until the block ends or the process does."
     top = out and usable(out).resolve()
     if top is None or top in _mine: return (yield)
@@ -72,12 +75,13 @@ def locked(
 
 # %% ../nbs/04c_folder.ipynb #fold014
 def alive(pid:int)->bool: # number of a process on this host
+    "Does it run? One of somebody else's does too."
     try: os.kill(pid, 0)
     except ProcessLookupError: return False
     except (PermissionError, OverflowError): pass
     return True
 
-def remove_leftovers(top): # run folder, locked
+def remove_leftovers(top:Path)->None: # run folder, locked
     "Remove what killed processes have left."
     at = top/'checkpoint'
     for p in [*top.glob('.*'), *at.glob('.*'), *(top/'episodes').glob('.*')]:
@@ -99,26 +103,26 @@ def _head(p): # config.json -> what it holds; a larger one than any of ours is c
 class Version:
     "One version of the files of a checkpoint."
     def __init__(self,
-        folder,   # checkpoint folder
-        mark='',  # '' or '.new', in the name of each file
-    ):
+        folder:str|os.PathLike, # checkpoint folder
+        mark:str='',            # '' or '.new', in the name of each file
+    )->None:
         self.folder,self.mark = Path(folder),mark
 
-    def __call__(self, name)->Path: # plain name -> where this version has it
+    def __call__(self, name:str)->Path: # plain name -> where this version has it
         stem, kind = name.rsplit('.', 1)
         return self.folder/f'{stem}{self.mark}.{kind}'
-    def files(self): # plain name -> file, of those there
+    def files(self)->dict[str,Path]: # plain name -> file, of those there
         found = ((p, _ours.fullmatch(p.name)) for p in self.folder.iterdir())
         return {p.name.replace('.new.','.'):p for p,m in found if m and (m[3] or '')==self.mark}
-    def drop(self):
+    def drop(self)->None:
         for p in self.files().values(): p.unlink()
-    def name(self, head:dict): # what config.json is to hold
+    def name(self, head:dict)->None: # what config.json is to hold
         "The switch: from here on this version counts."
         for p in self.files().values(): flush_to_disk(p)
         flush_to_disk(self.folder)
         with writing(self.folder/'config.json') as f:
             f.write_text(json.dumps(head|dict(files=self.mark), indent=1))
-    def go_home(self): # a version that counts gets the plain names
+    def go_home(self)->None: # a version that counts gets the plain names
         if not self.mark: return
         plain = Version(self.folder)
         plain.drop()
@@ -129,15 +133,16 @@ class Version:
         self.drop()
 
 # %% ../nbs/04c_folder.ipynb #fold021
-def standing(folder)->Version: # checkpoint folder -> the version that counts
+def standing(folder:str|os.PathLike)->Version: # checkpoint folder
+    "The version that counts."
     try: head = _head(Path(folder)/'config.json')
     except (OSError, ValueError, RecursionError): head = None
     return Version(folder, '.new' if isinstance(head, dict) and head.get('files')=='.new' else '')
 
 @contextmanager
 def renewing(
-    folder,  # checkpoint folder, in a run folder that is `locked`
-):           # yields the Version to write; its `name` is called last
+    folder:str|os.PathLike, # checkpoint folder, in a run folder that is `locked`
+)->Iterator[Version]:       # the one to write; its `name` is called last
     "New files for a checkpoint: all or none, and other files there stay."
     folder = Path(folder)
     if not folder.exists():
@@ -154,7 +159,7 @@ def renewing(
     new.go_home()
 
 # %% ../nbs/04c_folder.ipynb #foldbeg1
-def begun_with(folder)->dict: # -> what was written there: a dict of settings for each key; {}: nothing
+def begun_with(folder:str|os.PathLike)->dict[str,dict]: # settings of job, settings, data; {}: none there
     "What `settings.json` says, or one clear error where the file is not ours."
     at = Path(folder)/'settings.json'
     if not at.exists(): return {}
@@ -166,10 +171,10 @@ def begun_with(folder)->dict: # -> what was written there: a dict of settings fo
 
 # %% ../nbs/04c_folder.ipynb #foldbeg2
 def begin_with(
-    folder,     # of a training
-    told:dict,  # what decides its numbers: job, settings, data, a dict each
-    goes_on,    # has it left something there already?
-):
+    folder:str|os.PathLike, # of a training
+    told:dict[str,dict],    # what decides its numbers: job, settings, data
+    goes_on:bool,           # has it left something there already?
+)->None:
     "Write what a training begins with; or refuse to go on with what was begun otherwise."
     had, text = begun_with(folder), json.dumps(told, default=str, indent=1)
     now = json.loads(text)
@@ -187,18 +192,19 @@ class Stopped(KeyboardInterrupt):
 
 _stops = [] # signals that have come
 
-def stop_asked()->int: # the signal that asks us to stop, or 0
+def stop_asked()->int: # its number, or 0
+    "The signal that asks us to stop."
     return _stops[0] if _stops else 0
 
-def stop(i, of, out): # iteration, how many in all, run folder: after the save
-    "End a training that was asked to stop."
+def stop(i:int, of:int|None, out:str|os.PathLike|None)->NoReturn: # iteration, of how many, run folder
+    "End a training that was asked to stop, and has saved."
     why = f'stopped by {signal.Signals(stop_asked()).name} at iteration {i} of {of or "?"}'
     if out: why += f'; saved in {out}: the same command goes on (gac train: with --resume)'
     raise Stopped(why)
 
 # %% ../nbs/04c_folder.ipynb #fold034
 @contextmanager
-def interruptible():
+def interruptible()->Iterator[None]:
     "Within this block SIGTERM and SIGINT end a training after it has saved, with exit status 143 or 130."
     team = int(os.environ.get('WORLD_SIZE', 1))>1
     here = threading.current_thread() is threading.main_thread() and not team
@@ -221,7 +227,7 @@ def interruptible():
         back()
 
 @contextmanager
-def stoppable(where): # () -> what to say of it
+def stoppable(where:Callable[[],str])->Iterator[None]: # () -> what to say of it
     "`interruptible` for a caller in Python: Ctrl-C comes out as KeyboardInterrupt, after the save."
     try:
         with interruptible(): yield

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
 from .api import evaluate, train
 from .core import Trajectories, data_root, generator, set_threads
 from .data import load, save
@@ -23,7 +25,7 @@ from .worlds import EnvConfig, import_packages, make_env
 UMAZE = EnvConfig('PointMaze_UMaze-v3', max_episode_steps=150, imports=('gymnasium_robotics',))
 CENTRES = np.float32([(-1,1),(0,1),(1,1),(1,0),(1,-1),(0,-1),(-1,-1)]) # cells along the U, end to end
 
-def toward(place, end): # (B,2), (B,2) -> (B,2) where to head next
+def toward(place:np.ndarray, end:np.ndarray)->np.ndarray: # (B,2), (B,2) -> (B,2) where to head next
     "The next centre along the U; the end itself from its own cell."
     at, to = (np.linalg.norm(x[:,None]-CENTRES, axis=2).argmin(1) for x in (place,end))
     return np.where((at==to)[:,None], end, CENTRES[at+np.sign(to-at)])
@@ -31,10 +33,14 @@ def toward(place, end): # (B,2), (B,2) -> (B,2) where to head next
 # %% ../nbs/13d_mazes.ipynb #ff8c8ca6
 class Drivers:
     "Waypoint policies: one skill in [0,1] and one end for each episode."
-    def __init__(self, skill, own, seed=0): # (n,), (n,) cell each heads for, -1: the goal; of the noise
+    def __init__(self,
+        skill:ArrayLike, # (n,) in [0,1]
+        own:ArrayLike,   # (n,) cell each heads for; -1: the goal
+        seed:int=0,      # of the noise
+    )->None:
         self.skill, self.own = np.asarray(skill, np.float32)[:,None], np.asarray(own)
         self.gen = np.random.default_rng(seed)
-    def __call__(self, s, rows): # (B,8) place, goal, place, velocity; (B,) -> (B,2)
+    def __call__(self, s:Tensor, rows:Tensor)->np.ndarray: # (B,8) place, goal, place, velocity -> (B,2)
         s, rows = s.cpu().numpy(), rows.cpu().numpy()
         end = np.where(self.own[rows,None]<0, s[:,2:4], CENTRES[self.own[rows]])
         push, k = 6*(toward(s[:,:2],end)-s[:,:2])-1.5*s[:,6:8], self.skill[rows]
@@ -54,8 +60,8 @@ def maze_data(
 
 # %% ../nbs/13d_mazes.ipynb #280b4167
 def maze_set(
-    root='runs/mazes', # folder of Minari sets
-)->Path:               # folder of the set
+    root:str|Path='runs/mazes', # folder of Minari sets
+)->Path:                        # folder of the set
     "The set on disk; made if it is not there."
     place = Path(root)/'maze'/'umaze'/'mixed-v0'
     if place.is_dir(): return place
@@ -70,8 +76,8 @@ def maze_rows(
     seed:int=0,         # training seed
     iterations:int=100, # batches
     n:int=40,           # episodes for each question
-    root='runs/mazes',  # folder of the set and of the runs
-    path=None,          # .csv; None: data/results/mazes.csv
+    root:str|Path='runs/mazes', # folder of the set and of the runs
+    path:str|Path|None=None, # .csv; None: data/results/mazes.csv
 )->pd.DataFrame:        # all rows now in the file
     "Train by the recipe, unless it is done; ask all questions; keep the rows."
     set_threads(1)
@@ -87,7 +93,7 @@ def maze_rows(
     return save_rows(rows.round(3), path or data_root()/'results'/'mazes.csv')
 
 # %% ../nbs/13d_mazes.ipynb #c7634a3c
-def driver_rows(n:int=40, seed:int=10_000, path=None)->pd.DataFrame:
+def driver_rows(n:int=40, seed:int=10_000, path:str|Path|None=None)->pd.DataFrame:
     "Rows of a driver of full skill who knows the goal."
     import_packages(['gymnasium_robotics'])
     tau = rollout(UMAZE, Drivers(np.ones(n), np.full(n, -1)), n, seed)
