@@ -66,7 +66,7 @@ def _pickled(env, *job)->bytes: # environment, policy, n, seed, device, number o
                          'name the environment by its id, or use one worker') from None
 
 # %% ../nbs/02c_workers.ipynb #wrk00004
-def worker(job:bytes)->Trajectories: # bytes of `_packed`
+def worker(job:bytes)->Trajectories: # of `_pickled`
     "Runs in its own process."
     packages, specs, inner = pickle.loads(job)
     import_packages(packages, remember=False)
