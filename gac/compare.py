@@ -7,28 +7,33 @@ __all__ = ['COLOURS', 'compare', 'with_clone', 'beside', 'picture', 'run_summary
 
 # %% ../nbs/07c_compare.ipynb #48088ce4
 import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from gymnasium.envs.registration import EnvSpec
+from torch import Tensor
 from .cloning import clone
-from .core import data_root, generator
+from .core import Trajectories, data_root, generator
 from .critic import Belief
 from .elbo import elbo
 from .envs import make_env, rollout
 from .query import ACTING, QUESTIONS, Ask, PlanPolicy, acting_of, asker, bounds, evaluate
 from .rows import PALETTE, as_rows, save_rows
-from .worlds import env_from
+from .run import Run
+from .worlds import EnvConfig, env_from
 
 # %% ../nbs/07c_compare.ipynb #f977eb2b
 def compare(
-    run,              # a trained run
-    env,              # environment id or factory
+    run:Run,          # a trained run
+    env:str|EnvConfig|EnvSpec|Callable, # environment id or factory
     n:int=100,        # episodes for each question
     seed:int=10_000,  # environment seeds from here on
     cfg:Ask=Ask(),    # settings of all questions
-    actings=('sample','mu'), # how to act on the posterior; None: as `acting_of` says
-    progress=False,   # show a bar for each?
+    actings:Sequence[str|None]=('sample','mu'), # how to act on the posterior; None: as `acting_of` says
+    progress:bool=False, # show a bar for each?
 )->pd.DataFrame:      # result rows, one per episode
     "Ask all four questions, each once, and act on each answer."
     def act_on(q, actings):
@@ -47,12 +52,12 @@ def _asked_once(planner): # a planner that is asked once: the initial states are
 # %% ../nbs/07c_compare.ipynb #f6ce73a2
 def with_clone(
     rows:pd.DataFrame, # result rows of a run
-    tau,               # the data it was trained on
-    env,               # environment id
+    tau:Trajectories,  # the data it was trained on
+    env:str|EnvConfig|EnvSpec, # environment
     n:int=100,         # episodes
     seed:int=10_000,   # environment seeds from here on
-    scale=None,        # returns of a random policy and of an expert; None: D4RL's for the environment
-    **kw,              # for `clone`
+    scale:tuple|list|None=None, # returns of a random policy and of an expert; None: D4RL's of `env`
+    **kw:Any,          # for `clone`
 )->pd.DataFrame:
     "The same table with rows for cloning the best tenth of the data."
     train_seed = int(rows.train_seed[0])
@@ -64,17 +69,17 @@ def with_clone(
 # %% ../nbs/07c_compare.ipynb #cmp006
 COLOURS = {k:q.colour for k,q in QUESTIONS.items()} # of the questions
 
-def beside(ax, **kw):
+def beside(ax:Any, **kw:Any)->Any: # axes; what `legend` takes -> the legend
     "A legend to the right of the axes."
     return ax.legend(**dict(frameon=False, fontsize=8, loc='upper left', bbox_to_anchor=(1,1))|kw)
 
 # %% ../nbs/07c_compare.ipynb #583e37fa
 def picture(
     rows:pd.DataFrame,    # result rows; one acting per question is drawn
-    y=None,               # returns of the data
-    ax=None,              # axes
-    acting=ACTING,        # which rows
-):
+    y:np.ndarray|Tensor|None=None, # (N,) returns of the data
+    ax:Any=None,          # axes
+    acting:Mapping[str,str]=ACTING, # which rows: question -> acting
+)->Any:                   # the axes
     "Return distributions of the questions beside the data's: Fig. 2, left."
     import matplotlib.pyplot as plt, seaborn as sns
     ax = ax or plt.subplots(figsize=(6,3.2), layout='constrained')[1]
@@ -91,9 +96,9 @@ def picture(
 
 # %% ../nbs/07c_compare.ipynb #4fa1a63d
 def run_summary(
-    run,            # a trained run
-    tau,            # its data
-    label='GAC',    # name of the setting
+    run:Run,        # a trained run
+    tau:Trajectories, # its data
+    label:str='GAC',# name of the setting
     some:int=100,   # trajectories to measure, evenly spread
 )->pd.DataFrame:    # one row
     "Exact ELBO per trajectory and its parts, nats; learned widths, standardised; seconds."
@@ -110,14 +115,14 @@ def run_summary(
 
 # %% ../nbs/07c_compare.ipynb #ee748cef
 def benchmark(
-    run,              # a trained run
-    tau,              # its data
-    label='GAC',      # name of the setting, the `method` of its rows
-    name='questions', # rows go to results/NAME.csv, the summary to results/NAME-runs.csv
+    run:Run,          # a trained run
+    tau:Trajectories, # its data
+    label:str='GAC',  # name of the setting, the `method` of its rows
+    name:str='questions', # rows go to results/NAME.csv, the summary to results/NAME-runs.csv
     n:int=100,        # episodes for each question
     seed:int=10_000,  # environment seeds from here on
-    root=None,        # data root; None: `data_root()`
-    progress=False,   # show bars?
+    root:str|Path|None=None, # data root; None: `data_root()`
+    progress:bool=False, # show bars?
 )->pd.DataFrame:      # the rows
     "Ask a trained run everything and keep the rows."
     env = env_from(run.meta['env'], where='the run')
@@ -132,11 +137,11 @@ def benchmark(
 # %% ../nbs/07c_compare.ipynb #aa46dead
 def figure1(
     rows:pd.DataFrame, # result rows of one system
-    y,                 # returns of the data
+    y:np.ndarray|Tensor, # (N,) returns of the data
     sigma_y:float,     # width of p(y|z), environment units
-    axs=None,          # two axes: exploitation, exploration
-    acting=ACTING,     # which rows
-):
+    axs:Any=None,      # two axes: exploitation, exploration
+    acting:Mapping[str,str]=ACTING, # which rows: question -> acting
+)->Any:                # the axes
     "The paper's Fig. 1 from what a model says and does."
     import matplotlib.pyplot as plt, seaborn as sns
     if axs is None: axs = plt.subplots(1, 2, figsize=(10,3), sharex=True, layout='constrained')[1]
@@ -156,8 +161,8 @@ def figure1(
 
 # %% ../nbs/07c_compare.ipynb #3d52a0bc
 def bare_steps(
-    env,               # environment id
-    tau,               # what `rollout` made
+    env:str|EnvConfig|EnvSpec|Callable, # environment
+    tau:Trajectories,  # what `rollout` made
     seed:int=10_000,   # environment seed of the first episode
     random:bool=True,  # random actions; False: those of `tau` again
 )->float:              # seconds
@@ -177,8 +182,8 @@ def bare_steps(
 
 # %% ../nbs/07c_compare.ipynb #959a944f
 def timing(
-    run,               # a trained run
-    env,               # environment id
+    run:Run,           # a trained run
+    env:str|EnvConfig|EnvSpec|Callable, # environment
     question:str='best', # which question
     n:int=100,         # episodes
     seed:int=10_000,   # first environment seed

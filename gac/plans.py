@@ -6,19 +6,26 @@
 __all__ = ['SETTINGS', 'stored', 'aggregate', 'flat_map', 'climb', 'along', 'Replan', 'replanned', 'sweep']
 
 # %% ../nbs/07d_plans.ipynb #e8ace44d
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import NoReturn
 import pandas as pd
 import torch
+from gymnasium.envs.registration import EnvSpec
+from torch import Tensor
 from .rows import as_rows
 from .core import Posterior, generator
 from .elbo import ascend
 from .envs import rollout
+from .model import GAC
 from .query import Ask, PlanPolicy, asker, bounds, evaluate, objective, scale_of, seen_by, start
+from .run import Run
+from .worlds import EnvConfig
 
 # %% ../nbs/07d_plans.ipynb #04dce1cb
 def stored(
-    run,           # a trained run
-    env,           # environment id or factory
+    run:Run,       # a trained run
+    env:str|EnvConfig|EnvSpec|Callable, # environment id or factory
     n:int=100,     # posteriors to try, evenly spread over the ranks of return
     seed:int=10_000, # environment seeds from here on
 )->pd.DataFrame:   # result rows; `target` is the return on record
@@ -31,14 +38,14 @@ def stored(
 # %% ../nbs/07d_plans.ipynb #e13341b5
 def aggregate(
     q:Posterior,  # N posteriors
-)->tuple:         # mean (K,D) and sd (K,D) of each coordinate of ε over all of them
+)->tuple[Tensor,Tensor]: # mean (K,D) and sd (K,D) of each coordinate of ε over all of them
     "First two moments of the aggregate posterior; the prior has 0 and 1."
     return q.mu.mean(0), ((2*q.lsd).exp().mean(0)+q.mu.var(0, correction=0)).sqrt()
 
 # %% ../nbs/07d_plans.ipynb #42668996
 def flat_map(
-    mu,          # (N,K,D) posterior means
-):               # function (…,K,D) -> (…,2)
+    mu:Tensor,   # (N,K,D) posterior means
+)->Callable[[Tensor],Tensor]: # (…,K,D) -> (…,2)
     "Projection on the two principal directions of the means."
     x = mu.flatten(1)
     c = x.mean(0)
@@ -47,8 +54,8 @@ def flat_map(
 
 # %% ../nbs/07d_plans.ipynb #671a4559
 def climb(
-    run,               # a trained run
-    s0,                # (S,) where we stand
+    run:Run,           # a trained run
+    s0:Tensor,         # (S,) where we stand
     cfg:Ask=Ask(),     # settings; λ, steps, rate
     seed:int=0,        # of the noise
     zero:bool=True,    # start at μ=0? False: where `ask` would
@@ -66,8 +73,8 @@ def climb(
 
 # %% ../nbs/07d_plans.ipynb #0daa1a06
 def along(
-    run,              # a trained run
-    env,              # environment id or factory
+    run:Run,          # a trained run
+    env:str|EnvConfig|EnvSpec|Callable, # environment id or factory
     path:Posterior,   # posteriors along a climb
     points:int=8,     # of them, evenly spread
     each:int=6,       # rollouts of each
@@ -82,22 +89,29 @@ def along(
 # %% ../nbs/07d_plans.ipynb #930b4c75
 class Replan(PlanPolicy):
     "Ask again every `every` steps, from the current state of each episode."
-    def __init__(self, model, planner, acting='sample', seed=0, low=None, high=None, every=100):
+    def __init__(self,
+        model:GAC,            # a trained model
+        planner:Callable[...,tuple], # s0 (N,S) -> Posterior, info
+        acting:str='sample',  # one of `ACTINGS`
+        seed:int=0,           # of the samples
+        low:Tensor|None=None, high:Tensor|None=None, # (A,) action bounds of the environment
+        every:int=100,        # steps between two plans
+    ):
         if every<1: raise ValueError(f'every={every}: re-plan after at least one step')
         super().__init__(model, planner, acting, seed, low, high)
         self.every = every
 
-    def reset(self, s0):
+    def reset(self, s0:Tensor)->None: # (N,S) all initial states
         super().reset(s0)
         self.t = torch.zeros(len(s0), dtype=torch.long)
 
-    def __call__(self, s, rows):
+    def __call__(self, s:Tensor, rows:Tensor)->Tensor: # (B,S), (B,) -> (B,A)
         due = (self.t[rows]>0)&(self.t[rows]%self.every==0)
         if due.any(): self._again(s[due], rows[due])
         self.t[rows] += 1
         return super().__call__(s, rows)
 
-    def part(self, rows):
+    def part(self, rows:Tensor)->NoReturn:
         raise ValueError('Replan plans on the way, so no other process can act on its plans: use workers=1')
 
     def _again(self, s, rows):
@@ -110,9 +124,9 @@ class Replan(PlanPolicy):
 
 # %% ../nbs/07d_plans.ipynb #eb333aa5
 def replanned(
-    run,                    # a trained run
-    env,                    # environment id or factory
-    every=(400,200,100,50), # steps between two plans
+    run:Run,                # a trained run
+    env:str|EnvConfig|EnvSpec|Callable, # environment id or factory
+    every:Sequence[int]=(400,200,100,50), # steps between two plans
     n:int=80,               # episodes for each
     seed:int=4000,          # environment seeds from here on
     cfg:Ask=Ask(),          # settings of `best`
@@ -138,9 +152,9 @@ SETTINGS += [('improve',dict(delta_y=d)) for d in (10.,300.,1000.)]
 SETTINGS += [('improve',dict(quantile=p)) for p in (.6,.9,.99)]
 
 def sweep(
-    run,             # a trained run
-    env,             # environment id or factory
-    settings,        # [(question, dict of fields of Ask), …]
+    run:Run,         # a trained run
+    env:str|EnvConfig|EnvSpec|Callable, # environment id or factory
+    settings:Iterable[tuple[str,dict]], # [(question, dict of fields of Ask), …]
     n:int=40,        # episodes for each
     seed:int=0,      # environment seeds from here on
 )->pd.DataFrame:     # result rows with a column `setting`
