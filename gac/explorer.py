@@ -8,12 +8,15 @@ __all__ = ['FIRST', 'TOLD', 'checkpoints', 'Scene', 'draw_returns', 'draw_answer
 
 # %% ../nbs/07e_explorer.ipynb #fdb9f62f
 import tempfile, time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 import numpy as np
 import torch
+from torch import Tensor
 from .compare import COLOURS, beside
-from .core import data_root, generator
+from .core import Posterior, data_root, generator
 from .worlds import env_from, make_env
 from .envs import rollout
 from .film import film as make_film
@@ -26,8 +29,8 @@ from .run import load_run
 # %% ../nbs/07e_explorer.ipynb #xpl001
 FIRST = 'hopper' # the shipped checkpoint that a panel opens with
 
-def checkpoints(): # name → folder: `FIRST`, the other shipped ones, then runs beside the data
-    "What there is to explore."
+def checkpoints()->dict[str,Path]: # name → folder
+    "What there is to explore: `FIRST`, the other shipped ones, then runs beside the data."
     tops = [data_root()/'checkpoints', data_root().parent/'runs', Path('runs')]
     found = {}
     for top in tops:
@@ -40,26 +43,26 @@ def checkpoints(): # name → folder: `FIRST`, the other shipped ones, then runs
 # %% ../nbs/07e_explorer.ipynb #xpl003
 class Scene:
     "A checkpoint, its data's plans on a map, and one question at a time."
-    def __init__(self, folder, steps=60): # folder of a checkpoint; ascent steps
+    def __init__(self, folder:str|Path, steps:int=60): # folder of a checkpoint; ascent steps
         self.run, self.steps = load_run(folder), steps
         self.env, self.y = env_from(self.run.meta['env'], where='the run'), self.run.y.numpy()
         self.seen = seen_by(self.run)
         self.map = flat_map(self.seen[1].mu)
         self.dots = self.map(self.seen[1].mu).numpy()
 
-    def s0(self, seed): # (1,S)
+    def s0(self, seed:int)->Tensor: # (1,S)
         made = make_env(self.env)
         s = made.reset(seed=seed)[0]
         made.close()
         return torch.as_tensor(s, dtype=torch.float32)[None]
 
-    def means(self, s0, q, seed): # start, posterior -> (64,) E[y|z] of draws of the plan
+    def means(self, s0:Tensor, q:Posterior, seed:int)->np.ndarray: # (1,S), plan -> (64,) E[y|z] of draws
         model = self.run.model
         q = q[torch.arange(64)%len(q)]
         many = q.at(torch.randn(q.mu.shape, generator=generator(seed)))
         with torch.no_grad(): return model.expected_return(model.plan(s0.expand(64,-1), many)).numpy()
 
-    def answer(self, question, cfg=Ask(), acting=None, seed=0): # -> dict
+    def answer(self, question:str, cfg:Ask=Ask(), acting:str|None=None, seed:int=0)->dict[str,Any]:
         "Ask from the initial state of environment seed `seed`."
         begun, s0, model, gen = time.perf_counter(), self.s0(seed), self.run.model, generator(seed)
         how, cfg = acting_of(model.arch, question, acting), replace(cfg, steps=self.steps)
@@ -75,7 +78,7 @@ class Scene:
         return told|dict(seconds=time.perf_counter()-begun)
 
 # %% ../nbs/07e_explorer.ipynb #xpl004
-def draw_returns(scene, a, ax): # Scene, an answer, axes
+def draw_returns(scene:Scene, a:Mapping[str,Any], ax:Any)->None: # Scene, an answer, axes
     "p(y|z) beside the data's returns."
     sd = float(scene.run.model.sigma_y)
     grid = np.linspace(min(scene.y.min(),0), max(scene.y.max(),a['means'].max())*1.1, 300)
@@ -87,7 +90,7 @@ def draw_returns(scene, a, ax): # Scene, an answer, axes
     ax.set(xlabel='return', yticks=[], ylim=(0, None))
     beside(ax)
 
-def draw_answer(scene, a, axs=None): # Scene, an answer -> axes
+def draw_answer(scene:Scene, a:Mapping[str,Any], axs:Any=None)->Any: # Scene, an answer, axes -> axes
     "p(y|z) beside the data's returns, and the plan among the data's."
     import matplotlib.pyplot as plt
     if axs is None: _,axs = plt.subplots(1, 2, figsize=(10,2.9), layout='constrained')
@@ -99,13 +102,17 @@ def draw_answer(scene, a, axs=None): # Scene, an answer -> axes
     return axs
 
 # %% ../nbs/07e_explorer.ipynb #xpl006
-def filmed(scene, a): # Scene, an answer -> bytes of a GIF
+def filmed(scene:Scene, a:Mapping[str,Any])->bytes: # Scene, an answer -> a GIF
     "The whole episode, thinned."
     def small(): return make_env(scene.env, render_mode='rgb_array', width=240, height=240)
     with tempfile.TemporaryDirectory() as d:
         return make_film(small, a['policy'], Path(d)/'a.gif', a['seed'], seconds=10, rate=12).read_bytes()
 
-def act_out(scene, a, film=True): # an answer -> it with `achieved`, `length`; `gif` if MuJoCo can draw
+def act_out(
+    scene:Scene,       # where to act
+    a:dict[str,Any],   # an answer
+    film:bool=True,    # of the episode, too?
+)->dict[str,Any]:      # the answer with `achieved`, `length`; `gif` if MuJoCo can draw
     "Act on an answer, once."
     tau = rollout(scene.env, a['policy'], 1, a['seed'])
     out = a|dict(achieved=float(tau.y[0]), length=int(tau.n[0]), gif=None)
@@ -115,7 +122,7 @@ def act_out(scene, a, film=True): # an answer -> it with `achieved`, `length`; `
     return out
 
 # %% ../nbs/07e_explorer.ipynb #943fb560
-def looks_at(question): # -> names of controls
+def looks_at(question:str)->tuple[str,...]: # -> names of controls
     "What the question depends on, besides the model and the start."
     return tuple(k for k in READS[question] if k!='steps')+('acting',)*(question!='prior')
 
@@ -130,12 +137,18 @@ TOLD = dict( # what a pointer on a control is told
     seed='environment seed of the initial state',
     acting='; '.join(f'{k}: {v}' for k,v in ACTINGS.items()))
 
-def slider(kind, name, value, low, high, step, label): # a slider that asks when it is let go
+def slider(
+    kind:type, # class of ipywidgets
+    name:str,  # key of `TOLD`
+    value:float, low:float, high:float, step:float, # where it stands, its ends, its step
+    label:str, # what stands before it
+)->Any:        # of that class
+    "A slider that asks when it is let go."
     return kind(value=value, min=low, max=high, step=step, description=label, tooltip=TOLD[name],
                 continuous_update=False)
 
 # %% ../nbs/07e_explorer.ipynb #xpl009
-def controls(models): # names of checkpoints -> dict of widgets
+def controls(models:Sequence[str])->dict[str,Any]: # names of checkpoints -> dict of widgets
     "What can be moved in the panel."
     import ipywidgets as w
     wheel = w.FloatSlider
@@ -152,7 +165,7 @@ def controls(models): # names of checkpoints -> dict of widgets
         quantile=slider(wheel, 'quantile', .8, .05, .95, .05, 'quantile'),
         seed=slider(w.IntSlider, 'seed', 0, 0, 99, 1, 'start s₀'), acting=pick['acting'])
 
-def set_range(controls, y): # of `controls`; returns of the data
+def set_range(controls:Mapping[str,Any], y:np.ndarray)->None: # of `controls`; returns of the data
     "Let y* go a fifth beyond the data on both sides, and Δy over half their span."
     low, high = float(y.min()), float(y.max())
     span = (high-low) or 1.
@@ -164,14 +177,15 @@ def set_range(controls, y): # of `controls`; returns of the data
         b.max = hi
 
 # %% ../nbs/07e_explorer.ipynb #xpl011
-def readout(a, seconds): # an answer, seconds it took -> HTML
+def readout(a:Mapping[str,Any], seconds:float)->str: # an answer, seconds it took -> HTML
     "What the legend says, and what it does not."
     names = [k for k in ('goal','predicted','achieved','length') if a.get(k) is not None]
     parts = [f'{k} <b>{a[k]:.0f}</b>' for k in names]
     parts += [f"KL {a['kl']:.0f} nats", a.get('width',''), f'{seconds:.1f} s', a.get('note','')]
     return f"<span class='gac-readout'>{a['question']}: {', '.join(p for p in parts if p)}</span>"
 
-def png(scene, a): # Scene, an answer -> bytes
+def png(scene:Scene, a:Mapping[str,Any])->bytes: # Scene, an answer -> a PNG
+    "The picture of `draw_answer`."
     import io
     from matplotlib.figure import Figure
     fig, f = Figure(figsize=(10,2.9), dpi=95, layout='constrained'), io.BytesIO()
@@ -180,14 +194,16 @@ def png(scene, a): # Scene, an answer -> bytes
     return f.getvalue()
 
 # %% ../nbs/07e_explorer.ipynb #xpl0lay1
-def outputs(): # -> button, line, picture and film of a panel
+def outputs()->dict[str,Any]: # name -> widget
+    "Button, line, picture and film of a panel."
     import ipywidgets as w
     go = w.Button(description='roll out', button_style='primary', tooltip='act on this plan, once')
     movie = w.Image(format='gif', width=320)
     movie.layout.display = 'none'
     return dict(go=go, said=w.HTML(), picture=w.Image(format='png', width=950), movie=movie)
 
-def arranged(e): # Explorer -> its box
+def arranged(e:'Explorer')->Any: # -> ipywidgets box
+    "The widgets of a panel, in their places."
     import ipywidgets as w
     rows = [e.model,e.seed], [e.question], [e.lam,e.width], [e.target]
     rows += [e.delta_y,e.quantile], [e.acting,e.go]
@@ -196,7 +212,7 @@ def arranged(e): # Explorer -> its box
 # %% ../nbs/07e_explorer.ipynb #xpl013
 class Explorer:
     "The panel: `Explorer().box`."
-    def __init__(self, film=True):
+    def __init__(self, film:bool=True): # film each rollout?
         self.film, self.scenes, self.known, self.quiet = film, {}, checkpoints(), False
         self.controls = c = controls(list(self.known))
         vars(self).update(self.controls|outputs())
@@ -206,19 +222,19 @@ class Explorer:
         self.box = arranged(self)
         self.choose()
 
-    def scene(self):
+    def scene(self)->Scene:
         name = self.model.value
         if name not in self.scenes: self.scenes[name] = Scene(self.known[name])
         return self.scenes[name]
 
-    def choose(self): # another model
+    def choose(self)->None: # another model
         y, self.quiet = self.scene().y, True
         set_range(self.controls, y)
         self.acting.value = acting_of(self.scene().run.model.arch, self.question.value)
         self.quiet = False
         self.ask()
 
-    def ask(self): # a control moved
+    def ask(self)->None: # a control moved
         "Ask again, draw, and say how long it took."
         if self.quiet: return
         begun, own = time.perf_counter(), looks_at(self.question.value)
@@ -230,7 +246,7 @@ class Explorer:
         self.movie.layout.display = 'none'
         self._show(begun)
 
-    def roll(self): # the button
+    def roll(self)->None: # the button
         begun, self.go.disabled = time.perf_counter(), True
         self.answer = act_out(self.scene(), self.answer, self.film)
         if self.answer['gif']: self.movie.value, self.movie.layout.display = self.answer['gif'], ''
