@@ -8,41 +8,48 @@ __all__ = ['FORMATS', 'graph', 'inputs', 'ascent', 'Loop', 'loop', 'Scan', 'sche
 
 # %% ../nbs/07f_export.ipynb #xp0003
 import io, json, logging, warnings
+from collections.abc import Callable
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 import numpy as np
 import torch
-from torch import nn
+from gymnasium.envs.registration import EnvSpec
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from .core import Posterior, generator, writing
 from .elbo import _B1, _B2, _moved, _rate, _within
 from .envs import check_spaces
 from .files import extra_missing
+from .model import GAC, Arch
 from .query import (PLANS, QUESTIONS, Ask, PlanPolicy, _DRAWS, _aim, _first, _fixed, _near, acting_of,
                        asker, bounds, check_acting, question_of, seen_by)
-from .worlds import env_from
+from .run import Run
+from .worlds import EnvConfig, env_from
 
 # %% ../nbs/07f_export.ipynb #xp0006
-def graph(f, *example): # a function of tensors -> GraphModule of plain operations
+def graph(f:Callable, *example:Tensor)->GraphModule: # a function of tensors -> of plain operations
     "What a function does, gradient included."
     with sdpa_kernel(SDPBackend.MATH):
         return make_fx(f, decomposition_table=torch.export.default_decompositions())(*example)
 
 # %% ../nbs/07f_export.ipynb #xp0050
-def inputs(R, arch): # rows that climb together -> s0, φ, m, v, noise, rate, Adam's two corrections
+def inputs(R:int, arch:Arch)->tuple[Tensor,...]: # rows that climb together, sizes
+    "An example of s0, φ, m, v, noise, rate and Adam's two corrections."
     phi, one = torch.zeros(R, 2, arch.K, arch.E), torch.tensor(.5)
     return torch.zeros(R, arch.S), phi, phi+0, phi+1, phi[:,0]+1, one, one+0, one+0
 
 # %% ../nbs/07f_export.ipynb #xp0043
 def ascent(
-    model,     # GAC, whose parameters need no gradient
-    question,  # its name
-    goal,      # (R,) returns to aim for; None: none
-    cfg:Ask,   # settings
-    R:int,     # rows that climb together
-):             # GraphModule: `inputs` -> φ, m, v
+    model:GAC,        # whose parameters need no gradient
+    question:str,     # its name
+    goal:Tensor|None, # (R,) returns to aim for; None: none
+    cfg:Ask,          # settings
+    R:int,            # rows that climb together
+)->GraphModule:       # `inputs` -> φ, m, v
     "One step of `elbo.ascend`, for good."
     raised = question_of(question, cfg).objective
     def step(s0, phi, m, v, noise, rate, c1, c2):
@@ -55,32 +62,33 @@ def ascent(
 # %% ../nbs/07f_export.ipynb #xp0009
 class Loop(nn.Module):
     "A climb as a scripted loop."
-    def __init__(self, step, example): # GraphModule, its `inputs`
+    def __init__(self, step:GraphModule, example:tuple[Tensor,...]): # one step, its `inputs`
         super().__init__()
         self.step = torch.jit.trace(step, example, check_trace=False)
-    def forward(self, s0, phi, noise, rate, c1, c2):
+    def forward(self, s0:Tensor, phi:Tensor, noise:Tensor, rate:Tensor, c1:Tensor, c2:Tensor)->Tensor:
         m, v = torch.zeros_like(phi), torch.zeros_like(phi)
         for i in range(len(noise)):
             phi, m, v = self.step(s0, phi, m, v, noise[i], rate[i], c1[i], c2[i])
         return phi
 
-def loop(step, example): # GraphModule, its `inputs` -> module that stays a loop when it is traced
+def loop(step:GraphModule, example:tuple[Tensor,...])->torch.jit.ScriptModule: # one step, its `inputs`
+    "A `Loop` that stays a loop when it is traced."
     return torch.jit.script(Loop(step, example))
 
 # %% ../nbs/07f_export.ipynb #xp0010
 class Scan(nn.Module):
     "The same climb as one operation."
-    def __init__(self, step, example):
+    def __init__(self, step:GraphModule, example:tuple[Tensor,...]): # one step, its `inputs`
         super().__init__()
         self.step = step
-    def forward(self, s0, phi, *each):
+    def forward(self, s0:Tensor, phi:Tensor, *each:Tensor)->Tensor:
         from torch._higher_order_ops import scan
         def body(carry, x): return [*self.step(s0, *carry, *x)], [carry[0].sum()]
         m = torch.zeros_like(phi)
         return scan(body, [phi,m,m.clone()], list(each))[0][0]
 
 # %% ../nbs/07f_export.ipynb #xp0054
-def schedule(cfg:Ask)->tuple: # learning rates and Adam's corrections, (steps,) each
+def schedule(cfg:Ask)->tuple[Tensor,...]: # learning rates and Adam's corrections, (steps,) each
     "What changes from step to step of `elbo.ascend`."
     rates = [_rate(cfg.lr, i, cfg.steps) for i in range(cfg.steps)]
     left = ([1-b**(i+1) for i in range(cfg.steps)] for b in (_B1,_B2))
@@ -88,12 +96,12 @@ def schedule(cfg:Ask)->tuple: # learning rates and Adam's corrections, (steps,) 
 
 # %% ../nbs/07f_export.ipynb #xp0015
 def beginning(
-    run,           # a trained run
+    run:Run,       # a trained run
     question:str,  # its name
     cfg:Ask,       # settings
     seed:int,      # of the noise
     answers:int=1, # how many
-)->tuple:          # goal (1,) or None; Posterior of one, or of several; do these compete?
+)->tuple[Tensor|None,Posterior,bool]: # goal (1,) or None; Posterior of one, or of several; do these compete?
     "Where a search begins that is to be written down."
     blank, seen = torch.zeros(1, run.model.arch.S), None
     if cfg.starts and len(run.store): seen = seen_by(run)
@@ -103,13 +111,21 @@ def beginning(
     return goal, first[torch.arange(answers).remainder(len(first))], False
 
 # %% ../nbs/07f_export.ipynb #xp0056
-def drawn_noise(steps, like, gen): # -> (steps,…) the noise of a climb
+def drawn_noise(steps:int, like:Tensor, gen:torch.Generator)->Tensor: # how many, (…) -> (steps,…)
+    "The noise of a climb."
     return torch.stack([torch.randn(like.shape, generator=gen) for _ in range(steps)])
 
 # %% ../nbs/07f_export.ipynb #xp0018
 class PlanSearch(nn.Module):
     "`query.ask` for one initial state, with everything in it that it needs."
-    def __init__(self, run, question, cfg, seed, climb, answers=1): # GraphModule of a step -> of all steps
+    def __init__(self,
+        run:Run,      # a trained run, on the CPU
+        question:str, # its name
+        cfg:Ask,      # settings
+        seed:int,     # of the noise
+        climb:Callable[...,nn.Module], # GraphModule of a step, its `inputs` -> of all steps
+        answers:int=1,# how many
+    ):
         super().__init__()
         self.model, self.question, self.cfg = run.model, question, cfg
         goal, first, self.compete = beginning(run, question, cfg, seed, answers)
@@ -127,16 +143,16 @@ class PlanSearch(nn.Module):
         if self.several: kept['draws'] = drawn_noise(_DRAWS, first.mu, gen)
         for k,x in kept.items(): self.register_buffer(k, x)
 
-    def forward(self, s0): # (1,S) -> φ (answers,2,K,E)
+    def forward(self, s0:Tensor)->Tensor: # (1,S) -> φ (answers,2,K,E)
         each, phi = (self.rate,self.c1,self.c2), self.first
         if self.compete: phi = self.winner(s0, self.all(s0.repeat(len(phi),1), phi, self.noise_all, *each))
         phi = self.one(s0.repeat(len(phi),1), phi, self.noise, *each)
         return phi[_near(self.reached(s0, phi), len(phi))] if self.several else phi
 
-    def winner(self, s0, phi): # (1,S), (R,2,K,E) -> (1,2,K,E), of the highest mean over the draws
+    def winner(self, s0:Tensor, phi:Tensor)->Tensor: # (1,S), (R,2,K,E) -> (1,2,K,E), of the highest mean
         return phi[self.reached(s0, phi).argmax()[None]]
 
-    def reached(self, s0, phi): # -> (R,) the objective of each
+    def reached(self, s0:Tensor, phi:Tensor)->Tensor: # -> (R,) the objective of each
         q, (n,R) = Posterior(phi[:,0],phi[:,1]), self.draws.shape[:2]
         many = Posterior(q.mu.repeat(n,1,1), q.lsd.repeat(n,1,1))
         raised, noise = question_of(self.question, self.cfg).objective, self.draws.flatten(0,1)
@@ -147,13 +163,13 @@ class PlanSearch(nn.Module):
 class PlanAndAct(nn.Module):
     "Two functions: `plan` from s₀, `act` from a state and the plan."
     def __init__(self,
-        run,          # a trained run, on the CPU
+        run:Run,      # a trained run, on the CPU
         question:str, # its name
-        climb,        # `loop` or `Scan`
+        climb:Callable[...,nn.Module], # `loop` or `Scan`
         acting:str,   # one of `query.ACTINGS`
         cfg:Ask,      # settings
         seed:int,     # of search and samples
-        low=None, high=None, # (A,) bounds of actions; None: none
+        low:Tensor|None=None, high:Tensor|None=None, # (A,) bounds of actions; None: none
     ):
         super().__init__()
         self.model, arch = run.model, run.model.arch
@@ -168,7 +184,7 @@ class PlanAndAct(nn.Module):
         self.register_buffer('low', -far if low is None else low)
         self.register_buffer('high', far if high is None else high)
 
-    def plan(self, s0): # (1,S) initial state -> z (P,K,D), E[y|z] (1,)
+    def plan(self, s0:Tensor)->tuple[Tensor,Tensor]: # (1,S) initial state -> z (P,K,D), E[y|z] (1,)
         eps = self.samples
         if self.search:
             mu, lsd = self.search(s0).unbind(1)
@@ -176,7 +192,7 @@ class PlanAndAct(nn.Module):
         z = self.model.plan(s0.expand(len(eps),-1), eps)
         return z, self.model.expected_return(z).mean(0, keepdim=True)
 
-    def act(self, s, z, *t): # (1,S), (P,K,D), step of the episode (1,) if the model is told -> (1,A)
+    def act(self, s:Tensor, z:Tensor, *t:Tensor)->Tensor: # (1,S), (P,K,D), step (1,) if told -> (1,A)
         std, P = self.model.std, len(self.samples)
         when = t[0].expand(P) if t else self.blank[:,0,0,0]
         x = std.do('s', s).expand(P,-1)[:,None,None]
@@ -184,7 +200,8 @@ class PlanAndAct(nn.Module):
         a = std.undo('a', mu[:,0,0]).mean(0, keepdim=True)
         return torch.clamp(a, self.low, self.high)
 
-    def forward(self, s0, s, z, *t): return *self.plan(s0), self.act(s, z, *t) # both, for one graph
+    def forward(self, s0:Tensor, s:Tensor, z:Tensor, *t:Tensor)->tuple[Tensor,...]: # both, for one graph
+        return *self.plan(s0), self.act(s, z, *t)
 
 # %% ../nbs/07f_export.ipynb #xp0022
 FORMATS = dict(torchscript='.pt', onnx='.onnx')
@@ -257,14 +274,14 @@ def _read_onnx(path): # -> about, plan, act
 # %% ../nbs/07f_export.ipynb #xp0067
 class Exported:
     "A policy from its file."
-    def __init__(self, path): # .pt or .onnx
+    def __init__(self, path:str|Path): # .pt or .onnx
         self.path = Path(path)
         read = _read_onnx if self.path.suffix=='.onnx' else _read_torchscript
         self.about, self._plan, self._act = read(self.path)
-    def plan(self, s0): # (S,) -> z (P,K,D), predicted return
+    def plan(self, s0:ArrayLike)->tuple[np.ndarray,float]: # (S,) -> z (P,K,D), predicted return
         z, predicted = self._plan(np.asarray(s0, np.float32)[None])
         return z, float(predicted[0])
-    def act(self, s, z, t=0): # (S,), a plan, step of the episode -> (A,)
+    def act(self, s:ArrayLike, z:np.ndarray, t:int=0)->np.ndarray: # (S,), a plan, step of the episode -> (A,)
         told = [np.full(1, t, np.float32)]*self.about['told_the_step']
         return self._act(np.asarray(s, np.float32)[None], z, *told)[0]
 
@@ -282,14 +299,14 @@ def _refuse(run, question, acting, cfg, to, path): # what has no file
 
 # %% ../nbs/07f_export.ipynb #xp0070
 def export(
-    run,                 # a trained run
-    path,                # .pt or .onnx
+    run:Run,             # a trained run
+    path:str|Path,       # .pt or .onnx
     question:str='best', # its name
     to:str='torchscript',# or 'onnx'
-    acting:str=None,     # one of `query.ACTINGS`; None: as `acting_of` says
+    acting:str|None=None,# one of `query.ACTINGS`; None: as `acting_of` says
     cfg:Ask=Ask(),       # settings
     seed:int=0,          # of search and samples
-    env=None,            # whose bounds of actions; None: the one the run names, if any
+    env:str|EnvConfig|EnvSpec|Callable|None=None, # whose bounds of actions; None: the one of the run, if any
 )->Exported:             # as it is read from the file
     "Write a question's search and the generator into one file, and compare it with the package."
     acting = acting_of(run.model.arch, question, acting)

@@ -6,39 +6,48 @@
 __all__ = ['Ensemble', 'check_team', 'policy_of', 'evaluate_runs']
 
 # %% ../nbs/07g_team.ipynb #team0003
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+import pandas as pd
 import torch
+from gymnasium.envs.registration import EnvSpec
 from torch import Tensor
+from .model import GAC
 from .query import Ask, PlanPolicy, acting_of, asker, bounds, evaluate
+from .run import Run
+from .worlds import EnvConfig
 
 # %% ../nbs/07g_team.ipynb #team0006
 class Ensemble:
     "Policies of one environment that act by the mean of their actions."
-    def __init__(self, policies): self.policies = list(policies) # a `PlanPolicy` of each training
-    def reset(self, s0:Tensor): # (N,S) all initial states
+    def __init__(self, policies:Iterable[PlanPolicy]): self.policies = list(policies) # one of each training
+    def reset(self, s0:Tensor)->None: # (N,S) all initial states
         for p in self.policies: p.reset(s0)
 
     def _mean(self, name): return torch.stack([getattr(p,name) for p in self.policies]).mean(0)
     @property
-    def predicted(self): return self._mean('predicted') # (N,) return that they predict of their plans
+    def predicted(self)->Tensor: return self._mean('predicted') # (N,) return they predict of their plans
     @property
-    def kl(self): return self._mean('kl')               # (N,) nats, of an answer
+    def kl(self)->Tensor: return self._mean('kl') # (N,) nats, of an answer
     @property
-    def info(self): return self.policies[0].info
+    def info(self)->dict: return self.policies[0].info
     @property
-    def model(self): return self.policies[0].model
+    def model(self)->GAC: return self.policies[0].model
     @property
-    def plan_seconds(self): return sum(p.plan_seconds for p in self.policies)
+    def plan_seconds(self)->float: return sum(p.plan_seconds for p in self.policies)
 
     def __call__(self, s:Tensor, rows:Tensor)->Tensor: # (B,S), (B,) -> (B,A)
         a = torch.stack([p(s, rows) for p in self.policies]).mean(0)
         self.executed(a)
         return a
-    def executed(self, a): # (B,A) what the environment made of the actions: all remember this one
+    def executed(self, a:Tensor)->None: # (B,A) as the environment took them: all remember these
         for p in self.policies: p.executed(a)
-    def part(self, rows): return Ensemble(p.part(rows) for p in self.policies) # to act in another process
+    def part(self, rows:Tensor)->'Ensemble': # (R,) episodes -> to act on them in another process
+        return Ensemble(p.part(rows) for p in self.policies)
 
 # %% ../nbs/07g_team.ipynb #team0010
-def check_team(runs): # two or more trainings, or an error
+def check_team(runs:Sequence[Run])->None: # trainings, or an error
+    "Refuse what is no team: fewer than two, other sizes, the same one twice."
     if len(runs)<2: raise ValueError(f'{len(runs)} run: a team is of two or more')
     first = runs[0]
     for i,r in enumerate(runs[1:], 2):
@@ -57,13 +66,13 @@ def _same(a, b): # the same numbers?
 
 # %% ../nbs/07g_team.ipynb #team0013
 def policy_of(
-    runs,             # one training or several, see `check_team`
-    question='best',  # its name
-    env=None,         # whose action bounds hold; None: no bounds
-    seed:int=0,       # of the plans
-    acting:str=None,  # one of `query.ACTINGS`; None: as each model's `acting_of` says
-    cfg:Ask=Ask(),    # settings
-):                    # a policy, as `rollout` takes: `PlanPolicy`, or an `Ensemble` of them
+    runs:Sequence[Run],   # one training or several, see `check_team`
+    question:str='best',  # its name
+    env:str|EnvConfig|EnvSpec|Callable|None=None, # whose action bounds hold; None: no bounds
+    seed:int=0,           # of the plans
+    acting:str|None=None, # one of `query.ACTINGS`; None: as each model's `acting_of` says
+    cfg:Ask=Ask(),        # settings
+)->PlanPolicy|Ensemble:   # a policy, as `rollout` takes
     "One question to one training or several, one policy."
     if len(runs)>1: check_team(runs)
     dev = runs[0].model.head.lsd.device
@@ -75,15 +84,15 @@ def policy_of(
 
 # %% ../nbs/07g_team.ipynb #team0014
 def evaluate_runs(
-    runs,             # one training or several, see `check_team`
-    env,              # environment id or factory
-    question='best',  # its name
-    n:int=100,        # episodes
-    seed:int=10_000,  # environment seeds seed..seed+n-1
-    acting:str=None,  # one of `query.ACTINGS`; None: as each model's `acting_of` says
-    cfg:Ask=Ask(),    # settings
-    **kw,             # for `query.evaluate`: workers, progress
-):                    # one row per episode, as of `query.evaluate`; `train_seed` is the first one's
+    runs:Sequence[Run],   # one training or several, see `check_team`
+    env:str|EnvConfig|EnvSpec|Callable, # environment id or factory
+    question:str='best',  # its name
+    n:int=100,            # episodes
+    seed:int=10_000,      # environment seeds seed..seed+n-1
+    acting:str|None=None, # one of `query.ACTINGS`; None: as each model's `acting_of` says
+    cfg:Ask=Ask(),        # settings
+    **kw:Any,             # for `query.evaluate`: workers, progress
+)->pd.DataFrame:          # one row per episode, as of `query.evaluate`; `train_seed` is the first one's
     "Ask one training or several, act on the mean of their actions, compare."
     how = policy_of(runs, question, env, seed, acting, cfg)
     rows = evaluate(runs[0], env, question, n, seed, acting, cfg, policy=how, **kw)
