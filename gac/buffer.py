@@ -7,18 +7,22 @@ __all__ = ['CHUNK', 'CURE', 'own_keys', 'write_chunk', 'read_chunks', 'next_offs
 
 # %% ../nbs/08_buffer.ipynb #bu-imp
 import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
+import numpy as np
 import pandas as pd
 import torch
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 from .core import Posterior, Trajectories, cat, writing
+from .model import Arch
 from .run import Run
 
 # %% ../nbs/08_buffer.ipynb #bu-keys
 def own_keys(
     tau:Trajectories, # new episodes
-    taken:set,        # keys in use; the new ones are added
+    taken:set[int],   # keys in use; the new ones are added
 )->Trajectories:      # the same episodes, each with a key that no other episode has
     "A repeated episode is an episode of its own: it gets the next free key after its content's."
     key = []
@@ -66,13 +70,13 @@ def _episodes(d): return Trajectories(**{k.name:d[k.name] for k in fields(Trajec
 
 # %% ../nbs/08_buffer.ipynb #bu-write
 def write_chunk(
-    folder,           # of a stage's episodes
+    folder:str|Path,  # of a stage's episodes
     at:int,           # episodes planned before
     n:int,            # planned in this chunk
     tau:Trajectories, # those that were over, with keys of their own
-    rows,             # which of the n they are
-    plans:dict,       # mu, lsd (n,K,D), predicted, target (n,) of all n
-):
+    rows:Sequence[int]|np.ndarray, # which of the n they are
+    plans:Mapping[str,Tensor], # mu, lsd (n,K,D), predicted, target (n,) of all n
+)->None:
     "One file, whole or not at all."
     if not len(rows): return
     f, rows = Path(folder)/f'{at:05d}.safetensors', torch.as_tensor(list(rows))
@@ -84,9 +88,9 @@ def write_chunk(
 
 # %% ../nbs/08_buffer.ipynb #bu-read
 def read_chunks(
-    folder,     # of a stage's episodes
-    arch=None,  # Arch that they have to fit; None: any
-)->list:        # of dicts with the fields of `CHUNK`, in order
+    folder:str|Path,     # of a stage's episodes
+    arch:Arch|None=None, # that they have to fit; None: any
+)->list[dict[str,Tensor]]: # with the fields of `CHUNK`, in order
     "All chunks, checked."
     sizes = {} if arch is None else dict(S=arch.S, A=arch.A, K=arch.K, D=arch.E)
     return [_chunk(f, sizes) for f in sorted(Path(folder).glob('[0-9]*.safetensors'))]
@@ -98,15 +102,15 @@ def _chunk(f, sizes):
     return _check_chunk(d, f, sizes)
 
 # %% ../nbs/08_buffer.ipynb #bu-next
-def next_offset(parts)->int: # chunks → the first episode that was not planned yet
-    "Where the next chunk begins."
+def next_offset(parts:Iterable[Mapping[str,Tensor]])->int: # as of `read_chunks`
+    "Where the next chunk begins: the first episode that was not planned yet."
     return max((int(d['until']) for d in parts), default=0)
 
 # %% ../nbs/08_buffer.ipynb #bu-coll
 def episodes(
-    folder,     # of a stage's episodes
-    arch=None,  # Arch that they have to fit; None: any
-)->tuple:       # Trajectories, Posterior, DataFrame; None if there are none
+    folder:str|Path,     # of a stage's episodes
+    arch:Arch|None=None, # that they have to fit; None: any
+)->tuple[Trajectories,Posterior,pd.DataFrame]|None: # None: there are none
     "What a stage has collected so far."
     parts, taken = read_chunks(folder, arch), set()
     if not parts: return None
@@ -122,7 +126,7 @@ def store(
     tau:Trajectories,   # the buffer
     new:Trajectories,   # what was collected
     q:Posterior,        # the plans that made it
-    fresh='plan',       # start new posteriors there, or at 'zero'
+    fresh:str='plan',   # start new posteriors there, or at 'zero'
 )->Trajectories:        # the buffer, longer
     "Add episodes to the replay buffer, each with its key and its posterior."
     keep = ~torch.isin(new.key, tau.key.cpu())

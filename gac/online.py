@@ -10,10 +10,13 @@ __all__ = ['STRATEGIES', 'CHOICES', 'WHOLE', 'NAMES', 'ONLINE_FIELDS', 'NUMBERS'
 # %% ../nbs/08_online.ipynb #d76a467d
 import json
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 import numpy as np
 import pandas as pd
+from gymnasium.envs.registration import EnvSpec
 from .buffer import CURE, episodes, next_offset, own_keys, read_chunks, store, write_chunk
 from .core import Trajectories, data_root, progress_bar, writing
 from .data import load
@@ -25,6 +28,7 @@ from .rows import read_rows, save_rows, short_name
 from .run import Fit, Run, check_data, fingerprint, load_run, resumable
 from .train import fit
 from .schema import is_a, read_json
+from .worlds import EnvConfig
 
 # %% ../nbs/08_online.ipynb #9bef58e0
 STRATEGIES = dict( # fields each looks at; the quantile is also that of the questions asked after a stage
@@ -42,23 +46,23 @@ class Online:
     strategy:str='adaptive' # 'improve', 'adaptive', 'target', 'control'
     stages:int=3            # collect, store, refit, so many times
     episodes:int=100        # collected in each stage
-    delta_y:object=None     # Δy, environment units; one or one per stage; None: a quarter of the data's sd
-    quantile:object=.95     # y⁺ starts from returns above this quantile of the buffer; one or one per stage
-    target:float=None       # y* of 'target'; None: the best return in the buffer
+    delta_y:float|list|tuple|None=None # Δy, environment units; one or one per stage; None: ¼ of the data's sd
+    quantile:float|list|tuple=.95 # y⁺ starts above this quantile of the buffer; one or one per stage
+    target:float|None=None  # y* of 'target'; None: the best return in the buffer
     acting:str='sample'     # how collected plans are acted upon: on a 'sample' of q or on its 'mu'
     fresh:str='plan'        # posterior of a new trajectory: the 'plan' that made it, or 'zero'
     elite:str='buffer'      # draw='elite': the best tenth of the 'buffer', or as many steps as at the 'start'
-    refit:object=field(default_factory=lambda: dict(_REFIT)) # fields of Fit; one dict or one per stage
+    refit:dict|list|tuple=field(default_factory=lambda: dict(_REFIT)) # fields of Fit; one or one per stage
     chunk:int=25            # episodes between two savings
     seed:int=0              # of collection
 
     def __post_init__(self): _check_online(self)
-    def at(self, k, stage): # field at a stage, 1, 2, …
+    def at(self, k:str, stage:int)->Any: # field at a stage, 1, 2, …
         v = getattr(self,k)
         return v[stage-1] if isinstance(v,(list,tuple)) else v
 
     @classmethod
-    def paper(cls, dataset, **kw): # Tables 6 and 7 of 'hopper-medium-replay', or of the set it was cut from
+    def paper(cls, dataset:str, **kw:Any)->'Online': # 'hopper-medium-replay', or a set cut from it; fields
         "The published settings: row k-1 of Table 7 and row k of Table 6 for stage k."
         name = paper_name(dataset)
         asked = [published(name,'table7',k) for k in (0,1,2)]
@@ -109,7 +113,7 @@ def _refit_fields(k, v): # settings of a refit
     except (TypeError, ValueError) as e: raise ValueError(f'{k}={v!r}: {e}') from None
 
 # %% ../nbs/08_online.ipynb #0b2abb02
-def paper_name(dataset): # 'gac/hopper/medium-replay-mini-v0' → 'hopper-medium-replay'
+def paper_name(dataset:str)->str: # 'gac/hopper/medium-replay-mini-v0' → 'hopper-medium-replay'
     "The paper's name of a data set."
     return short_name(dataset).removesuffix('-mini')
 
@@ -124,11 +128,11 @@ def _refit(row): # one row of Table 6 → fields of Fit
 
 # %% ../nbs/08_online.ipynb #8f12c702
 def reach(
-    target,      # (N,) returns asked for
-    achieved,    # (N,) returns achieved
-    tol,         # a target is met if it is missed by no more than this, on average
-    window=20,   # episodes with neighbouring targets, averaged
-)->float:        # the highest target that was met; -inf if none was
+    target:np.ndarray|pd.Series,   # (N,) returns asked for
+    achieved:np.ndarray|pd.Series, # (N,) returns achieved
+    tol:float,     # a target is met if it is missed by no more than this, on average
+    window:int=20, # episodes with neighbouring targets, averaged
+)->float:          # the highest target that was met; -inf if none was
     "How far up the model's word could be taken."
     order, w = np.argsort(target, kind='stable'), min(window,len(target))
     t,a = (np.convolve(np.asarray(x,float)[order], np.ones(w)/w, 'valid') for x in (target,achieved))
@@ -139,8 +143,8 @@ def next_question(
     cfg:Online,     # settings
     run:Run,        # the model that is asked, and the returns in its buffer
     stage:int,      # 1, 2, …
-    last=None,      # rows collected in the stage before
-)->tuple:           # question, Ask
+    last:pd.DataFrame|None=None, # rows collected in the stage before
+)->tuple[str,Ask]:  # question and how it is put
     "The question that collects the episodes of a stage."
     if cfg.strategy=='target': return 'target', Ask(target=cfg.target)
     q, sd, delta = cfg.at('quantile',stage), float(run.y.std()), cfg.at('delta_y',stage)
@@ -153,13 +157,13 @@ def next_question(
 # %% ../nbs/08_online.ipynb #a580cdaf
 def collect(
     run:Run,             # the model that is asked
-    env,                 # environment id or factory
-    question, ask,       # from `next_question`
-    folder,              # episodes go here, chunk by chunk
+    env:str|EnvConfig|EnvSpec|Callable, # environment id or factory
+    question:str, ask:Ask, # from `next_question`
+    folder:str|Path,     # episodes go here, chunk by chunk
     cfg:Online,          # settings
     stage:int=1,         # for the seeds
     progress:bool=False, # a bar of episodes
-):
+)->None:
     "Collect `cfg.episodes` episodes; what is there already is kept."
     first, dev = 1_000_000*(cfg.seed+1)+100_000*stage, run.model.head.lsd.device # far from all other seeds
     low, high = bounds(env, dev)
@@ -202,7 +206,7 @@ def restage(
     run:Run,           # as the last stage left it
     tau:Trajectories,  # the buffer now
     stage:int,         # 1, 2, …
-    **kw,              # fields of Fit
+    **kw:Any,          # fields of Fit
 )->Run:                # the same model, posteriors and optimiser; iterations count from 0
     "A run that goes on with a longer buffer."
     meta = run.meta|dict(fingerprint=fingerprint(tau), stage=stage)
@@ -216,7 +220,7 @@ def refit_at(
     tau:Trajectories,  # the buffer as the last stage left it
     cfg:Online,        # settings
     stage:int,         # 1, 2, …
-)->tuple:              # the run, which remembers how many steps a tenth of the offline set has; fields of Fit
+)->tuple[Run,dict]:    # the run, which remembers how many steps a tenth of the offline set has; fields of Fit
     "What the refit of a stage is told."
     run = replace(run, meta=dict(tenth=math.ceil(.1*int(tau.n.sum())))|run.meta)
     elite = dict(elite=run.meta['tenth']) if cfg.elite=='start' else {}
@@ -226,14 +230,14 @@ def refit_at(
 def run_stage(
     run:Run,             # as the last stage left it
     tau:Trajectories,    # the buffer as the last stage left it
-    env,                 # environment id or factory
-    out,                 # folder of this stage
+    env:str|EnvConfig|EnvSpec|Callable, # environment id or factory
+    out:str|Path,        # folder of this stage
     cfg:Online=Online(), # settings
     k:int=1,             # which stage
-    last=None,           # rows collected in the stage before
+    last:pd.DataFrame|None=None, # rows collected in the stage before
     progress:bool=False, # bars
-    **kw,                # for `fit`, e.g. every
-)->tuple:                # Run, buffer, rows collected (None for 'control')
+    **kw:Any,            # for `fit`, e.g. every
+)->tuple[Run,Trajectories,pd.DataFrame|None]: # Run, buffer, rows collected (None for 'control')
     "Collect, store, refit; whatever is done already is read from `out`."
     run, refit = refit_at(run, tau, cfg, k)
     got, folder = None, Path(out)/'episodes'
@@ -259,15 +263,15 @@ def _stands(out, tau, device): # -> Run of a stage that was begun; None
 def online(
     run:Run,             # a trained run, whole
     tau:Trajectories,    # the data it was trained on
-    env,                 # environment id or factory
-    out,                 # folder; an interrupted one is continued
+    env:str|EnvConfig|EnvSpec|Callable, # environment id or factory
+    out:str|Path,        # folder; an interrupted one is continued
     cfg:Online=Online(), # settings
     n:int=50,            # episodes for each question after each stage; 0: do not ask
-    asked=('best','improve'), # questions
+    asked:Sequence[str]=('best','improve'), # questions
     seed:int=10_000,     # environment seeds from here on
-    log=None,            # called with a line of text after each stage
+    log:Callable[[str],object]|None=None, # called with a line of text after each stage
     progress:bool=False, # bars within a stage
-    **kw,                # for `fit`
+    **kw:Any,            # for `fit`
 )->pd.DataFrame:         # result rows, one per episode, by stage
     "Fine-tune in stages, and ask after each."
     rows, last = [], None
@@ -316,8 +320,8 @@ ONLINE_FIELDS = dict(settings=dict, start=str, seed=int, i=int) # what online.js
 
 # %% ../nbs/08_online.ipynb #on-told2
 def read_online(
-    folder,  # of an online run
-)->dict:     # what its online.json says; a setting that came later is at its default
+    folder:str|Path, # of an online run
+)->dict:             # what its online.json says; a setting that came later is at its default
     "The settings and the start of an online run, checked field by field."
     f = Path(folder)/'online.json'
     cure = 'restore the file, or choose another folder'
@@ -374,7 +378,7 @@ def _line(rows, last, k):
 # %% ../nbs/08_online.ipynb #on-data
 def data_of_run(
     run:Run,       # it has a label of the data, the place they were read from, and their fingerprint
-    dataset=None,  # id or path that overrules the place
+    dataset:str|Path|None=None, # id or path that overrules the place
 )->Trajectories:
     "The data a run was trained on, found again and compared."
     label, place = run.meta['dataset'], run.meta.get('source')
@@ -386,13 +390,13 @@ def data_of_run(
 
 # %% ../nbs/08_online.ipynb #c5f19440
 def keep_online(
-    rows,        # from `online`
-    out,         # its folder
+    rows:pd.DataFrame, # from `online`
+    out:str|Path, # its folder
     cfg:Online,  # its settings
     label:str,   # name of the setting, the `method` of the rows
     table:str,   # rows go to results/TABLE.csv, collected episodes to results/TABLE-collected.csv
-    root=None,   # data root; None: `data_root()`
-):
+    root:str|Path|None=None, # data root; None: `data_root()`
+)->None:
     "Keep what an online run has shown in the result files."
     where, new = Path(root or data_root())/'results', []
     for k in range(1, cfg.stages+1):
