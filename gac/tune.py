@@ -12,32 +12,35 @@ import csv
 import json
 import re
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import blake2b
 from importlib.resources import files
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 # %% ../nbs/09_tune.ipynb #ex000001
 import numpy as np
 import pandas as pd
 import scipy
 import torch
+from gymnasium.envs.registration import EnvSpec
 from torch import Tensor
 from .core import Trajectories, generator, name_of, versions
 from .data import load, references
 from .elbo import elbo, infer
 from .flops import work
 from .folder import Held, locked, standing
-from .model import Arch, n_params
+from .model import GAC, Arch, n_params
 from .online import Online, episodes, read_online, refit_at, restage, store
 from .query import evaluate
 from .rows import read_rows, save_rows
-from .run import Fit, check_data, load_run, new_run, resumable, save_run
+from .run import Fit, Run, check_data, load_run, new_run, resumable, save_run
 from .schema import read_json
 from .train import fit
-from .worlds import env_from
+from .worlds import EnvConfig, env_from
 
 # %% ../nbs/09_tune.ipynb #d38ad64b
 _paper_fields = dict(embedding_dim='D', latent_tokens='tokens', attention_heads='heads', decoder_layers='dec',
@@ -69,7 +72,7 @@ def _axis(row, cpu): # a line of Table 4 -> field, its list of choices or dict(l
 # %% ../nbs/09_tune.ipynb #e1e961a5
 def iteration_flops(
     arch:Arch, cfg:Fit, # model and training
-    N:int=None,         # trajectories, if fewer than a batch
+    N:int|None=None,    # trajectories, if fewer than a batch
 )->int:                 # of one iteration
     "Necessary flops of the inner and the outer steps."
     B = min(cfg.batch, N or cfg.batch)
@@ -94,7 +97,7 @@ class Search:
     draws:int=32     # fixed ε of the bound
     seed:int=0       # of split, training and sampler
     fixed:dict=field(default_factory=dict) # fields of Arch and Fit, the same in all trials
-    run:str=None     # run or online stage whose refit is searched; None: every trial trains a new model
+    run:str|None=None # run or online stage whose refit is searched; None: every trial trains a new model
     def __post_init__(self): _check_search(self)
 
 # %% ../nbs/09_tune.ipynb #check001
@@ -136,9 +139,9 @@ def configure(
     search:Search,  # the study
     chosen:dict,    # field -> value
     S:int, A:int,   # state and action dimension
-    N:int=None,     # trajectories to train on
+    N:int|None=None,# trajectories to train on
     least:int=4,    # iterations: fewer would not be the same compute, rounded
-)->tuple:           # Arch, Fit
+)->tuple[Arch,Fit]:
     "A trial's settings; iterations follow from the budget."
     arch, cfg = _settings(search.fixed|chosen, S, A, seed=search.seed)
     n = search.budget*iteration_flops(Arch(S,A), Fit())/iteration_flops(arch, cfg, N)
@@ -149,7 +152,7 @@ def configure(
     return arch, replace(cfg, iterations=max(1,round(n)))
 
 # %% ../nbs/09_tune.ipynb #ex000007
-def affordable(search, S, A, N): # as for `configure`
+def affordable(search:Search, S:int, A:int, N:int|None)->None: # as for `configure`
     "One error if the budget does not pay for the cheapest point of the space."
     sp = space(search.space, search.phase)
     configure(search, {k:v['low'] if isinstance(v,dict) else min(v) for k,v in sp.items()}, S, A, N)
@@ -159,8 +162,8 @@ def split(
     tau:Trajectories, # a data set
     held:int,         # trajectories to hold out
     seed:int=0,       # which
-    among=None,       # (N,) bool: which may be held out; None: all
-)->tuple:             # the rest, those held out
+    among:Tensor|None=None, # (N,) bool: which may be held out; None: all
+)->tuple[Trajectories,Trajectories]: # the rest, those held out
     "Hold trajectories out by their keys."
     may = range(len(tau)) if among is None else among.nonzero()[:,0].tolist()
     if not 2<=held<=len(may)-2:
@@ -173,7 +176,7 @@ def split(
 
 # %% ../nbs/09_tune.ipynb #11a8cfb8
 def held_out_elbo(
-    model,             # GAC
+    model:GAC,         # trained
     held:Trajectories, # N trajectories it was not trained on
     steps:int=1000,    # inner steps
     k:int=16,          # steps drawn of each at each inner step
@@ -190,11 +193,11 @@ def held_out_elbo(
 
 # %% ../nbs/09_tune.ipynb #refit001
 def refit_start(
-    folder,       # a run, or a stage of an online run: RUN/online-…/stage-1
-    dataset=None, # its offline data, if they cannot be found by their name
-    device='cpu', # where to put the run
-)->tuple:         # Run with the refit's settings; its buffer; (N,) bool: what θ has not seen, None: nothing
-    "Where the refit of a stage begins."
+    folder:str|Path, # a run, or a stage of an online run: RUN/online-…/stage-1
+    dataset:str|Path|None=None, # its offline data, if they cannot be found by their name
+    device:str|torch.device='cpu', # where to put the run
+)->tuple[Run,Trajectories,Tensor|None]: # a Run; its buffer; (N,) bool: is it new to θ? None: nothing is
+    "Where the refit of a stage begins, with its settings."
     start, record, places = _before(folder)
     run = resumable(load_run(start, device=device))
     tau = load(dataset or run.meta['dataset'])
@@ -228,10 +231,10 @@ def _before(folder): # -> checkpoint the refit begins with, what online.json say
 
 # %% ../nbs/09_tune.ipynb #refit007
 def search_refit(
-    folder,       # as for `refit_start`
-    dataset=None, # likewise
-    fixed={},     # fields of Fit, the same in all trials
-    **kw,         # for Search
+    folder:str|Path, # as for `refit_start`
+    dataset:str|Path|None=None, # likewise
+    fixed:dict[str,Any]={}, # fields of Fit, the same in all trials
+    **kw:Any,        # for Search
 )->Search:
     "A search for the settings of a stage's refit."
     for k in fixed:
@@ -246,7 +249,8 @@ def search_refit(
     kw = dict(phase='fit', run=str(folder))|kw
     return Search(str(dataset or run.meta['dataset']), fixed=kept|fixed, **kw)
 
-def data_of(search): # -> Trajectories that a study is about, (N,) bool: which may be held out; None: all
+def data_of(search:Search)->tuple[Trajectories,Tensor|None]:
+    "The data that a study is about; (N,) bool, which may be held out, None: all."
     return refit_start(search.run, search.dataset)[1:] if search.run else (load(search.dataset), None)
 
 # %% ../nbs/09_tune.ipynb #743d8831
@@ -257,11 +261,11 @@ def attempt(
     search:Search,     # the study
     chosen:dict,       # field -> value
     tau:Trajectories,  # the whole data set
-    report=None,       # called with the percentage spent and the mean bound of a look
-    out=None,          # run folder for a slim checkpoint; None: none
-    device='cpu',      # where to train
-    env=None,          # environment id, remembered in the checkpoint
-    mark=None,         # likewise: of `trial_mark`, whose checkpoint it is
+    report:Callable[[int,float],object]|None=None, # gets the percentage spent, the mean bound of a look
+    out:str|Path|None=None, # run folder for a slim checkpoint; None: none
+    device:str|torch.device='cpu', # where to train
+    env:str|dict|None=None, # of `env_record`, remembered in the checkpoint
+    mark:str|None=None,# likewise: of `trial_mark`, whose checkpoint it is
 )->dict:               # value and error (nats per trajectory), values (N,), …
     "Train at the budget, then measure."
     clock = time.perf_counter()
@@ -303,13 +307,16 @@ def _finite_bounds(v): # (N,) -> the same, or an error
     return v
 
 # %% ../nbs/09_tune.ipynb #trialfd1
-def trial_folder(out, name, number): return Path(out)/f'{name}-{number:03d}' # of its slim checkpoint
+def trial_folder(out:str|Path, name:str, number:int)->Path: # folder and name of a study, a trial
+    "Where its slim checkpoint goes."
+    return Path(out)/f'{name}-{number:03d}'
 
-def trial_mark(t): # of optuna -> 16 letters: this trial of this process; None: of an older version
+def trial_mark(t:Any)->str|None: # of optuna -> 16 letters; None: of an older version
+    "This trial of this process."
     whose = t.user_attrs.get('process')
     return whose and blake2b(json.dumps([t.number,*whose]).encode(), digest_size=8).hexdigest()
 
-def forget(study, out): # an optuna study, folder of its checkpoints or None
+def forget(study:Any, out:str|Path|None)->None: # an optuna study, folder of its checkpoints or None
     "Remove what killed trials have saved, whole or half: they are run again, under another number."
     for t in study.get_trials(deepcopy=False):
         top = out and trial_folder(out, study.study_name, t.number)
@@ -331,13 +338,13 @@ def _drop(at, mark): # a checkpoint folder, the mark that it has to have: its fi
 # %% ../nbs/09_tune.ipynb #2e8146bf
 def trial_returns(
     table:pd.DataFrame, # from `trial_rows`
-    out,                # folder of the checkpoints
+    out:str|Path,       # folder of the checkpoints
     n:int=50,           # episodes for each question
     seed:int=0,         # first environment seed
-    questions=('best','improve'),
-    env=None,           # environment id; None: the one in the checkpoint
-    path=None,          # result file: rows that are in it are not made again
-    log=None,           # called with each row
+    questions:Sequence[str]=('best','improve'),
+    env:str|EnvConfig|EnvSpec|Callable|None=None, # environment id; None: the one in the checkpoint
+    path:str|Path|None=None, # result file: rows that are in it are not made again
+    log:Callable[[dict],object]|None=None, # called with each row
 )->pd.DataFrame:        # one row per trial and question
     "The returns that the trials of a study achieve."
     if n<2 or seed<0 or seed+n>10_000:
@@ -389,7 +396,8 @@ def _row_there(path, t, question, n, seed): # the row that is in the file alread
 
 # %% ../nbs/09_tune.ipynb #d8e544c9
 def rank_correlation(
-    value, achieved,  # (n,) bounds, (n,) returns of the same trials
+    value:Sequence[float]|np.ndarray|pd.Series,    # (n,) bounds
+    achieved:Sequence[float]|np.ndarray|pd.Series, # (n,) returns of the same trials
     draws:int=2000,   # bootstrap draws
     seed:int=0,       # of the bootstrap
 )->dict:              # rho, 95 % interval, n
