@@ -15,14 +15,18 @@ import sqlite3
 import sys
 import threading
 import warnings
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 from urllib.parse import quote
 from .files import extra_missing
 
 # %% ../nbs/09a_storage.ipynb #01cb326e
-def optuna_here(): # the library, or one clear error
+def optuna_here()->ModuleType:
+    "The library, or one clear error."
     try: import optuna
     except ImportError: raise extra_missing('the search needs optuna', 'tune') from None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -30,9 +34,9 @@ def optuna_here(): # the library, or one clear error
 
 # %% ../nbs/09a_storage.ipynb #3e1847f9
 def open_storage(
-    where,        # FILE.log or FILE.journal, sqlite:///FILE.db, any database URL
-    workers:int=1,# processes that will use it
-):                # optuna storage
+    where:str|Path, # FILE.log or FILE.journal, sqlite:///FILE.db, any database URL
+    workers:int=1,  # processes that will use it
+)->Any:             # optuna storage
     "A storage, or one clear error; a file of something else is left as it is."
     where, o = str(where), optuna_here()
     if _is_journal(where): return _owned_trials(o, _journal(o, where))
@@ -72,12 +76,14 @@ def _check_sqlite(where, workers): # for one process; and not a database of some
 
 def _sqlite_file(where): return Path(where.partition(':///')[2].partition('?')[0])
 
-def is_there(where): # False: a file that does not exist; a server may be there or not
+def is_there(where:str|Path)->bool: # False: a file that does not exist; a server may be there or not
+    "May the storage exist?"
     if _is_journal(where): return Path(where).exists()
     return not str(where).startswith('sqlite:///') or _sqlite_file(str(where)).exists()
 
 # %% ../nbs/09a_storage.ipynb #be0c9625
-def unusable(where, e): # storage, exception -> the error to raise
+def unusable(where:str|Path, e:Exception)->OSError: # storage, what was raised -> the error to raise
+    "What is wrong with a storage, without its password, and what helps."
     why = str(getattr(e,'orig',None) or e.__cause__ or e).strip() or type(e).__name__
     why = why.splitlines()[0][:200]
     head, at, tail = str(where).rpartition('@')
@@ -88,13 +94,14 @@ def unusable(where, e): # storage, exception -> the error to raise
         'Finished trials are kept; the same command goes on')
 
 @contextmanager
-def clear_errors(where): # storage
+def clear_errors(where:str|Path)->Iterator[None]: # storage
     "A storage that is lost or locked in the middle of the work: the same clear error."
     try: yield
     except optuna_here().exceptions.StorageInternalError as e: raise unusable(where, e) from None
 
 # %% ../nbs/09a_storage.ipynb #whose002
 def this_process()->list: # host, number, when it began
+    "This process, as trials name it."
     return [socket.gethostname(), os.getpid(), _began(os.getpid())]
 
 def _began(pid): # of a process of this host -> boot and tick; None: it is dead; '': nobody can tell
@@ -133,13 +140,14 @@ def _owned_trials(o, storage): # the same storage, where a trial says whose it i
     return storage
 
 # %% ../nbs/09a_storage.ipynb #whose005
-def owners(said:dict)->list: # what a trial says of itself -> processes that may run it
+def owners(said:dict)->list[list]: # what a trial says of itself -> as `this_process`
+    "The processes that may run a trial."
     if said.get('process'): return [said['process']]
     if {'host','pid'}<=said.keys(): return [[said['host'],said['pid']]] # an older version
     return [v for k,v in said.items() if k.startswith('claim ') and v]
 
 def orphan(
-    t,       # a running trial
+    t:Any,   # a running trial of optuna
 )->bool:     # nobody runs it
     "Are its processes dead, as far as this host can tell?"
     dead = [_dead(process) for process in owners(t.user_attrs)]
@@ -152,16 +160,16 @@ def orphan(
 # %% ../nbs/09a_storage.ipynb #e0994fc9
 class FileLock:
     "A journal's lock: it ends with its process, and who gets it drops the half line of a dead one."
-    def __init__(self, path): self.path = path
+    def __init__(self, path:str|Path): self.path = path
 
-    def acquire(self):
+    def acquire(self)->bool:
         self.file = open(self.path, 'r+b')
         self.wait()
         text = self.file.read() if self.torn() else b''
         if text: self.file.truncate(text.rfind(b'\n')+1)
         return True
 
-    def wait(self, patience=5.): # seconds until it is said
+    def wait(self, patience:float=5.)->None: # seconds until it is said
         try: return fcntl.flock(self.file, fcntl.LOCK_EX|fcntl.LOCK_NB)
         except BlockingIOError: pass
         said = f'gac: {self.path} is held by another process: waiting for it'
@@ -170,14 +178,14 @@ class FileLock:
         try: fcntl.flock(self.file, fcntl.LOCK_EX)
         finally: bell.cancel()
 
-    def torn(self): # is the last line a half one? Leaves the file at its beginning
+    def torn(self)->bool: # is the last line a half one? Leaves the file at its beginning
         size = self.file.seek(0, os.SEEK_END)
         self.file.seek(max(0,size-1))
         end = self.file.read(1)
         self.file.seek(0)
         return end not in (b'', b'\n')
 
-    def release(self): self.file.close()
+    def release(self)->None: self.file.close()
 
 # %% ../nbs/09a_storage.ipynb #journal01
 def _journal(o, where): # a file that ends in .log or .journal
@@ -212,8 +220,8 @@ _op_fields = {0:dict(study_name=str, directions=list), 1:_study, 2:_study|dict(u
 _makes = {0:'study_id', 4:'trial_id'} # operations that make a study, a trial
 
 def check_journal(
-    path, # a file, or nothing yet
-):
+    path:str|Path, # a file, or nothing yet
+)->None:
     "One error if a file is not a journal of trials; nothing is written."
     p = Path(path)
     if not p.exists(): return

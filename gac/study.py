@@ -19,11 +19,13 @@ from math import isfinite
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
+from typing import Any
 
 # %% ../nbs/09b_study.ipynb #ex000037
 import numpy as np
 import pandas as pd
 import torch
+from gymnasium.envs.registration import EnvSpec
 from tqdm import std
 from .core import Trajectories, name_of, pick_device, progress_bar, set_threads, versions
 from .files import word
@@ -31,21 +33,20 @@ from .model import Arch
 from .run import Fit, fingerprint
 from .schema import out_of_memory
 from .workers import fresh_processes, take_environ
-from .worlds import env_of_data, env_record
+from .worlds import EnvConfig, env_of_data, env_record
 from .storage import (clear_errors, is_there, open_storage, optuna_here, orphan, owners,
     this_process, unusable)
 from .tune import (Search, Unaffordable, affordable, attempt, configure, data_of, forget,
-    iteration_flops, refit_start, searchable, space, split, trial_folder,
-    trial_mark)
+    iteration_flops, refit_start, searchable, space, split, trial_folder, trial_mark)
 
 # %% ../nbs/09b_study.ipynb #0431d7b7
 def open_study(
     search:Search,     # what it must be about
     tau:Trajectories,  # the data
-    where, name:str,   # storage, name of the study
+    where:str|Path, name:str, # storage, name of the study
     workers:int=1,     # processes that will use the storage
     prune:bool=True,   # give up trials below the median?
-):                     # optuna study
+)->Any:                # optuna study
     "A study, new or to go on with; refused if it is about something else."
     o, run = optuna_here(), refit_start(search.run, search.dataset)[0] if search.run else None
     start = run and _weights_mark(run.model)
@@ -119,7 +120,8 @@ _words = dict(error=_is_number, iterations=_is_count, flops=_is_count, n_params=
     again=lambda v,t: _is_count(v) and v<t.number)
 
 # %% ../nbs/09b_study.ipynb #c1096eb1
-def rank_of(trials, number): # trials of a study, number of one -> how many first attempts came before it
+def rank_of(trials:list, number:int)->int: # trials of a study, number of one
+    "How many first attempts came before it."
     while 'again' in trials[number].user_attrs: number = trials[number].user_attrs['again']
     return sum('again' not in t.user_attrs for t in trials[:number])
 
@@ -147,12 +149,13 @@ def _default(search, run=None): # the default settings, or those of a stage, if 
     d = {**asdict(Arch(1,1)), **asdict(run.cfg if run else Fit())}
     return {k:d[k] for k in sp} if all(_on_axis(d[k], axis) for k,axis in sp.items()) else {}
 
-def finished(study): # trials that count: complete or given up
+def finished(study:Any)->int:
+    "Trials that count: complete or given up."
     return sum(t.state.name in ('COMPLETE','PRUNED') for t in study.get_trials(deepcopy=False))
 
 # %% ../nbs/09b_study.ipynb #ada174c8
 def suggest(
-    trial,        # optuna trial
+    trial:Any,    # optuna trial
     sp:dict,      # from `space`
 )->dict:          # field -> value
     "One point of a space."
@@ -185,10 +188,10 @@ def _objective(trial, o, search, tau, name, out, device, env): # -> the value of
 
 # %% ../nbs/09b_study.ipynb #77fe9936
 def run_trial(
-    study, search:Search, tau:Trajectories, # the study, what it is about, its data
-    out=None,      # folder of run folders, one per trial; None: none
-    device='cpu',  # where to train
-    env=None,      # environment id for the checkpoints
+    study:Any, search:Search, tau:Trajectories, # the study, what it is about, its data
+    out:str|Path|None=None, # folder of run folders, one per trial; None: none
+    device:str|torch.device='cpu', # where to train
+    env:str|dict|None=None, # of `env_record`, for the checkpoints
 )->int:            # number of the trial
     "One trial of a study."
     o, number = optuna_here(), [] # `clear_errors` is for the caller, who knows the storage
@@ -199,7 +202,7 @@ def run_trial(
     return number[0]
 
 # %% ../nbs/09b_study.ipynb #bac5e5e2
-def requeue(study, out=None): # the study, folder of its checkpoints
+def requeue(study:Any, out:str|Path|None=None)->list[int]: # a study, folder of its checkpoints -> the dead
     "Mark running trials of dead processes of this host as failed; queue again what has not had its say."
     fail = optuna_here().trial.TrialState.FAIL
     gone = []
@@ -248,7 +251,7 @@ class TrialWorkers:
     "Workers, each at its end of a pipe: those that wait, and those that run a trial."
     def __init__(self): self.idle, self.busy, self.why = {}, {}, []
 
-    def start(self, n, args):
+    def start(self, n:int, args:tuple)->None: # how many; of `_work`, between the first and the last
         ctx = fresh_processes('gac.study')
         for _ in range(n):
             mine, theirs = ctx.Pipe()
@@ -256,13 +259,13 @@ class TrialWorkers:
             p.start()
             theirs.close()
 
-    def give(self): # the word, to one that waits
+    def give(self)->None: # the word, to one that waits
         c,p = self.idle.popitem()
         try: c.send(True)
         except OSError: self.why.append(_end(p))
         else: self.busy[c] = p
 
-    def hear(self): # from those that have something to say
+    def hear(self)->None: # from those that have something to say
         for c in wait(list(self.busy)):
             p = self.busy.pop(c)
             try: said = c.recv()
@@ -270,7 +273,7 @@ class TrialWorkers:
             if isinstance(said, int): self.idle[c] = p
             else: self.why.append(said)
 
-    def close(self): # nobody writes while idle, and a trial that is cut off is run again
+    def close(self)->None: # nobody writes while idle, and a trial that is cut off is run again
         for c,p in (self.idle|self.busy).items():
             if p.pid: p.kill()
             if p.pid: p.join()
@@ -302,16 +305,16 @@ def _end(p): # a process -> why it ended
 # %% ../nbs/09b_study.ipynb #b803392a
 def run_study(
     search:Search,       # what to search
-    where, name:str,     # storage, name of the study
+    where:str|Path, name:str, # storage, name of the study
     trials:int=30,       # in all, over workers and over calls
     workers:int=1,       # processes; 1: this one
-    out=None,            # folder of slim checkpoints, one per completed trial; None: none
+    out:str|Path|None=None, # folder of slim checkpoints, one per completed trial; None: none
     prune:bool=True,     # give up trials below the median?
-    device=None,         # 'cpu' or 'cuda'; None: cuda if there is one
-    env=None,            # environment for the checkpoints; it overrules what the data say
+    device:str|None=None,# 'cpu' or 'cuda'; None: cuda if there is one
+    env:str|EnvConfig|EnvSpec|None=None, # for the checkpoints; it overrules what the data say
     threads:int=1,       # CPU threads of a worker
     progress:bool=True,  # bar over trials
-):                       # optuna study
+)->Any:                  # optuna study
     "Search, or go on searching, until `trials` trials are complete or given up."
     _check_call(name, trials, workers, threads, out)
     (tau,may), dev = data_of(search), str(pick_device(device))
@@ -379,12 +382,13 @@ def _ended_by_term(): # SIGTERM as an exception, in the main thread, where nobod
         if mine: signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 # %% ../nbs/09b_study.ipynb #f8b45d81
-def best_trial(study): # its best complete trial, or None
+def best_trial(study:Any)->Any:
+    "Its best complete trial, or None."
     trials = [t for t in study.get_trials(deepcopy=False) if t.state.name=='COMPLETE']
     return max(trials, key=lambda t: t.value, default=None)
 
 def best_params(
-    where, name:str,  # storage, name of a study
+    where:str|Path, name:str, # storage, name of a study
 )->dict:              # settings of its best trial; {} if there is no such study, or no complete trial
     "What a study found."
     study = _there(where, name)
@@ -392,7 +396,8 @@ def best_params(
     return t.params if t else {}
 
 # %% ../nbs/09b_study.ipynb #sr000001
-def searched(where, name): # -> dict of the Search that a study is about; {} if there is no such study
+def searched(where:str|Path, name:str)->dict: # storage, name; {} if there is no such study
+    "The Search that a study is about."
     study = _there(where, name)
     with clear_errors(where): seen = study.user_attrs.get('search') if study else None
     return {} if seen is None else _about(where, name, seen)
@@ -404,7 +409,7 @@ def _there(where, name): # study or None
 
 # %% ../nbs/09b_study.ipynb #adaeead4
 def trial_rows(
-    study, search:Search, # the study, what it is about
+    study:Any, search:Search, # the study, what it is about
     tau:Trajectories,     # its data
 )->pd.DataFrame:          # one row per trial that has ended
     "A study as result rows."
@@ -443,7 +448,7 @@ def _ran(t, search): # when, where, and what was seen on the way
 
 # %% ../nbs/09b_study.ipynb #90d0497f
 def arguments(
-    search:Search, trial, # the study, a complete trial of it
+    search:Search, trial:Any, # the study, a complete trial of it
 )->str:                   # for `gac train` and `gac compare`; of a refit, for `gac online`
     "Settings as command-line arguments, with the iterations that the budget paid for."
     n = trial.user_attrs['iterations']
@@ -453,8 +458,8 @@ def arguments(
     return ' '.join([first, *(f'--set {k}={v}' for k,v in named.items())])
 
 def command(
-    search:Search, trial, # as for `arguments`
-    env=None,             # environment id that was named for the search
+    search:Search, trial:Any, # as for `arguments`
+    env:str|None=None,    # environment id that was named for the search
 )->str:                   # what to type next
     "The command that trains with the settings of a trial."
     if search.run: return f'gac online RUN --out OTHER {arguments(search,trial)}'
