@@ -9,9 +9,11 @@ __all__ = ['NEEDED', 'KEY', 'SOURCES', 'ONLINE', 'ADDED', 'ALONE', 'ASKED', 'che
            'below', 'acting_in', 'sheet1', 'split_violins', 'growing', 'figure2', 'sheet2']
 
 # %% ../nbs/12_tables.ipynb #tab-imp
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 import numpy as np
 import pandas as pd
 import scipy
@@ -25,7 +27,7 @@ KEY = ['dataset','method','question','acting','stage','train_seed','env_seed'] #
 
 # %% ../nbs/12_tables.ipynb #tab-readxb
 def checked_rows(
-    path,          # a .csv in data/results
+    path:str|Path, # a .csv in data/results
 )->pd.DataFrame:   # its rows, checked; none where it does not exist
     "Rows of one result file."
     path = Path(path)
@@ -69,8 +71,8 @@ class Source:
     system:str=''     # the system they stand for; '': the name they carry, '-step' taken off
     method:str=''     # the name they carry; '': any
     dataset:str=''    # '': any
-    acting:tuple=()   # ways of acting, the preferred first, where a question was acted upon in several
-    met:tuple=()      # training seeds by which settings were chosen
+    acting:tuple[str,...]=() # ways of acting, the preferred first, where a question was acted upon in several
+    met:tuple[int,...]=()    # training seeds by which settings were chosen
     first:int=10_000  # environment seeds from here on are the table's
     stages:bool=False # rows after online stages, too?
 
@@ -120,9 +122,9 @@ _WORDS = ['system','dataset','rewards','question'] # compared often, so kept as 
 
 # %% ../nbs/12_tables.ipynb #tab-gath2b
 def gather(
-    root=None,       # data root; None: `data_root()`
-    sources=SOURCES, # in order of precedence
-)->pd.DataFrame:     # one row for each episode, columns `ADDED` added
+    root:str|Path|None=None, # data root; None: `data_root()`
+    sources:Sequence[Source]=SOURCES, # in order of precedence
+)->pd.DataFrame:             # one row for each episode, columns `ADDED` added
     "All rows of a table in one form."
     folder, parts = Path(root or data_root())/'results', []
     for i,file in enumerate(dict.fromkeys(s.file for s in sources)):
@@ -136,12 +138,12 @@ def gather(
 
 # %% ../nbs/12_tables.ipynb #tab-pick
 def pick(
-    rows:pd.DataFrame, # of `gather`
-    system:str,        # whose
-    dataset:str,       # on which data
-    rewards='return',  # paid per 'step', or the 'return' at the end
-    question=None,     # None: 'best', or the one it was asked
-)->pd.DataFrame:       # of the first source that knows
+    rows:pd.DataFrame,      # of `gather`
+    system:str,             # whose
+    dataset:str,            # on which data
+    rewards:str='return',   # paid per 'step', or the 'return' at the end
+    question:str|None=None, # None: 'best', or the one it was asked
+)->pd.DataFrame:            # of the first source that knows
     "The rows of one cell."
     r = rows[(rows.system==system)&(rows.dataset==dataset)&(rows.rewards==rewards)]
     if question is None:
@@ -154,8 +156,8 @@ def pick(
 def compared(
     a:pd.DataFrame,  # rows of one system
     b:pd.DataFrame,  # of another
-    **kw,            # for `paired_interval`
-):                   # of `t_interval`, n the training seeds of both; None where it cannot be
+    **kw:Any,        # for `paired_interval`
+)->dict[str,Any]|None: # of `t_interval`, n the training seeds of both; None where it cannot be
     "The difference a−b in normalised points."
     seeds = [set(g) for x in (a,b) for _,g in x.groupby('train_seed').env_seed]
     if not len(a) or not len(b) or not set.intersection(*seeds): return None
@@ -164,7 +166,13 @@ def compared(
     return t_interval(d['mean'], d['sd'], d['df'], n, bool(a.met.any() or b.met.any()))
 
 # %% ../nbs/12_tables.ipynb #tab-told
-def t_interval(mean, sd, df, n, met=False): # difference, its sd, d.f., training seeds, met? -> dict
+def t_interval(
+    mean:float,      # difference
+    sd:float,        # its standard deviation; 0 or nan: no interval
+    df:float,        # degrees of freedom
+    n:tuple[int,...], # training seeds of each side
+    met:bool=False,  # were settings chosen by some of them?
+)->dict[str,Any]:    # mean, low, high, sd, df, p, n, met
     "A difference with its 95 % interval and its two-sided p, by Student's t."
     half, p = np.nan, np.nan
     if sd>0:
@@ -175,8 +183,8 @@ def t_interval(mean, sd, df, n, met=False): # difference, its sd, d.f., training
 
 # %% ../nbs/12_tables.ipynb #tab-holmx
 def holm(
-    p,            # p-values; nan where there is none
-)->np.ndarray:    # corrected
+    p:Sequence[float]|np.ndarray, # p-values; nan where there is none
+)->np.ndarray: # corrected
     "Holm (1979), step down."
     p = np.array(p, float)
     known = np.flatnonzero(~np.isnan(p))
@@ -185,7 +193,7 @@ def holm(
     return p
 
 # %% ../nbs/12_tables.ipynb #tab-cellb
-def marked(r, sd=False): # rows of a cell -> '77.8 (3)†', or 'not run'
+def marked(r:pd.DataFrame, sd:bool=False)->str: # rows of a cell -> '77.8 (3)†', or 'not run'
     "Mean, perhaps the sd over episodes, number of training seeds, marks."
     if not len(r): return 'not run'
     spread = f' ± {r.normalised.std():.1f}' if sd else ''
@@ -194,8 +202,8 @@ def marked(r, sd=False): # rows of a cell -> '77.8 (3)†', or 'not run'
 
 # %% ../nbs/12_tables.ipynb #tab-best
 def winners(
-    lines:dict,  # data set -> {system: rows}
-)->set:          # (data set, system) that are above all others of their line
+    lines:Mapping[str,Mapping[str,pd.DataFrame]], # data set -> {system: rows}
+)->set[tuple[str,str]]: # (data set, system) that are above all others of their line
     "Who is above everyone else beyond the interval, Holm-corrected over the table?"
     tries = []
     for dataset,cells in lines.items():
@@ -210,9 +218,9 @@ def winners(
 # %% ../nbs/12_tables.ipynb #tab-line
 def lines_of(
     rows:pd.DataFrame, # of `gather`
-    take,              # (rows, column, data set) -> rows of that cell
-    columns,           # of the table
-)->dict:               # data set -> {column: rows}
+    take:Callable[[pd.DataFrame,str,str],pd.DataFrame], # (rows, column, data set) -> rows of that cell
+    columns:Sequence[str], # of the table
+)->dict[str,dict[str,pd.DataFrame]]: # data set -> {column: rows}
     "The rows of every cell of a table."
     known = list(dict.fromkeys(printed_scores('table1').dataset))
     sets = [*known, *sorted(set(rows.dataset)-set(known))]
@@ -220,11 +228,11 @@ def lines_of(
 
 # %% ../nbs/12_tables.ipynb #tab-text
 def written(
-    lines:dict,           # data set -> {column: rows}
+    lines:Mapping[str,Mapping[str,pd.DataFrame]], # data set -> {column: rows}
     printed:pd.DataFrame, # the published numbers of this table
-    name=lambda c: c,     # column -> what the paper calls it
+    name:Callable[[str],str|None]=lambda c: c, # column -> what the paper calls it
     sd:bool=False,        # the sd over episodes, too?
-    ours=marked,          # rows -> text
+    ours:Callable[[pd.DataFrame,bool],str]=marked, # rows, the sd, too? -> text
 )->pd.DataFrame:          # text
     "Ours and the published number in each cell."
     bold, theirs = winners(lines), printed.set_index(['dataset','method'])
@@ -251,7 +259,7 @@ ALONE = ('PPO','SAC') # learn online, from nothing
 # %% ../nbs/12_tables.ipynb #tab-t1xb
 def table1(
     rows:pd.DataFrame,  # of `gather`
-    rewards='return',   # 'return': without step-wise rewards, 'step': with them
+    rewards:str='return', # 'return': without step-wise rewards, 'step': with them
     others:bool=False,  # the systems that the paper does not have, instead of its own?
 )->pd.DataFrame:        # text
     "Table 1, one of its two parts."
@@ -267,8 +275,8 @@ def table1(
 ASKED = {'best':'GAC-E[y]', 'improve':'GAC-p(y+)', 'target':'GAC-y*', 'prior':'prior'} # the paper's names
 
 # %% ../nbs/12_tables.ipynb #tab-t2xb
-def one_model(rows, dataset): # rows of `gather` -> those of the source that was asked most questions
-    "The GAC that answers Table 2 on a set."
+def one_model(rows:pd.DataFrame, dataset:str)->pd.DataFrame: # of `gather` -> of the source asked most often
+    "The GAC that answers Table 2 on a set: that of the source that was asked most questions."
     r = rows[(rows.system=='GAC')&(rows.dataset==dataset)]
     n = r.groupby('order').question.nunique()
     return r[r.order==n.idxmax()] if len(n) else r
@@ -284,21 +292,22 @@ def table2(
     return written(lines, printed, ASKED.get, sd=True).rename(columns=ASKED)
 
 # %% ../nbs/12_tables.ipynb #tab-t3x
-def finals(rows, system, dataset, rewards='return'): # rows of `gather` with stages -> the last stage's
-    "What a system earns at its end."
+def finals(rows:pd.DataFrame, system:str, dataset:str, rewards:str='return')->pd.DataFrame:
+    "What a system earns at its end: of the rows of `gather` with stages, the last stage's."
     r = pick(rows, system, dataset, rewards)
     if system in ALONE: return r
     return r[(r.stage>0)&(r.stage==r.stage.max())]
 
 # %% ../nbs/12_tables.ipynb #tab-t3xb
-def starts(rows, system, dataset, rewards='return'):
+def starts(rows:pd.DataFrame, system:str, dataset:str, rewards:str='return')->pd.DataFrame:
+    "What a system earns before its first stage."
     r = pick(rows, system, dataset, rewards)
     return r[r.stage==0]
 
 # %% ../nbs/12_tables.ipynb #tab-t3y
 def table3(
     rows:pd.DataFrame, # of `gather(sources=ONLINE)`
-    rewards='return',  # 'return' or 'step'
+    rewards:str='return', # or 'step'
 )->pd.DataFrame:       # text
     "Table 3, one of its two parts: the last score, and what it is above the start."
     printed = printed_scores('table3')
@@ -334,13 +343,17 @@ def costs(
     return both.cpu_seconds.median().unstack().round()
 
 # %% ../nbs/12_tables.ipynb #tab-retx
-def data_returns(root=None): # data root -> {data set: returns of its trajectories}; {} without the file
-    "Returns of the data."
+def data_returns(root:str|Path|None=None)->dict[str,pd.Series]: # data root; {} where it has no such file
+    "Returns of the trajectories of each data set."
     f = Path(root or data_root())/'results'/'returns.csv'
     return {d:g.y for d,g in read_rows(f).groupby('dataset', sort=False)} if f.exists() else {}
 
 # %% ../nbs/12_tables.ipynb #tab-f1x
-def grid_of(n, columns=4, size=(2.9,1.9)): # n pictures -> axes, those that are not needed switched off
+def grid_of(
+    n:int,         # pictures
+    columns:int=4,
+    size:tuple[float,float]=(2.9,1.9), # of each, inches
+)->np.ndarray:     # (n,) axes; those that are not needed are switched off
     "A sheet of small pictures."
     import matplotlib.pyplot as plt
     down = -(-n//columns)
@@ -350,7 +363,8 @@ def grid_of(n, columns=4, size=(2.9,1.9)): # n pictures -> axes, those that are 
     return axs[:n]
 
 # %% ../nbs/12_tables.ipynb #tab-f1xb
-def compact_axes(ax, title): # one small picture: no legend of its own, few words
+def compact_axes(ax:Any, title:str)->None: # axes
+    "One small picture: no legend of its own, few words."
     if ax.get_legend(): ax.get_legend().remove()
     ax.set(title=title, xlabel='', ylabel='')
     ax.title.set_size(8)
@@ -358,18 +372,23 @@ def compact_axes(ax, title): # one small picture: no legend of its own, few word
     ax.locator_params(axis='x', nbins=4)
 
 # %% ../nbs/12_tables.ipynb #tab-f1xc
-def below(axs): # the first picture's legend, below the sheet
-    "One legend for all."
+def below(axs:Sequence[Any]|np.ndarray)->None: # axes
+    "One legend for all: the first picture's, below the sheet."
     lines = dict(zip(*reversed(axs[0].get_legend_handles_labels())))
     look = dict(loc='outside lower center', ncols=6, fontsize=8, frameon=False)
     axs[0].figure.legend(lines.values(), lines, **look)
 
 # %% ../nbs/12_tables.ipynb #tab-f1y
-def acting_in(r): # rows -> question -> acting
+def acting_in(r:pd.DataFrame)->dict[str,str]: # rows -> question -> acting
+    "How each question was acted upon."
     return {q:g.acting.iloc[0] for q,g in r.groupby('question', observed=True)}
 
 # %% ../nbs/12_tables.ipynb #tab-f1yb
-def sheet1(rows, returns, sigma_y=.1): # of `gather`; {data set: returns}; width of p(y|z), standardised
+def sheet1(
+    rows:pd.DataFrame, # of `gather`
+    returns:Mapping[str,pd.Series], # of the data of each set
+    sigma_y:float=.1,  # width of p(y|z), standardised
+)->np.ndarray:         # axes, two for each set
     "Fig. 1 for every set that has rows: two pictures each."
     there = [d for d in returns if {'best','improve'}<=set(one_model(rows,d).question)]
     axs = grid_of(2*len(there))
@@ -381,7 +400,7 @@ def sheet1(rows, returns, sigma_y=.1): # of `gather`; {data set: returns}; width
     return axs
 
 # %% ../nbs/12_tables.ipynb #tab-f2x
-def split_violins(rows, ax): # result rows with stages
+def split_violins(rows:pd.DataFrame, ax:Any)->None: # result rows with stages; axes
     "`best` and `improve` after each stage: Fig. 2, middle."
     import seaborn as sns
     part = rows[rows.question.isin(['best','improve'])].astype(dict(question=str))
@@ -390,7 +409,11 @@ def split_violins(rows, ax): # result rows with stages
         palette=COLOURS, ax=ax, **look)
 
 # %% ../nbs/12_tables.ipynb #tab-f2xb
-def growing(y, collected, ax): # returns of the data; episodes with their stage
+def growing(
+    y:pd.Series|np.ndarray, # (N,) returns of the data
+    collected:pd.DataFrame, # episodes with their stage
+    ax:Any,                 # axes
+)->None:
     "Returns of all data so far: Fig. 2, right."
     import matplotlib.pyplot as plt, seaborn as sns
     for stage in range(int(collected.stage.max())+1):
@@ -401,7 +424,13 @@ def growing(y, collected, ax): # returns of the data; episodes with their stage
     ax.legend(fontsize=7, frameon=False)
 
 # %% ../nbs/12_tables.ipynb #tab-f2y
-def figure2(folder, file, method, y, axs): # data/results, 'online', …, returns of the data, three axes
+def figure2(
+    folder:Path,  # data/results
+    file:str,     # 'online', …
+    method:str,   # in its rows
+    y:pd.Series|np.ndarray, # (N,) returns of the data
+    axs:Sequence[Any]|np.ndarray, # three axes
+)->None:
     "The paper's Fig. 2 for one online run, all its training seeds; on the right the first of them."
     rows, new = checked_rows(folder/f'{file}.csv'), read_rows(folder/f'{file}-collected.csv')
     rows = rows[(rows.method==method)&(rows.env_seed<20_000)]
@@ -411,7 +440,10 @@ def figure2(folder, file, method, y, axs): # data/results, 'online', …, return
     growing(y, new, axs[2])
 
 # %% ../nbs/12_tables.ipynb #tab-appx
-def sheet2(rows, returns): # of `gather`; {data set: returns}
+def sheet2(
+    rows:pd.DataFrame, # of `gather`
+    returns:Mapping[str,pd.Series], # of the data of each set
+)->np.ndarray:         # axes, one for each set
     "The four questions on every set; one without rows says so."
     axs = grid_of(len(returns))
     for ax,(d,y) in zip(axs, returns.items()):
