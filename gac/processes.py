@@ -8,23 +8,26 @@ __all__ = ['number', 'Team', 'agree', 'share', 'save_together', 'join', 'torchru
 
 # %% ../nbs/12a_processes.ipynb #2914b6f5
 import json, os, signal, subprocess, sys, tempfile
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import timedelta
 from itertools import product
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
+from typing import Any, NoReturn, Protocol
 import pandas as pd
 import torch
-from .core import flush_to_disk, room_for, versions
+from torch import Tensor
+from .core import Trajectories, flush_to_disk, room_for, versions
 from .files import extra_missing
 from .folder import Version, locked, renewing
-from .run import load_run, part_name, write_files
+from .run import Run, load_run, part_name, write_files
 from .schema import out_of_memory
 from safetensors.torch import save_file
 
 # %% ../nbs/12a_processes.ipynb #0ce4a75d
-def number(name, default=None): # of an environment variable, e.g. one that torchrun has set
+def number(name:str, default:int|None=None)->int: # of an environment variable, e.g. one that torchrun has set
     "A whole number of at least 0, or one error that names the variable."
     said = os.environ.get(name, default)
     if str(said).isdecimal(): return int(said)
@@ -33,43 +36,47 @@ def number(name, default=None): # of an environment variable, e.g. one that torc
 
 class Team:
     "The processes of one training, seen from one of them."
-    def __init__(self, device='cpu', seconds=300.): # where θ lives; longest wait for another process
+    def __init__(self,
+        device:torch.device|str='cpu', # where θ lives
+        seconds:float=300.,            # longest wait for another process
+    ):
         import torch.distributed as dist
         self.dist, self.rank, self.size = dist, number('RANK'), number('WORLD_SIZE')
         signal.signal(signal.SIGTERM, lambda *_: self.lost()) # torchrun ends the others when one has failed
         backend = 'gloo' if torch.device(device).type=='cpu' else 'cpu:gloo,cuda:nccl'
         self.do(dist.init_process_group, backend, timeout=timedelta(seconds=seconds))
 
-    def do(self, f, *args, **kw): # what f returns, or the one error of a team
+    def do(self, f:Callable[...,Any], *args:Any, **kw:Any)->Any: # what f returns, or the one error of a team
         try: return f(*args, **kw)
         except RuntimeError as e:
             if out_of_memory(e): raise
             self.lost(e)
-    def lost(self, e=None):
+    def lost(self, e:Exception|None=None)->NoReturn:
         signal.signal(signal.SIGTERM, signal.SIG_IGN) # once is enough
         raise ConnectionError(f'process {self.rank} of {self.size} has lost another one and stops; '
             'the last checkpoint is kept, if one was written: continue with --resume, '
             'on any number of processes') from e
 
-    def add(self, xs): # tensors, in place, in one message
+    def add(self, xs:Sequence[Tensor])->None: # tensors, in place, in one message
         flat = torch.cat([x.reshape(-1) for x in xs])
         self.do(self.dist.all_reduce, flat)
         for x,part in zip(xs, flat.split([x.numel() for x in xs])): x.copy_(part.view_as(x))
-    def tell(self, x, to_all=False): # the first process's x, or the list of all
+    def tell(self, x:Any, to_all:bool=False)->Any: # the first process's x, or the list of all
         out = [x]*self.size if to_all else [x]
         self.do(*(self.dist.all_gather_object, out, x) if to_all else (self.dist.broadcast_object_list, out))
         return out if to_all else out[0]
-    def wait(self): self.do(self.dist.barrier)
-    def leave(self):
+    def wait(self)->None: self.do(self.dist.barrier)
+    def leave(self)->None:
         self.wait()
         self.dist.destroy_process_group()
 
-    def agree(self, run, tau): agree(self, run, tau)
-    def share(self, run, tau, mine): return share(self, run, tau, mine)
-    def save(self, run, at, post, cfg): save_together(self, run, at, post, cfg)
+    def agree(self, run:Run, tau:Trajectories)->None: agree(self, run, tau)
+    def share(self, run:Run, tau:Trajectories, mine:Tensor)->Trajectories: return share(self, run, tau, mine)
+    def save(self, run:Run, at:Path, post:dict[str,Tensor], cfg:dict[str,Any])->None:
+        save_together(self, run, at, post, cfg)
 
 # %% ../nbs/12a_processes.ipynb #4b0f46ce
-def agree(team, run, tau): # Team, Run, whole data; or one error
+def agree(team:Team, run:Run, tau:Trajectories)->None: # whole data; or one error
     "Is this one training, and is there work for everyone?"
     c, B = run.cfg, min(run.cfg.batch, len(tau))
     if c.noise!='keyed':
@@ -87,7 +94,12 @@ def agree(team, run, tau): # Team, Run, whole data; or one error
                          f'{said[0]}; start all with the same command, data and versions')
 
 # %% ../nbs/12a_processes.ipynb #share001
-def share(team, run, tau, mine): # Team, Run, whole data, (n,) rows owned -> the data owned, where θ is
+def share(
+    team:Team,
+    run:Run,          # gets the θ of the first process
+    tau:Trajectories, # whole data
+    mine:Tensor,      # (n,) rows owned
+)->Trajectories:      # the data owned, where θ is
     "The first process's θ; of trajectories and φ, only what we own."
     for p in run.model.state_dict().values(): team.do(team.dist.broadcast, p, 0)
     own = set(tau.key[mine.to(tau.key.device)].tolist())
@@ -96,7 +108,13 @@ def share(team, run, tau, mine): # Team, Run, whole data, (n,) rows owned -> the
     return tau[mine.to(tau.n.device)].to(run.store.phi.device)
 
 # %% ../nbs/12a_processes.ipynb #bd5e7e00
-def save_together(team, run, at, post, cfg): # Team, Run, checkpoint folder, dict of own rows, config.json
+def save_together(
+    team:Team,
+    run:Run,
+    at:Path,               # checkpoint folder
+    post:dict[str,Tensor], # own rows
+    cfg:dict[str,Any],     # config.json
+)->None:
     "Every process writes its own posteriors, the first one all else."
     with ExitStack() as stack:
         if team.rank==0:
@@ -113,7 +131,7 @@ def save_together(team, run, at, post, cfg): # Team, Run, checkpoint folder, dic
     team.wait()
 
 # %% ../nbs/12a_processes.ipynb #d4831210
-def join(device=None)->tuple: # device asked for -> Team or None, device of this process
+def join(device:str|None=None)->tuple[Team|None,str|None]: # asked for -> None: alone; this process's device
     "The team that torchrun started us in, if it did."
     if 'LOCAL_RANK' not in os.environ: return None, device
     local, need = number('LOCAL_RANK'), number('LOCAL_WORLD_SIZE', 1)
@@ -130,9 +148,9 @@ def join(device=None)->tuple: # device asked for -> Team or None, device of this
 # %% ../nbs/12a_processes.ipynb #aa3d53f5
 def torchrun(
     processes:int,    # on this host
-    *args,            # of `gac`
-    **kw,             # of subprocess.run
-):                    # CompletedProcess
+    *args:Any,        # of `gac`
+    **kw:Any,         # of subprocess.run
+)->subprocess.CompletedProcess[str]:
     "Run a `gac` command by several processes of this host, one thread each."
     start = ['-m','torch.distributed.run','--standalone','--nproc-per-node',str(processes)]
     command = [sys.executable, *start, '-m', 'gac', *map(str,args)]
@@ -140,31 +158,41 @@ def torchrun(
     return subprocess.run(command, **usual|kw)
 
 # %% ../nbs/12a_processes.ipynb #b799874a
+class _Queued(Protocol):
+    "What submitit can call on each host."
+    out:str
+    processes:int
+    def __call__(self)->Any: ...
+
 class QueuedTraining:
     "A training that submitit can queue: one torchrun per host; queued again, it resumes."
     def __init__(self,
-        dataset, out,     # as for `gac train`; on a file system that all hosts see
+        dataset:str|Path, out:str|Path, # as for `gac train`; on a file system that all hosts see
         processes:int=1,  # on each host
-        settings=(),      # options of the first start: '--iterations', '--seed', '--set' …
-        always=(),        # options of every start: '--device', '--threads', '--env' …
+        settings:Iterable[Any]=(), # options of the first start: '--iterations', '--seed', '--set' …
+        always:Iterable[Any]=(),   # options of every start: '--device', '--threads', '--env' …
     ):
         self.dataset,self.out,self.processes = str(dataset),str(out),processes
         self.settings,self.always = [*map(str,settings)],[*map(str,always)]
 
-    def command(self, hosts, node, port): # names of all hosts, which one this is, a free port on the first
+    def command(self,
+        hosts:Sequence[str], # names of all
+        node:int,            # which one this is
+        port:int,            # a free one on the first
+    )->list[str]:
         where = ['--nnodes',len(hosts),'--node-rank',node,'--master-addr',hosts[0],'--master-port',port]
         if len(hosts)==1: where = ['--standalone']
         start = ['--resume'] if (Path(self.out)/'checkpoint').is_dir() else self.settings
         run = [sys.executable,'-m','torch.distributed.run',*where,'--nproc-per-node',self.processes]
         return [*map(str, [*run,'-m','gac','train',self.dataset,'--out',self.out,*start,*self.always])]
 
-    def __call__(self): # on each host
+    def __call__(self)->int: # on each host
         import submitit
         me = submitit.JobEnvironment()
         port = 20_000+sum(map(ord, me.job_id))*131%20_000 # the same on all hosts of a job
         command, env = self.command(list(me.hostnames), me.node, port), dict(OMP_NUM_THREADS='1')|os.environ
         return subprocess.run(command, check=True, env=env).returncode
-    def checkpoint(self): # what submitit calls when the hosts are taken away
+    def checkpoint(self)->Any: # what submitit calls when the hosts are taken away
         import submitit
         return submitit.helpers.DelayedSubmission(self)
 
@@ -176,13 +204,13 @@ def _submitit():
 
 # %% ../nbs/12a_processes.ipynb #640228db
 def submit(
-    job:QueuedTraining, # what to run
+    job:_Queued,        # what to run
     nodes:int=1,        # hosts
     minutes:int=60,     # time limit
-    logs=None,          # folder of batch scripts and logs; None: OUT/logs
-    cluster=None,       # 'slurm', 'local', 'debug'; None: slurm if there is one, else local
-    **options,          # for submitit: gpus_per_node, slurm_partition, …
-):                      # submitit's job: .result(), .stdout(), .job_id
+    logs:str|Path|None=None, # folder of batch scripts and logs; None: OUT/logs
+    cluster:str|None=None, # 'slurm', 'local', 'debug'; None: slurm if there is one, else local
+    **options:Any,      # for submitit: gpus_per_node, slurm_partition, …
+)->Any:                 # submitit's job: .result(), .stdout(), .job_id
     "Queue a training by submitit."
     submitit = _submitit()
     ex = submitit.AutoExecutor(folder=str(logs or Path(job.out)/'logs'), cluster=cluster)
@@ -195,7 +223,7 @@ def submit(
         raise OSError(f'the job could not be queued: {str(e)[-300:]}') from None
 
 # %% ../nbs/12a_processes.ipynb #procres1
-def result(job): # submitit's job -> nothing, when it is over; or one error
+def result(job:Any)->None: # submitit's job -> nothing, when it is over; or one error
     "Wait for a job."
     e = job.exception()
     if e is None: return
@@ -209,12 +237,12 @@ def _last_words(stderr, other): # the last that a command said of itself, or the
 
 # %% ../nbs/12a_processes.ipynb #3f6fff58
 def throughput(
-    dataset,            # as for `gac train`
-    processes=(1,2),    # numbers of processes to compare
+    dataset:str|Path,   # as for `gac train`
+    processes:Sequence[int]=(1,2), # numbers of processes to compare
     repetitions:int=5,  # of each, in turn
     iterations:int=60,  # in each; the first tenth is not counted
-    options=(),         # more options of `gac train`
-    log=None,           # called with each row
+    options:Iterable[Any]=(), # more options of `gac train`
+    log:Callable[[dict[str,Any]],Any]|None=None, # called with each row
 )->pd.DataFrame:        # one row per repetition and number of processes
     "Trajectories per second of the training, start not counted."
     rows, ways = [], [('stream',1), *(('keyed',n) for n in processes)]
@@ -244,7 +272,9 @@ def _joint_rate(runs, iterations): # runs that were made at one time -> what the
     return made|dict(trajectories_per_second=sum(b*len(t)/sum(t) for t in took))|here
 
 # %% ../nbs/12a_processes.ipynb #procspd1
-def speedup(rows)->pd.DataFrame: # of `throughput` -> medians over repetitions, one row per setting
+def speedup(
+    rows:pd.DataFrame, # of `throughput`
+)->pd.DataFrame:       # medians over repetitions, one row per setting
     "Times the rate of one process with keyed noise, and what part that is of as many runs apart."
     by = ['dataset','batch'], ['way','processes']
     rate = rows.pivot_table('trajectories_per_second', *by, aggfunc='median')
