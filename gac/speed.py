@@ -8,8 +8,11 @@ __all__ = ['SPEED_KEY', 'SPEED_COLUMNS', 'seconds', 'machine', 'speed_row', 'sav
 
 # %% ../nbs/14_speed.ipynb #56fb5b9d
 import time
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import median
+from typing import Any
+import numpy as np
 import pandas as pd
 import torch
 from .core import data_root, versions, writing
@@ -17,11 +20,11 @@ from .flops import Work
 
 # %% ../nbs/14_speed.ipynb #969388cb
 def seconds(
-    f,               # what to time, called without arguments
+    f:Callable[[],Any], # what to time
     repeats:int=5,   # timed calls after one that is not
-    device='cpu',    # on CUDA we wait for it
-    best=False,      # the least instead of the median?
-)->float:
+    device:torch.device|str='cpu', # on CUDA we wait for it
+    best:bool=False, # the least instead of the median?
+)->float:            # seconds
     "Median wall clock of a call."
     wait = torch.cuda.synchronize if torch.device(device).type=='cuda' else int # `int()` does nothing
     took = []
@@ -35,11 +38,11 @@ def seconds(
 
 # %% ../nbs/14_speed.ipynb #b5d37e8e
 def machine(
-    device='cpu',            # where
-    sizes=(1024,1536,2048),  # sides of the square products
+    device:torch.device|str='cpu', # where
+    sizes:Sequence[int]=(1024,1536,2048), # sides of the square products
     mb:int=128,              # size of each array of the triad
     repeats:int=5,           # best of so many
-)->dict:                     # peak_gflops, bandwidth_gbs, threads, device
+)->dict[str,Any]:            # peak_gflops, bandwidth_gbs, threads, device
     "Float32 matrix peak (GFLOP/s) and memory bandwidth (GB/s), with the threads torch has now."
     def product(n):
         a,b,c = torch.randn(3,n,n,device=device)
@@ -56,13 +59,13 @@ SPEED_COLUMNS = SPEED_KEY+('seconds trajectories trajectories_per_second flops b
     'floor_seconds peak_gflops bandwidth_gbs memory_mb elbo versions').split()
 
 def speed_row(
-    what, way, arch,      # names: 'inner', 'ours', 'default'
+    what:str, way:str, arch:str, # names: 'inner', 'ours', 'default'
     seconds:float,        # median
-    m:dict,               # from `machine`
+    m:dict[str,Any],      # from `machine`
     trajectories:int,     # handled in that time
-    work:Work=None,       # necessary work in that time
-    **cols,               # N, T, k, memory_mb, …
-)->dict:
+    work:Work|None=None,  # necessary work in that time
+    **cols:Any,           # N, T, k, memory_mb, …
+)->dict[str,Any]:
     "One row of results/speed.csv."
     unknown = sorted(set(cols)-set(SPEED_COLUMNS))
     if unknown: raise ValueError(f'unknown columns {unknown}: use some of {SPEED_COLUMNS}')
@@ -84,8 +87,8 @@ def _curve(r): # row -> the training curve that it is a point of, or False
 
 # %% ../nbs/14_speed.ipynb #sp-save
 def save_speed(
-    new,          # rows, from `speed_row`
-    path=None,    # default: results/speed.csv in `data_root()`
+    new:Iterable[dict[str,Any]], # rows, from `speed_row`
+    path:str|Path|None=None,     # default: results/speed.csv in `data_root()`
 )->pd.DataFrame:  # all rows now in the file
     "Add rows, replacing those with the same key; all or nothing."
     path = Path(path or data_root()/'results'/'speed.csv')
@@ -103,12 +106,11 @@ def save_speed(
 def roofline(
     rows:pd.DataFrame, # of results/speed.csv
     threads:int=1,     # which of them
-    device='cpu',      # which of them
-    ax=None,           # axes
-):
+    device:str='cpu',  # which of them
+    ax:Any=None,       # axes
+)->Any:                # the axes
     "Steps under the roof of the machine they were measured on."
     import matplotlib.pyplot as plt
-    import numpy as np
     ax = ax or plt.subplots(figsize=(6,3.6), layout='constrained')[1]
     d = rows[rows.what.isin(['inner','outer'])&(rows.way=='ours')]
     d = d[(d.threads==threads)&(d.device==device)]
@@ -139,7 +141,7 @@ def ratios(
 # %% ../nbs/14_speed.ipynb #dc1341b2
 def time_to_target(
     rows:pd.DataFrame, # of results/speed.csv, `what` 'curve': T the iteration, seconds of training so far
-    threads:int=1, device='cpu', # which of them
+    threads:int=1, device:str='cpu', # which of them
 )->pd.DataFrame:       # per way: seconds to the target, the bound that all reach
     "When does each way first reach the held-out ELBO that all reach?"
     d = rows[(rows.what=='curve')&(rows.threads==threads)&(rows.device==device)]
@@ -152,9 +154,9 @@ def time_to_target(
 # %% ../nbs/14_speed.ipynb #3557c8bc
 def scaling(
     rows:pd.DataFrame, # of results/speed.csv
-    axs=None,          # four axes
-    threads:int=1, device='cpu', # which of them
-):
+    axs:Sequence[Any]|np.ndarray|None=None, # four axes
+    threads:int=1, device:str='cpu', # which of them
+)->Sequence[Any]|np.ndarray: # the axes
     "Cost of an update over N and T, memory over N, rollouts over episodes."
     import matplotlib.pyplot as plt
     if axs is None: axs = plt.subplots(1, 4, figsize=(12,2.6), layout='constrained')[1]
