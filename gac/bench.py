@@ -8,9 +8,11 @@ __all__ = ['TARGETS', 'FOUND', 'OURS', 'OTHERS', 'Job', 'acts_in', 'configured',
 
 # %% ../nbs/11_bench.ipynb #23f2c982
 import csv, hashlib, json, os, re, shutil, subprocess, sys, threading, time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
+from typing import Any
 import numpy as np
 import pandas as pd
 from . import data, online, query, train
@@ -21,7 +23,7 @@ from .folder import begin_with, begun_with, fresh_file, locked
 from .rows import as_rows, read_rows, save_rows
 from .run import check_data, load_run, new_run, parsed
 from .schema import check_seed
-from .worlds import check_spaces, env_of_data, env_record, import_packages, parse_kwargs
+from .worlds import EnvConfig, check_spaces, env_of_data, env_record, import_packages, parse_kwargs
 
 # %% ../nbs/11_bench.ipynb #c3d7025e
 @dataclass(frozen=True)
@@ -41,11 +43,12 @@ class Job:
     env_kwargs:str=''    # arguments of its constructor, as JSON
 
     @property
-    def method(self): return systems.method_of(self.label or self.system, self.rewards) # in its rows
+    def method(self)->str: return systems.method_of(self.label or self.system, self.rewards) # in its rows
     @property
-    def called(self): return name_of(self.dataset), self.method, self.seed # what its rows are found by
+    def called(self)->tuple[str,str,int]: # what its rows are found by
+        return name_of(self.dataset), self.method, self.seed
     @property
-    def name(self): # of its folder
+    def name(self)->str: # of its folder
         what = {k:v for k,v in asdict(self).items() if v or k not in ('stages','env','env_kwargs')}
         if self.system=='GAC': what['made'] = [asdict(x) for x in parsed(self.set.split(), 1, 1)]
         mark = hashlib.blake2b(json.dumps(what).encode(), digest_size=4).hexdigest()
@@ -53,7 +56,8 @@ class Job:
         return re.sub(r'[^\w.+-]+', '-', '-'.join(words))
 
 # %% ../nbs/11_bench.ipynb #bnworld1
-def acts_in(job): # Job -> EnvConfig, or one clear error
+def acts_in(job:Job)->EnvConfig: # or one clear error
+    "The environment that a job acts in."
     got = env_of_data(job.dataset, job.env or None, parse_kwargs(job.env_kwargs))
     if got: return got
     raise ValueError(f'{job.dataset} does not say its environment; name it, as Hopper-v5, in a column env '
@@ -80,7 +84,7 @@ def configured(
     job:Job,     # what is to be done
     S:int=1,     # state dimension of its data; GAC's settings have it
     A:int=1,     # action dimension
-):               # settings of its system, GAC: Fit, Arch; or one clear error
+)->Any:          # settings of its system, GAC: Fit, Arch; or one clear error
     "What a job's settings say; nothing is trained."
     if job.system=='GAC': return _gac_settings(job, S, A)
     system = systems.system_of(job.system, others=('GAC',))
@@ -141,8 +145,8 @@ def _goes_on(job): # can it have stages?
 # %% ../nbs/11_bench.ipynb #bda0f80c
 def checked(
     job:Job,   # what is to be done
-    paid=None, # set of data and rewards that have been looked at; those of the job are added
-):
+    paid:set[tuple[str,...]]|None=None, # data and rewards that have been looked at; the job adds its own
+)->None:
     "One clear error where a job could not be done; nothing is trained."
     configured(job)
     if job.system!='GAC': systems.ready(job.system)
@@ -167,9 +171,9 @@ def _lines(path): # a .csv -> names of its columns; number and dict of texts of 
         except csv.Error as e: raise ValueError(f'{path}, line {table.line_num}: {e}') from None
 
 def read_spec(
-    path,        # .csv
-    files=None,  # folder in which file names of data sets are looked for
-)->list:         # jobs, in its order
+    path:str|Path,            # .csv
+    files:str|Path|None=None, # folder in which file names of data sets are looked for
+)->list[Job]:                 # in its order
     "All jobs of a specification, checked; or the first line that cannot be done."
     names, lines = _lines(path)
     if not lines: raise ValueError(f'{path} holds no jobs: one line each, below a line with the columns')
@@ -283,7 +287,9 @@ def _grown_other(job, path, tau, env, folder, took): # one of SYSTEMS -> the sam
     return pd.concat(rows, ignore_index=True).fillna(dict(stage=0))
 
 # %% ../nbs/11_bench.ipynb #bdbf9a1f
-def done(folder)->bool: return (Path(folder)/'rows.csv').is_file()
+def done(folder:str|Path)->bool: # of a job
+    "Does it hold the rows of its job?"
+    return (Path(folder)/'rows.csv').is_file()
 
 # %% ../nbs/11_bench.ipynb #bnbegin1
 def _goes(folder): # has its training left something?
@@ -308,7 +314,8 @@ def _job_table(folder, name): # of a job that is done, 'rows' or 'run' -> its ta
     raise ValueError(f'{folder}/{name}.csv holds no rows: {cure}')
 
 # %% ../nbs/11_bench.ipynb #bnbegin7
-def mark_of(folder): # of a job -> fingerprint of the data it was trained on; None: nothing says it
+def mark_of(folder:Path)->str|None: # of a job; None: nothing says it
+    "Fingerprint of the data that it was trained on."
     if done(folder): mark = _job_table(folder, 'run').get('fingerprint', pd.Series([None])).iloc[0]
     else: mark = begun_with(folder).get('data', {}).get('fingerprint') if _goes(folder) else None
     return mark if isinstance(mark, str) else None
@@ -324,9 +331,9 @@ OURS, OTHERS = (_fit_ours, _rows_ours, _grown_ours), (_fit_other, _rows_other, _
 
 def do_job(
     job:Job,       # what to do
-    folder,        # where its result goes
-    device='cpu',  # where it is fitted
-):
+    folder:str|Path,  # where its result goes
+    device:str|None='cpu', # where it is fitted; None: cuda if there is one
+)->None:
     "One job, in this process, on one thread."
     set_threads(1)
     folder, device = Path(folder), pick_device(device)
@@ -352,13 +359,15 @@ def _with_parent():
     os._exit(9)
 
 # %% ../nbs/11_bench.ipynb #bnchild1
-def child(text, folder, device, imports='[]'): # a job and names of modules as JSON; what the new process does
+def child(text:str, folder:str, device:str, imports:str='[]')->None: # a job, names of modules: as JSON
+    "What the new process does."
     threading.Thread(target=_with_parent, daemon=True).start()
     import_packages(json.loads(imports), remember=False)
     do_job(Job(**json.loads(text)), folder, device)
 
 # %% ../nbs/11_bench.ipynb #c5d7b0ac
-def alone(job, folder, device='cpu'): # -> '' if it is done now, or what was wrong
+def alone(job:Job, folder:Path, device:str='cpu')->str: # '' if it is done now, or what was wrong
+    "One job in a process of its own."
     folder.mkdir(parents=True, exist_ok=True)
     start = [sys.executable, '-c', 'import sys; from gac.bench import child; child(*sys.argv[1:])']
     args = [json.dumps(asdict(job)), str(folder), str(device), json.dumps(import_packages([]))]
@@ -375,24 +384,26 @@ def alone(job, folder, device='cpu'): # -> '' if it is done now, or what was wro
 class Task:
     "A job in the form of `gac.processes.submit`."
     processes = 1
-    def __init__(self, job, out, device='cpu'):
+    def __init__(self, job:Job, out:str|Path, device:str='cpu'):
         self.job, self.out, self.device, self.imports = job, str(out), device, import_packages([])
-    def __call__(self):
+    def __call__(self)->None:
         import_packages(self.imports, remember=False)
         do_job(self.job, self.out, self.device)
-    def checkpoint(self): # what submitit calls when the host is taken away
+    def checkpoint(self)->Any: # what submitit calls when the host is taken away
         import submitit
         return submitit.helpers.DelayedSubmission(self)
 
 # %% ../nbs/11_bench.ipynb #54a77d65
-def sent(task, send): # Task, what queues it -> '' if it is done now, or what was wrong
+def sent(task:Task, send:Callable[[Task],Any])->str: # '' if it is done now, or what was wrong
+    "One job by what queues it."
     try: e = send(task).exception()
     except OSError as error: e = error
     if e is None and done(task.out): return ''
     return (str(e).strip().splitlines() or [type(e).__name__])[-1][:300]
 
 # %% ../nbs/11_bench.ipynb #f3180ce9
-def gathered(jobs, out): # jobs, folder -> rows and runs of those that are done
+def gathered(jobs:Sequence[Job], out:str|Path)->list[pd.DataFrame]: # of `read_spec`, folder of results
+    "Rows and runs of the jobs that are done."
     return _tables([Path(out)/j.name for j in jobs if done(Path(out)/j.name)])
 
 # %% ../nbs/11_bench.ipynb #bntable1
@@ -435,13 +446,13 @@ def _write_tables(jobs, out): # runs.csv and rows.csv of all that is done
 
 # %% ../nbs/11_bench.ipynb #7da6200b
 def bench(
-    jobs,           # of `read_spec`
-    out,            # folder of results
-    workers:int=1,  # jobs at a time
-    device='cpu',   # of all
-    send=None,      # Task -> submitit's job; None: processes of this machine
-    progress=True,  # a bar?
-)->dict:            # Job -> what was wrong, of those that failed
+    jobs:Sequence[Job], # of `read_spec`
+    out:str|Path,       # folder of results
+    workers:int=1,      # jobs at a time
+    device:str='cpu',   # of all
+    send:Callable[[Task],Any]|None=None, # Task -> submitit's job; None: processes of this machine
+    progress:bool=True, # a bar?
+)->dict[Job,str]:       # Job -> what was wrong, of those that failed
     "Do what is left."
     out = Path(out)
     if send is None: pick_device(device)
@@ -457,7 +468,11 @@ def bench(
     return failed
 
 # %% ../nbs/11_bench.ipynb #d7d49874
-def keep_jobs(jobs, out, path): # jobs, folder of results, a .csv of rows; runs go beside it, in …-runs.csv
+def keep_jobs(
+    jobs:Sequence[Job], # of `read_spec`
+    out:str|Path,       # folder of results
+    path:str|Path,      # a .csv of rows; runs go beside it, in …-runs.csv
+)->pd.DataFrame:        # all rows of the file
     "Add what is done to a result file."
     rows, runs = gathered(jobs, out)
     path, of = Path(path), ['dataset','method','train_seed']
