@@ -23,9 +23,10 @@ from .commands import prepare
 from .core import Trajectories, pick_device
 from .critic import Belief
 from .folder import stoppable
-from .query import ask_of
+from .query import PlanPolicy, ask_of
 from .run import FIELDS, Run, check_data, load_run, new_run, recipe, resumable, save_run
 from .schema import PLACE, check_argument, check_seed, check_sizes
+from .team import Ensemble
 from .train import fit
 from .worlds import EnvConfig, VectorAction, check_spaces, env_from, env_record, make_env
 
@@ -197,7 +198,12 @@ def _flat_shown(s, S, shown)->np.ndarray: # observation, size, space it is from 
 # %% ../nbs/13c_api.ipynb #191f9987
 class Policy:
     "An answer to a question, for one robot: reset(s0) plans, act(s) acts."
-    def __init__(self, plan, S, shown=None, acts=None): # PlanPolicy, size of a state, see `_faces`
+    def __init__(self,
+        plan:PlanPolicy|Ensemble,        # asks and acts in batches
+        S:int,                           # size of a state
+        shown:spaces.Space|None=None,    # what the environment shows, if it is flattened
+        acts:VectorAction|None=None,     # makes an action of its numbers, if it takes no vector
+    ):
         self._plan, self._S, self._shown, self._acts = plan, S, shown, acts
         self._device, self.predicted = plan.model.head.lsd.device, float('nan')
     def _state(self, s): return torch.from_numpy(_flat_shown(s, self._S, self._shown))[None].to(self._device)

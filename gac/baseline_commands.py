@@ -63,7 +63,7 @@ def baseline(
         help="return to ask for: '90 %', 'best', '1.2 best' or a number; default: best")]='',
     episodes:Episodes=100, env_seed:EnvSeed=10_000, device:Device='cpu', env:Env=None,
     env_kwargs:EnvKwargs=None, imports:Imports=None,
-):
+)->None:
     "Train one of the other systems, keep its policy, act, say what was achieved; it does not resume."
     from gac import bench as b
     from gac.folder import locked

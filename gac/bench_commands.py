@@ -38,7 +38,7 @@ def bench_command(
     out:Out=Path('runs/bench'), workers:_workers('jobs at a time')=1, device:Device='cpu',
     files:Annotated[Optional[Path], typer.Option(help='folder of .hdf5 files that the list names')]=None,
     table:Table=None, cluster:Cluster=None, minutes:JobMinutes=600, gpus:Gpus=0, imports:Imports=None,
-):
+)->None:
     "Do a list of jobs, each once, here or on --cluster; the same command does what was interrupted."
     from gac import bench
     at, jobs = _table_at(table), bench.read_spec(spec, files)

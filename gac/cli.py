@@ -9,10 +9,11 @@ __all__ = ['OWN_ERRORS', 'RUN_ROWS', 'Strategy', 'Fresh', 'Elite', 'Paper', 'Ref
 
 # %% ../nbs/13a_table_commands.ipynb #c4f628f4
 import os, re, signal, sys, time, traceback, warnings
+from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, NoReturn, Optional
 import typer
 import gac.baseline_commands, gac.bench_commands, gac.share_commands
 from gac.commands import (Cluster, Dataset, DeltaY, Device, Env, EnvKwargs, EnvSeed, Episodes, Folder, Gpus,
@@ -21,7 +22,7 @@ from gac.commands import (Cluster, Dataset, DeltaY, Device, Env, EnvKwargs, EnvS
     writable)
 
 # %% ../nbs/13a_table_commands.ipynb #1550d98e
-def main(args=None): # what the shell calls
+def main(args:Sequence[str]|None=None)->NoReturn: # what the shell calls
     "Run a command; every error leaves by one door."
     args = (sys.argv[1:] if args is None else list(args)) or ['--help']
     stopped = 'interrupted; what was written is kept: the same command goes on (gac train needs --resume)'
@@ -103,7 +104,7 @@ def compare_command(
     label:Label='GAC', episodes:Episodes=100, env_seed:EnvSeed=10_000, env:Env=None,
     env_kwargs:EnvKwargs=None, imports:Imports=None,
     runs:Annotated[Path, typer.Option(help='folder of runs')]=Path('runs'),
-):
+)->None:
     "Train a run, one thread, and keep the rows of all its questions."
     from gac import compare, core, data
     from gac.rows import table as as_table
@@ -162,7 +163,7 @@ def online_command(
     dataset:Data=None, table:Table=None, label:Label=None,
     env:Env=None, env_kwargs:EnvKwargs=None, imports:Imports=None, threads:Threads=1,
     save_every:SaveEvery=100,
-):
+)->None:
     "Fine-tune a run, which stays as it is, in stages: collect, store, refit; resumes by itself."
     put = dict(delta_y=delta_y, quantile=quantile, target=target)
     about = dict(strategy=strategy, stages=stages, episodes=episodes, fresh=fresh, elite=elite)
@@ -223,7 +224,7 @@ def processes_command(
     counts:Annotated[str, typer.Option(help='numbers of processes, with commas')]='1,2',
     repetitions:_count(1, 'of each')=5, iterations:_count(1, 'batches in each')=60, set_:Set=None,
     table:Table=None,
-):
+)->None:
     "Trajectories per second by one process and by several."
     from gac import data, processes
     from gac.rows import save_rows
@@ -257,7 +258,7 @@ def submit_command(
     partition:Annotated[Optional[str], typer.Option(help='SLURM partition')]=None,
     iterations:Iterations=None, set_:Set=None, cluster:Cluster=None,
     wait:Annotated[bool, typer.Option('--wait', help='until it is over')]=False,
-):
+)->None:
     "Queue `gac train` on a cluster by submitit, SLURM if there is one; queued again, it resumes."
     from gac import processes
     writable(out)
@@ -284,7 +285,7 @@ def _tiny(): # -> policy of a lottery's tiny model, a line for a row
 
 # %% ../nbs/13a_table_commands.ipynb #clisp33
 @app.command('lottery')
-def lottery_command(seeds:_count(1, 'training seeds')=5, table:Table=None):
+def lottery_command(seeds:_count(1, 'training seeds')=5, table:Table=None)->None:
     "Train the lottery for five widths of p(y|z), ask it for returns, and three days in a row."
     from gac import luck
     from gac.core import versions, writing
@@ -305,7 +306,7 @@ def odds_command(
     seed:_seed('training seed; with --table, the models of seed 0 are kept in data/lotteries')=0,
     width:Annotated[Optional[list[float]], typer.Option(help='σ_y; repeatable; none: all five')]=None,
     table:Table=None,
-):
+)->None:
     "Train a model of many lotteries for each width of p(y|z) and ask it where to buy."
     from gac import odds
     from gac.core import versions
@@ -331,7 +332,7 @@ def critic_command(
     dataset:Dataset, iterations:Iterations=None, set_:Set=None, table:Table=None,
     held:HeldOut=100, starts:_count(1, 'posteriors of each trajectory')=4,
     split:_seed('seed that says which are held out')=7, label:Label='critic',
-):
+)->None:
     "Train without some trajectories, then ask the critic about them."
     from gac import critic, data
     from gac.core import set_threads
@@ -373,7 +374,7 @@ def tune_command(
     out:TrialsOut=Path('runs/tune'), storage:Storage=None, study:Study=None, prune:Prune=True,
     returns:Annotated[int, typer.Option(help='then roll out so many episodes with each trial')]=0,
     table:TuneTable=None, device:Device=None, threads:Threads=1, env:Env=None,
-):
+)->None:
     "Search hyperparameters on the exact ELBO of held-out trajectories; the same command goes on."
     where = storage or str(out/'tune.log')
     how = dict(space=space, budget=budget, held=held, seed=seed)

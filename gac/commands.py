@@ -11,14 +11,15 @@ __all__ = ['REGISTRIES', 'app', 'Dataset', 'Out', 'Seed', 'EnvSeed', 'Resume', '
 
 # %% ../nbs/13_commands.ipynb #6479c5c7
 import math, os, re, sys, warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 import typer
 
 # %% ../nbs/13_commands.ipynb #41b4cb6a
 class Listing(typer.core.TyperCommand):
     "A command whose help says what the registries hold, with what --import has brought."
-    def format_help(self, ctx, formatter):
+    def format_help(self, ctx:Any, formatter:Any)->None: # of click
         for p in self.params:
             for k,(module,name,ships) in REGISTRIES.items():
                 known = getattr(sys.modules.get(module), name, ships.split())
@@ -62,13 +63,13 @@ def _top(version:Annotated[bool, typer.Option('--version', callback=_version, is
 # %% ../nbs/13_commands.ipynb #cmdopt01
 def _count(least, help): return Annotated[int, typer.Option(min=least, max=10**9, help=help)]
 def _real(help): return Annotated[Optional[float], typer.Option(callback=_finite, help=help)]
-def _seed(help): return Annotated[int, typer.Option(min=0, max=2**31-1, help=help)]
+def _seed(help, of=int): return Annotated[of, typer.Option(min=0, max=2**31-1, help=help)]
 def _workers(help): return Annotated[int, typer.Option(min=1, max=256, help=help)]
 
 # %% ../nbs/13_commands.ipynb #cmdsp10
 Dataset = Annotated[str, typer.Argument(help='shipped set, Minari id, Minari folder or D4RL .hdf5 file')]
 Out = Annotated[Path, typer.Option(help='run folder')]
-Seed = _seed('training seed: initialisation, batches, noise')
+Seed = _seed('training seed: initialisation, batches, noise', Optional[int])
 EnvSeed = _seed('first environment seed; from 10000 on for tables')
 Resume = Annotated[bool, typer.Option('--resume', help='go on with what lies in --out')]
 
@@ -130,7 +131,7 @@ def _on_gpus(gpus): return dict(gpus_per_node=gpus) if gpus else {} # for submit
 
 # %% ../nbs/13_commands.ipynb #efa96cb3
 @app.command()
-def info(dataset:Dataset, env:Env=None, imports:Imports=None):
+def info(dataset:Dataset, env:Env=None, imports:Imports=None)->None:
     "What a data set or a run folder holds: episodes, steps, returns, environment, where it comes from."
     from gac.data import describe
     from gac.files import plain_text
@@ -150,10 +151,10 @@ def _of_run(folder): # -> dict; {}: no run lies there
 
 # %% ../nbs/13_commands.ipynb #051893ef
 def writable(
-    place,        # file or folder, there or not
-    folder=True,  # is it a folder?
-    cure='choose another --out', # what helps
-)->Path:          # the same
+    place:str|os.PathLike[str], # file or folder, there or not
+    folder:bool=True, # is it a folder?
+    cure:str='choose another --out', # what helps
+)->Path:              # the same
     "Refuse a place that cannot be written; nothing is left there."
     from tempfile import TemporaryDirectory
     place = Path(place)
@@ -169,7 +170,7 @@ def writable(
         raise PermissionError(f'{place} cannot be written ({e.strerror}): {cure}') from None
 
 # %% ../nbs/13_commands.ipynb #cmdsp25
-def prepare(out, resume): # folder, bool
+def prepare(out:str|os.PathLike[str], resume:bool)->None: # folder, shall its run go on?
     "Refuse to write over a run, or to resume where there is none."
     from gac.folder import usable
     has = (usable(out)/'checkpoint').is_dir()
@@ -186,7 +187,7 @@ def train_command(
     seed:Seed=None, set_:Set=None, resume:Resume=False, save_every:SaveEvery=200, device:Device=None,
     threads:Threads=1, env_kwargs:EnvKwargs=None, imports:Imports=None,
     tensorboard:Annotated[Optional[Path], typer.Option(help='also log to this folder')]=None,
-):
+)->None:
     "Train on a data set and write a checkpoint that can be resumed and asked."
     prepare(out, resume)
     if tensorboard: writable(tensorboard)
@@ -234,9 +235,9 @@ def _who_trains(dataset, out, fit, pairs, resume, world, device, threads): # -> 
 
 # %% ../nbs/13_commands.ipynb #cmdtrn04
 def try_drawing(
-    path,  # .png
-    draw,  # draws the picture into the path it is given
-)->bool: # is it there?
+    path:str|Path, # .png
+    draw:Callable[[Path],Any], # draws the picture into the path it is given
+)->bool:           # is it there?
     "A picture that cannot be drawn is a warning: what it shows has been kept before."
     from gac.core import writing
     try:
@@ -315,10 +316,10 @@ def _world(dataset, arch, env, kwargs): # --env, --env-kwargs -> for the run: id
 
 # %% ../nbs/13_commands.ipynb #b7f12a3b
 def run_settings(
-    pairs,         # ['name=value', …]; 'recipe=none' leaves the recipe out
-    S, A,          # state and action dimension of the data
-    **fit,         # fields of Fit that were given otherwise
-)->tuple:          # Fit, Arch
+    pairs:Sequence[str], # ['name=value', …]; 'recipe=none' leaves the recipe out
+    S:int, A:int,  # state and action dimension of the data
+    **fit:Any,     # fields of Fit that were given otherwise
+)->tuple[Any,Any]: # Fit, Arch
     "The recipe, changed by name=value pairs."
     from gac.run import parsed
     return parsed(pairs, S, A, '--set ', **fit)
@@ -331,9 +332,8 @@ def evaluate_command(
     width:Width=None, steps:Steps=None, own:Own=None,
     env:Env=None, env_kwargs:EnvKwargs=None, imports:Imports=None,
     out:Annotated[Optional[Path], typer.Option(help='folder for the answer; default: RUN/eval')]=None,
-    device:Device='cpu', threads:Threads=1,
-    workers:_workers('processes that act')=1,
-):
+    device:Device='cpu', threads:Threads=1, workers:_workers('processes that act')=1,
+)->None:
     "Ask a trained run one question, act on the answer, compare predicted and achieved return."
     asked = _ask_settings(question, acting, dict(target=target, quantile=quantile, delta_y=delta_y, lam=lam,
                                           width=width, steps=steps), own)
@@ -427,7 +427,7 @@ def ask_command(
     question:QuestionName='best', acting:Acting='mu', threads:Threads=1,
     target:Target=None, quantile:Quantile=None, delta_y:DeltaY=None, lam:Lam=None, width:Width=None,
     steps:Steps=None, seed:AskSeed=0, own:Own=None, imports:Imports=None,
-):
+)->None:
     "Ask a trained run in one state: a plan and the first action; no simulator is needed."
     acting = None if question=='prior' else acting
     put = dict(target=target, quantile=quantile, delta_y=delta_y, lam=lam, width=width, steps=steps)
@@ -468,7 +468,7 @@ def demo(
     iterations:Iterations=300, episodes:Episodes=100, seed:Seed=0, threads:Threads=1,
     resume:Resume=False,
     clone_steps:_count(1, 'gradient steps of the cloned reference')=8000,
-):
+)->None:
     "Train on a shipped set, ask four questions, act on the answers: the main job, about seven minutes."
     first = {} if resume else dict(iterations=iterations, seed=seed)
     for k in ('rows.csv','table.csv'): writable(out/k, folder=False)

@@ -23,7 +23,7 @@ def export_command(
     target:Target=None, quantile:Quantile=None, delta_y:DeltaY=None, lam:Lam=None, width:Width=None,
     steps:Steps=None, own:Own=None, threads:Threads=1, imports:Imports=None,
     env:Env=None, env_kwargs:EnvKwargs=None,
-):
+)->None:
     "Write a question's search and the generator into one file that needs no gac."
     put = dict(target=target, quantile=quantile, delta_y=delta_y, lam=lam, width=width, steps=steps)
     cfg = _ask_settings(question, acting, put, own)
@@ -42,7 +42,7 @@ def film_command(
     run:Folder, out:Annotated[Path, typer.Option(help='.mp4 or .gif file')], mates:Mates=None,
     question:QuestionName='best', acting:Acting=None, seed:EnvSeed=0, threads:Threads=1,
     own:Own=None, env:Env=None, env_kwargs:EnvKwargs=None, imports:Imports=None,
-):
+)->None:
     "Film one episode of an answer."
     from gac.film import film, film_path
     film_path(out)
@@ -62,7 +62,7 @@ def slim(
     run:Folder,
     out:Annotated[Path, typer.Argument(help='folder of the new checkpoint')],
     keep:_count(1, 'posteriors to keep')=200,
-):
+)->None:
     "A small checkpoint for sharing: it can be asked, but not resumed."
     prepare(out, False)
     from gac.run import load_run, save_run
@@ -77,7 +77,7 @@ def fetch_command(
         help='address or folder of the files; default: $GAC_RELEASE')]=None,
     cache:Annotated[Optional[Path], typer.Option(
         help='where it is kept; default: $GAC_CACHE, else gac in your cache folder')]=None,
-):
+)->None:
     "Fetch a trained checkpoint, checked by its SHA-256; one that is here already needs no network."
     from gac.fetch import fetch
     from gac.files import word
