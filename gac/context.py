@@ -9,7 +9,7 @@ __all__ = ['newest', 'extend', 'Context', 'rows_of']
 from copy import copy
 import torch
 from torch import Tensor
-from .model import GAC, Generator
+from .model import GAC, Generator, Keys
 
 # %% ../nbs/03a_context.ipynb #acting01
 def newest(
@@ -18,7 +18,7 @@ def newest(
     a:Tensor,     # (B,n,A) the action before each of them
     t:Tensor,     # (B,n) steps of the episode
     p:Tensor,     # (B,n) their places in the window
-)->tuple:         # tokens (B,q,D), their slots (B,q)
+)->tuple[Tensor,Tensor]: # tokens (B,q,D), their slots (B,q)
     "Tokens of steps to append to a window. Slot 0 is of the action before the window, which nobody sees."
     x = g.states(s, t)+g.time[2*p if g.acts else p]
     if not g.past: return x, p
@@ -27,12 +27,12 @@ def newest(
 
 # %% ../nbs/03a_context.ipynb #652c223c
 def extend(
-    g:Generator,  # at whose tokens we look
-    x:Tensor,     # (B,q,D) new tokens
-    slot:Tensor,  # (B,q) their slots
-    kv:Tensor,    # (layers,2,B,H,slots,D/H) keys and values so far; the new ones are written into it
-    keys,         # what the B plans share, layer by layer
-)->Tensor:        # (B,A) mean action at the last of the new tokens, standardised
+    g:Generator,     # at whose tokens we look
+    x:Tensor,        # (B,q,D) new tokens
+    slot:Tensor,     # (B,q) their slots
+    kv:Tensor,       # (layers,2,B,H,slots,D/H) keys and values so far; the new ones are written into it
+    keys:list[Keys], # what the B plans share, layer by layer
+)->Tensor:           # (B,A) mean action at the last of the new tokens, standardised
     "One pass of the new tokens, which see all tokens before them."
     row, j = torch.arange(len(x), device=x.device)[:,None], torch.arange(int(slot.max())+1, device=x.device)
     see = ((j<=slot[...,None])&(j>=int(g.past)))|(j==slot[...,None])
@@ -49,7 +49,7 @@ class Context:
     def __init__(self,
         model:GAC,    # whose generator reads them
         B:int,        # episodes
-        device=None,  # where
+        device:torch.device|str|None=None, # where
     ):
         arch, self.model = model.arch, model
         self.s = torch.zeros(B, arch.M, arch.S, device=device) # states, standardised
@@ -58,20 +58,24 @@ class Context:
         self.kv = torch.zeros(arch.dec, 2, B, arch.heads, slots, arch.D//arch.heads, device=device)
         self.at = self.done = self.t = torch.zeros(B, dtype=torch.long, device=device)
 
-    def __getitem__(self, j): # (R,) places among the B; -1: a new episode
+    def __getitem__(self, j:Tensor)->'Context': # (R,) places among the B; -1: a new episode
         new, i, old = copy(self), j.clamp(min=0), j>=0
         new.s,new.a,new.kv = self.s[i],self.a[i],self.kv[:,:,i]
         new.at,new.done,new.t = (x[i]*old for x in (self.at,self.done,self.t))
         return new
-    def forget(self, stale): self.done = self.done*~stale # (B,) bool: those whose plan is another one
+    def forget(self, stale:Tensor)->None: # (B,) bool: those whose plan is another one
+        self.done = self.done*~stale
 
-    def step(self, s, keys): # (B,S) states, the plans' `keys` -> (B,A) mean actions, environment units
+    def step(self,
+        s:Tensor,        # (B,S) states, environment units
+        keys:list[Keys], # the plans' `keys`
+    )->Tensor:           # (B,A) mean actions, environment units
         std = self.model.std
         read = _single if self.model.arch.M==1 else _grow
         mu = read(self, std.do('s', s), keys)
         self.t = self.t+1
         return std.undo('a', mu)
-    def acted(self, a): # (B,A) actions as they were executed
+    def acted(self, a:Tensor)->None: # (B,A) actions as they were executed
         if self.model.arch.M==1: return
         self.a[torch.arange(len(a), device=a.device),self.at-1] = self.model.std.do('a', a)
 
@@ -109,4 +113,6 @@ def _encode(c, i, n, keys): # Context, (R,) places, steps to append -> (R,A)
     c.kv[:,:,i] = kv
     return mu
 
-def rows_of(keys, i): return keys[i] if torch.is_tensor(keys) else tuple(x[i] for x in keys) # some plans'
+def rows_of(keys:Keys, i:Tensor)->Keys: # of one layer, (R,) plans -> those of them
+    "What some of the plans share."
+    return keys[i] if torch.is_tensor(keys) else tuple(x[i] for x in keys)
