@@ -7,22 +7,25 @@ __all__ = ['elbo_on', 'log_prob_all', 'elbo', 'ascend', 'still', 'infer', 'unmet
 
 # %% ../nbs/04_elbo.ipynb #f94e8f3f
 import math
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 import torch
 from torch import Tensor
 from .core import (Posterior, Trajectories, Windows, draw_steps, draw_windows, generator, randn,
                       window_blocks, windows)
+from .model import GAC, Arch
 
 # %% ../nbs/04_elbo.ipynb #7df5e23b
 def elbo_on(
-    model,           # has `plan`, `log_prob_parts`, `log_prob_y`; may have `length`
+    model:Any,       # has `plan`, `log_prob_parts`, `log_prob_y`; may have `length`
     win:Windows,     # windows of N trajectories
     s0:Tensor,       # (N,S) initial states
     y:Tensor,        # (N,) returns
     q:Posterior,     # their N posteriors
     noise:Tensor,    # (N,K,E) standard normal draws
-    ended=None,      # (N,) bool: does it end there, or was it cut short? None: it ends
-)->tuple:            # (N,) nats; dict of its parts, (N,) each
+    ended:Tensor|None=None, # (N,) bool: does it end there, or was it cut short? None: it ends
+)->tuple[Tensor,dict[str,Tensor]]: # (N,) nats; dict of its parts, (N,) each
     "ELBO, eq. (5), one reparameterised draw of ε per trajectory."
     z = model.plan(s0, q.at(noise))
     return _bound(model, *model.log_prob_parts(win, z), y, q, z, win, ended)
@@ -37,12 +40,12 @@ def _bound(model, la, ls, y, q, z, tau, ended=None): # sum of the terms of eq. (
 
 # %% ../nbs/04_elbo.ipynb #f0080308
 def log_prob_all(
-    model,             # GAC
+    model:GAC,         # whose p_β
     tau:Trajectories,  # N trajectories
     z:Tensor,          # (N,K,D) their plans
     size:int=64,       # windows per block
     chunk:int=128,     # trajectories at a time, bounds memory; fewer where windows are longer
-)->tuple:              # actions (N,), transitions (N,), nats
+)->tuple[Tensor,Tensor]: # actions (N,), transitions (N,), nats
     "The exact sums of log p_β(τ|z) over all steps: over all windows, each step weighed 1/M."
     M, (la,ls) = model.arch.M, torch.zeros(2, len(tau), device=z.device)
     chunk = max(1, chunk//M)
@@ -55,13 +58,13 @@ def log_prob_all(
 
 # %% ../nbs/04_elbo.ipynb #473b97d8
 def elbo(
-    model,             # GAC
+    model:GAC,         # whose θ
     tau:Trajectories,  # N trajectories
     q:Posterior,       # their posteriors
-    k:int=None,        # windows drawn of each; None: all of them, the exact sum
+    k:int|None=None,   # windows drawn of each; None: all of them, the exact sum
     draws:int=1,       # draws of ε to average
-    gen=None,          # torch.Generator
-)->tuple:              # (N,) nats; dict of parts, (N,) each
+    gen:torch.Generator|None=None, # of windows and noise
+)->tuple[Tensor,dict[str,Tensor]]: # (N,) nats; dict of parts, (N,) each
     "ELBO, eq. (5), exact over steps unless k is given."
     total,parts = 0.,{}
     for _ in range(draws):
@@ -76,17 +79,17 @@ def elbo(
 
 # %% ../nbs/04_elbo.ipynb #13b1bebd
 def ascend(
-    objective,       # (q, noise, rows) -> (R,) value for each row, to be raised
+    objective:Callable[[Posterior,Tensor,Tensor],Tensor], # (q, noise, rows) -> (R,) values, to be raised
     q:Posterior,     # N start values
     steps:int,       # Adam steps at the most
     lr:float,        # first learning rate; falls to 0 on a cosine
-    gen=None,        # torch.Generator of the noise, or keyed
-    test=None,       # (q, rows) -> (R,) value on common random numbers; None: no early stop, last φ returned
+    gen:Any=None,    # torch.Generator of the noise, or keyed
+    test:Callable[[Posterior,Tensor],Tensor]|None=None, # (q, rows) -> (R,), common noise; None: the last φ
     stop:float=0.,   # least relative gain between tests
     every:int=10,    # steps between tests
-    warm=None,       # (v,t) of an earlier climb: second moments (N,2,K,E) and step counts (N,)
-    fixed:float=None,# hold log σ at this value
-)->tuple:            # Posterior; dict(steps (N,), value (N,) or None, warm)
+    warm:tuple[Tensor,Tensor]|None=None, # second moments (N,2,K,E), step counts (N,) of an earlier climb
+    fixed:float|None=None, # hold log σ at this value
+)->tuple[Posterior,dict[str,Any]]: # dict(steps (N,), value (N,) or None, start, warm)
     "Raise an objective row by row in φ = (μ, log σ): fresh noise, cosine, early stop for each row alone."
     lsd = q.lsd if fixed is None else torch.full_like(q.lsd, fixed)
     phi = torch.stack([q.mu,lsd],1).detach().clone()
@@ -144,7 +147,7 @@ class _Best:
 
 # %% ../nbs/04_elbo.ipynb #551bf673
 @contextmanager
-def still(model): # its parameters need no gradient in here
+def still(model:Any)->Iterator[Any]: # its parameters, if it has any, need no gradient in here
     "Hold θ."
     held = [p for p in model.parameters() if p.requires_grad] if hasattr(model,'parameters') else []
     for p in held: p.requires_grad_(False)
@@ -154,18 +157,18 @@ def still(model): # its parameters need no gradient in here
 
 # %% ../nbs/04_elbo.ipynb #e48647a1
 def infer(
-    model,             # GAC
+    model:GAC,         # whose θ
     tau:Trajectories,  # N trajectories
-    q:Posterior=None,  # start; None: μ=0, log σ=-1
+    q:Posterior|None=None, # start; None: μ=0, log σ=-1
     steps:int=100,     # at the most; the paper's 100 in training, 1000 in its last stage
     lr:float=.1,       # first learning rate
     k:int=64,          # windows drawn of each trajectory at each step
     stop:float=1e-4,   # early stop; 0: none, and the last φ is returned untested
-    gen=None,          # torch.Generator
-    warm=None,         # Adam's second moments of an earlier visit
+    gen:Any=None,      # torch.Generator, or keyed
+    warm:tuple[Tensor,Tensor]|None=None, # Adam's second moments and step counts of an earlier visit
     see_return:bool=True, # does q see y? False: the posterior given τ alone
-    ended=None,        # (N,) bool: which were not cut short; None: none was
-)->tuple:              # Posterior; dict(steps (N,), value (N,), start (N,), warm)
+    ended:Tensor|None=None, # (N,) bool: which were not cut short; None: none was
+)->tuple[Posterior,dict[str,Any]]: # dict(steps (N,), value (N,), start (N,), warm)
     "The inner loop: fit φ to each trajectory by climbing eq. (5) with θ held still."
     gen = gen or generator(0, tau.s.device)
     q, s0 = q or unmet(len(tau), model.arch, tau.s.device), tau.s0
@@ -186,7 +189,8 @@ def _infer_test(model, tau, value, k, gen):
     noise = randn((len(tau), model.arch.K, model.arch.E), gen, tau.s.device)
     return lambda q,rows: value(q, noise[rows], rows, windows(tau[rows], j[rows]-(M-1), w[rows]/M, M))
 
-def unmet(N, arch, device=None): # -> Posterior of N trajectories never met: μ=0, log σ=-1
+def unmet(N:int, arch:Arch, device:torch.device|str|None=None)->Posterior:
+    "The posterior of N trajectories never met: μ=0, log σ=-1."
     mu = torch.zeros(N, arch.K, arch.E, device=device)
     return Posterior(mu, mu-1)
 
@@ -203,11 +207,11 @@ class PosteriorStore:
 
     def __len__(self): return len(self.row)
     def __repr__(self): return f'PosteriorStore({len(self)} posteriors of {tuple(self.phi.shape[2:])})'
-    def to(self, device):
+    def to(self, device:torch.device|str)->'PosteriorStore':
         self.phi,self.v,self.t = (x.to(device) for x in (self.phi,self.v,self.t))
         return self
 
-    def rows(self, key): # (n,) keys -> (n,) rows, made where missing
+    def rows(self, key:Tensor)->Tensor: # (n,) keys -> (n,) rows, made where missing
         new = [k for k in key.tolist() if k not in self.row]
         if new:
             self.row.update({k:len(self.key)+i for i,k in enumerate(dict.fromkeys(new))})
@@ -219,20 +223,20 @@ class PosteriorStore:
             self.t = torch.cat([self.t,self.t.new_zeros(n)])
         return torch.tensor([self.row[k] for k in key.tolist()], dtype=torch.int64, device=self.phi.device)
 
-    def get(self, key): # (n,) -> Posterior
+    def get(self, key:Tensor)->Posterior: # (n,) -> of n
         r = self.rows(key)
         return Posterior(self.phi[r,0],self.phi[r,1])
-    def warm(self, key): # (n,) -> second moments and step counts for `ascend`
+    def warm(self, key:Tensor)->tuple[Tensor,Tensor]: # (n,) -> second moments and step counts for `ascend`
         r = self.rows(key)
         return self.v[r],self.t[r]
-    def put(self, key, q, warm=None):
+    def put(self, key:Tensor, q:Posterior, warm:tuple[Tensor,Tensor]|None=None)->None: # (n,), of n
         r = self.rows(key)
         self.phi[r] = torch.stack([q.mu,q.lsd],1).detach()
         if warm: self.v[r],self.t[r] = warm
 
-    def state(self): return dict(key=self.key, phi=self.phi, v=self.v, t=self.t)
+    def state(self)->dict[str,Tensor]: return dict(key=self.key, phi=self.phi, v=self.v, t=self.t)
     @classmethod
-    def from_state(cls, d, lsd0=-1.): # dict(key, phi, …) -> PosteriorStore
+    def from_state(cls, d:Mapping[str,Tensor], lsd0:float=-1.)->'PosteriorStore': # dict(key, phi, …)
         o = cls(*d['phi'].shape[2:], lsd0=lsd0)
         o.key,o.phi = d['key'],d['phi'].float()
         o.v = d['v'] if 'v' in d else torch.zeros_like(o.phi)

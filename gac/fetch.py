@@ -7,16 +7,18 @@ __all__ = ['manifest', 'digest', 'listed', 'source', 'cache', 'download', 'fetch
 
 # %% ../nbs/04e_fetch.ipynb #fch003
 import csv, hashlib, os, urllib.request
+from collections.abc import Callable
 from contextlib import contextmanager
 from http.client import HTTPException
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
 from .core import progress_bar, room_for, writing
 from .folder import Held, locked
 
 # %% ../nbs/04e_fetch.ipynb #fch006
-def manifest()->dict: # checkpoint -> list of dict(file, bytes, sha256)
+def manifest()->dict[str,list[dict[str,Any]]]: # checkpoint -> dict(file, bytes, sha256) of each file
     "What can be fetched."
     text = files('gac').joinpath('checkpoints.csv').read_text()
     out = {}
@@ -25,11 +27,12 @@ def manifest()->dict: # checkpoint -> list of dict(file, bytes, sha256)
         out.setdefault(r['checkpoint'], []).append(one)
     return out
 
-def digest(path)->str: # SHA-256 of a file
+def digest(path:str|Path)->str: # file -> 64 hexadecimal digits
+    "SHA-256 of a file."
     with open(path,'rb') as f: return hashlib.file_digest(f, 'sha256').hexdigest()
 
 # %% ../nbs/04e_fetch.ipynb #fch027
-def listed(folder)->list: # of run folders -> rows of the manifest
+def listed(folder:str|Path)->list[tuple[str,str,int,str]]: # of run folders -> rows of the manifest
     "What is to be fetched, described."
     rows = []
     for f in sorted(Path(folder).glob('*/checkpoint/*')):
@@ -38,7 +41,7 @@ def listed(folder)->list: # of run folders -> rows of the manifest
     return rows
 
 # %% ../nbs/04e_fetch.ipynb #fch012
-def source(url=None): # what the user gave -> function: name, file -> address
+def source(url:str|Path|None=None)->Callable[[str,str],str]: # what the user gave -> name, file -> address
     "Where the files lie."
     url = str(url or os.environ.get('GAC_RELEASE') or '')
     if not url:
@@ -53,7 +56,7 @@ def source(url=None): # what the user gave -> function: name, file -> address
 
 def _flat_address(top): return lambda name, file: f"{top.rstrip('/')}/{name}-{file}" # as in a release
 
-def cache(folder=None)->Path: # what the user gave -> folder
+def cache(folder:str|Path|None=None)->Path: # what the user gave -> folder
     "Where fetched checkpoints are kept."
     usual = Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache')/'gac'
     return Path(folder or os.environ.get('GAC_CACHE') or usual).expanduser()
@@ -98,12 +101,12 @@ def _check_part(part, url, sha256, size): # file, address, what it must be -> th
 
 # %% ../nbs/04e_fetch.ipynb #fch016
 def download(
-    url,     # of the file
-    path,    # where it goes
-    sha256,  # of what it must be
-    size,    # bytes
-    tell=lambda n: None, # is told the bytes that have come
-)->Path:     # the same, whole and right
+    url:str,       # of the file
+    path:str|Path, # where it goes
+    sha256:str,    # of what it must be
+    size:int,      # bytes
+    tell:Callable[[int],object]=lambda n: None, # is told the bytes that have come
+)->Path:           # the same, whole and right
     "Fetch a file, or the rest of it; what has another checksum is not kept."
     path = Path(path)
     if path.is_file() and digest(path)==sha256:
@@ -117,11 +120,11 @@ def download(
 
 # %% ../nbs/04e_fetch.ipynb #fch018
 def fetch(
-    name,           # of a checkpoint in the manifest
-    url=None,       # address or folder of the files; None: GAC_RELEASE
-    folder=None,    # cache; None: GAC_CACHE, or the user's own
-    progress=False, # show a bar?
-)->Path:            # run folder: `gac ask` and all others take it
+    name:str,                  # of a checkpoint in the manifest
+    url:str|Path|None=None,    # address or folder of the files; None: GAC_RELEASE
+    folder:str|Path|None=None, # cache; None: GAC_CACHE, or the user's own
+    progress:bool=False,       # show a bar?
+)->Path:                       # run folder: `gac ask` and all others take it
     "A shipped checkpoint, fetched once."
     known = manifest()
     if name not in known:

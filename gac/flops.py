@@ -6,18 +6,21 @@
 __all__ = ['PASSES', 'forward_flops', 'Work', 'work', 'counted', 'toy_data']
 
 # %% ../nbs/04b_flops.ipynb #2a633381
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 import torch
 from .core import Trajectories, generator
 from .data import Standardizer
 from .model import GAC, Arch, n_params
 
-# %% ../nbs/04b_flops.ipynb #d03af383
+# %% ../nbs/04b_flops.ipynb #tokens01
 def _tokens(arch): # -> tokens of a window, and how many of them go on in the last layer
     acts = arch.transition or (arch.M>1 and arch.past_actions)
     L = 2*arch.M-1+arch.transition if acts else arch.M
     return L, arch.M if acts and not arch.transition else L
 
+# %% ../nbs/04b_flops.ipynb #d03af383
 def _self(D, L, out, causal=True): # width, tokens, how many go on -> flops of products with weights, of pairs
     if L==1: return 4*D*D*out, 0
     pairs = sum(range(1, L+1, 1 if out==L else 2)) if causal else L*out
@@ -58,7 +61,7 @@ def forward_flops(
     arch:Arch,  # sizes
     N:int,      # trajectories
     k:int,      # windows of each
-)->dict:        # embed, first_products, first_pairs, products, pairs: flops
+)->dict[str,int]: # embed, first_products, first_pairs, products, pairs: flops
     "Necessary flops of eq. (5), once forward."
     D, S, A = arch.D, arch.S, arch.A
     seen = k*(arch.M*S+(arch.M-1+arch.transition)*A)+S
@@ -68,25 +71,26 @@ def forward_flops(
     _plan_flops(f, arch, N)
     return f
 
-# %% ../nbs/04b_flops.ipynb #4b813119
+# %% ../nbs/04b_flops.ipynb #passes01
 PASSES = dict(forward=1, inner=2, outer=3)
 
+# %% ../nbs/04b_flops.ipynb #4b813119
 @dataclass(frozen=True)
 class Work:
     "Necessary work of a step."
     flops:int  # of matrix products
     bytes:int  # to and from memory
-    def floor(self, m): # dict of `machine` -> seconds
+    def floor(self, m:Mapping[str,Any])->float: # of `machine` -> seconds
         return max(self.flops/m['peak_gflops'], self.bytes/m['bandwidth_gbs'])/1e9
-    def __add__(self, o): return Work(self.flops+o.flops, self.bytes+o.bytes)
-    def __mul__(self, times): return Work(int(self.flops*times), int(self.bytes*times))
+    def __add__(self, o:'Work')->'Work': return Work(self.flops+o.flops, self.bytes+o.bytes)
+    def __mul__(self, times:float)->'Work': return Work(int(self.flops*times), int(self.bytes*times))
 
 # %% ../nbs/04b_flops.ipynb #c6eff64e
 def work(
-    arch:Arch,       # sizes
-    N:int,           # trajectories
-    k:int,           # windows of each
-    step='forward',  # 'forward', 'inner' or 'outer'
+    arch:Arch,          # sizes
+    N:int,              # trajectories
+    k:int,              # windows of each
+    step:str='forward', # 'forward', 'inner' or 'outer'
 )->Work:
     "Necessary flops and bytes of one step."
     if step not in PASSES: raise ValueError(f"step={step!r}: choose 'forward', 'inner' or 'outer'")
@@ -102,8 +106,8 @@ def work(
 
 # %% ../nbs/04b_flops.ipynb #14990dbf
 def counted(
-    f,      # what to run, called without arguments
-)->int:     # flops
+    f:Callable[[],Any], # what to run
+)->int:                 # flops
     "Flops of the matrix products that torch sees while `f` runs."
     from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
     op = torch.ops.aten
@@ -116,10 +120,10 @@ def counted(
 
 # %% ../nbs/04b_flops.ipynb #596546e7
 def toy_data(
-    N:int,        # trajectories
-    arch:Arch,    # its S and A
-    T:int=None,   # all of this length; None: as in a replay file, mean 200, longest 1000
-    seed:int=0,   # of everything
+    N:int,           # trajectories
+    arch:Arch,       # its S and A
+    T:int|None=None, # all of this length; None: as in a replay file, mean 200, longest 1000
+    seed:int=0,      # of everything
 )->Trajectories:
     "Noise in the shape of a data set."
     g = generator(seed)

@@ -7,6 +7,7 @@ __all__ = ['mix', 'Keyed', 'inclusion', 'Line']
 
 # %% ../nbs/04a_keyed.ipynb #c1890d93
 import bisect, math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 import numpy as np
@@ -51,16 +52,16 @@ class Keyed:
         for p in place: x = mix(x+_signed(p*_GOLD+1))
         self.row, self.calls = mix(mix(x)^key), 0
 
-    def bits(self, n, rows=None): # -> (R,n) int64
+    def bits(self, n:int, rows:Tensor|None=None)->Tensor: # (R,n) int64
         self.calls += 1
         start = mix((self.row if rows is None else self.row[rows])+_signed(self.calls*_CALL))
         return mix(start[:,None]+_marks(n, start.device))
 
-    def uniform(self, shape, rows=None): # -> float64 on [0,1), one row per trajectory
+    def uniform(self, shape:Sequence[int], rows:Tensor|None=None)->Tensor: # (R,…) float64 on [0,1)
         top = self.bits(math.prod(shape[1:]), rows)>>11&0x1FFFFFFFFFFFFF
         return (top.double()*2.**-53).reshape(shape)
 
-    def normal(self, shape, rows=None): # -> float32, one row per trajectory
+    def normal(self, shape:Sequence[int], rows:Tensor|None=None)->Tensor: # (R,…) float32
         n = math.prod(shape[1:])
         b = self.bits((n+1)//2, rows)
         u = (b.view(torch.int32).view(*b.shape,2).float()+2.**31).mul_(2.**-32)
@@ -85,16 +86,16 @@ def inclusion(
 @dataclass
 class Line:
     "N trajectories end to end, each as long as its probability of being in a batch."
-    order:Tensor  # (N,) row of the trajectory at each place
-    edge:list     # N+1 cumulated probabilities, from 0 to B
-    B:int         # rows in a batch
+    order:Tensor     # (N,) row of the trajectory at each place
+    edge:list[float] # N+1 cumulated probabilities, from 0 to B
+    B:int            # rows in a batch
     @classmethod
     def lay(cls,
         p:Tensor,    # (N,) how often each is drawn
         n:Tensor,    # (N,) lengths
         key:Tensor,  # (N,) keys, which settle ties whatever the order of the rows
         batch:int,   # rows in a batch, capped at N
-    ):
+    )->'Line':
         B = min(batch, len(p))
         pi = inclusion(p, B).tolist()
         known = list(zip(n.tolist(), key.tolist()))
@@ -104,7 +105,7 @@ class Line:
         for r in order: edge.append(edge[-1]+pi[r])
         return cls(torch.tensor(order), [e*B/edge[-1] for e in edge], B)
 
-    def draw(self, u): # (B,) uniforms -> (B,) different rows
+    def draw(self, u:Tensor)->Tensor: # (B,) uniforms -> (B,) different rows
         places, hit, e = [], False, self.edge
         for j,x in enumerate(u.tolist()):
             first = bisect.bisect_right(e, j)-1 # lies across the cut at j, or starts there
@@ -117,7 +118,7 @@ class Line:
             hit = e[places[-1]+1]>j+1 # the one across the next cut?
         return self.order[torch.tensor(places)]
 
-    def owner(self, size): # processes -> (N,) which of them owns each row
+    def owner(self, size:int)->Tensor: # processes -> (N,) which of them owns each row
         mid = (torch.tensor(self.edge[1:])+torch.tensor(self.edge[:-1]))/2
         part = (mid*size/self.B).long().clamp(max=size-1)
         return torch.empty_like(part).index_put((self.order,), part)
