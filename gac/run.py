@@ -9,8 +9,10 @@ __all__ = ['RECIPE', 'FIELDS', 'BOOL', 'META', 'CONFIG', 'POSTERIORS', 'PART', '
 
 # %% ../nbs/05_run.ipynb #2ace2d98
 import json, math, warnings
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
@@ -18,16 +20,16 @@ from .core import Trajectories, generator, set_seed, versions
 from .data import Standardizer, checked_reference, fingerprint
 from .elbo import PosteriorStore
 from .files import BadFile, word
-from .folder import locked, renewing, standing
+from .folder import Version, locked, renewing, standing
 from .model import GAC, Arch
-from .schema import (check_fields, check_memory, check_seed, check_sizes, header, place, read_json,
-                        read_tensors, take_fields)
+from .schema import (bare, check_fields, check_memory, check_seed, check_sizes, header, place,
+                        read_json, read_tensors, take_fields)
 
 # %% ../nbs/05_run.ipynb #9cf14970
 @dataclass(frozen=True)
 class Fit:
     "How to fit: the lower half of Table 4, and what the paper leaves open."
-    iterations:int=None      # batches drawn; None: until the bound of held-out trajectories stops rising
+    iterations:int|None=None # batches drawn; None: until the bound of held-out trajectories stops rising
     minutes:float=25.        # time limit where `iterations` is None: wall clock, of this machine
     held:float=.05           # share of the trajectories held out then, 8 to 64 of them
     watch_every:int=50       # batches between two looks at their bound
@@ -42,7 +44,7 @@ class Fit:
     weight_decay:float=1e-3  # of AdamW
     clip:float=1.            # gradient norm of θ
     draw:str='good'          # how a batch is drawn: 'uniform', 'sqrt' (∝√n), 'good' (also by rank), 'elite'
-    elite:int=None           # steps in the best episodes, half of the draws of 'elite'; None: a tenth of all
+    elite:int|None=None      # steps in the best episodes, half of the draws of 'elite'; None: a tenth of all
     warm:bool=True           # keep Adam's second moments with φ?
     return_weight:float=1.   # weight of log p(y|z) in the outer loop; 1 is eq. (5)
     seed:int=0               # initialisation, batches, noise
@@ -62,17 +64,17 @@ class Fit:
         if self.precision not in ('float32','bfloat16'):
             raise ValueError(f"Fit.precision={self.precision!r}: choose 'float32' or 'bfloat16'")
     @classmethod
-    def tiny(cls, **kw): return cls(**(dict(iterations=60, batch=32, k=16)|kw))
+    def tiny(cls, **kw:Any)->'Fit': return cls(**(dict(iterations=60, batch=32, k=16)|kw))
 
 # %% ../nbs/05_run.ipynb #recipe01
 RECIPE = dict(tokens=1, eps=8, transition=True, transition_weight=.1, draw='elite', inner_steps=8)
 FIELDS = {f.name:kind for kind in (Fit,Arch) for f in fields(kind) if f.name not in ('S','A')}
 
 def recipe(
-    S, A,        # state and action dimension of the data
-    base=RECIPE, # fields of Arch or Fit to begin with; {}: their own defaults
-    **kw,        # those that shall differ
-)->tuple:        # Fit, Arch
+    S:int, A:int, # state and action dimension of the data
+    base:dict[str,Any]=RECIPE, # fields of Arch or Fit to begin with; {}: their own defaults
+    **kw:Any,     # those that shall differ
+)->tuple[Fit,Arch]:
     "One set of settings for all data: what `gac train` begins with."
     kw = base|kw
     odd = [k for k in kw if k not in FIELDS]
@@ -93,12 +95,12 @@ def _as(kind, v, p): # text to the type of a field
 
 # %% ../nbs/05_run.ipynb #pairs02x
 def typed(
-    pairs,       # ['name=value', …]
-    kinds:dict,  # name of a field -> its type
-    whose:str,   # what has these fields, for the error
-    more='',     # what else may be written
-    by='',       # where it was written, for the error
-)->dict:         # name -> value
+    pairs:Sequence[str],  # ['name=value', …]
+    kinds:dict[str,Any],  # name of a field -> its type
+    whose:str,            # what has these fields, for the error
+    more:str='',          # what else may be written
+    by:str='',            # where it was written, for the error
+)->dict[str,Any]:         # name -> value
     "Settings from the way they are written."
     given = {}
     for p in pairs:
@@ -107,16 +109,16 @@ def typed(
         if k not in kinds:
             raise ValueError(f'{by}{p}: {whose} has no setting {k!r}; '
                              f'use name=value with one of {", ".join(kinds)}{more}')
-        given[k] = _as(kinds[k], v, by+p)
+        given[k] = _as(bare(kinds[k]), v, by+p)
     return given
 
 # %% ../nbs/05_run.ipynb #pairs05x
 def parsed(
-    pairs,   # ['name=value', …]; 'recipe=none' leaves the recipe out
-    S, A,    # state and action dimension of the data
-    by='',   # where they were written, for the error
-    **fit,   # fields that were given otherwise
-)->tuple:    # Fit, Arch
+    pairs:Sequence[str], # ['name=value', …]; 'recipe=none' leaves the recipe out
+    S:int, A:int, # state and action dimension of the data
+    by:str='',    # where they were written, for the error
+    **fit:Any,    # fields that were given otherwise
+)->tuple[Fit,Arch]:
     "The recipe, changed by name=value pairs."
     kinds = {k:kind.__dataclass_fields__[k].type for k,kind in FIELDS.items()}
     given = typed([p for p in pairs if p!='recipe=none'], kinds, 'GAC', ', or recipe=none', by)
@@ -129,18 +131,18 @@ class Run:
     model:GAC                 # θ and standardiser
     store:PosteriorStore      # φ
     cfg:Fit                   # settings
-    opt:object                # AdamW over θ; None in a slim checkpoint
-    gen:torch.Generator       # all randomness of the run
+    opt:torch.optim.AdamW|None # over θ; None in a slim checkpoint
+    gen:torch.Generator|None  # all randomness of the run; None: it was of another kind of device
     y:Tensor                  # (N,) returns trained on, environment units
     key:Tensor                # (N,) keys of the trajectories trained on
-    meta:dict                 # dataset, env, fingerprint, versions
+    meta:dict[str,Any]        # dataset, env, fingerprint, versions
     i:int=0                   # iterations done
-    watch:object=None         # `Watch`, where the number of iterations is not fixed
-    history:list=field(default_factory=list) # one dict per iteration
-    team:object=None          # the processes that train it together (chapter 12a); None: this one alone
+    watch:'Watch|None'=None   # where the number of iterations is not fixed
+    history:list[dict[str,float]]=field(default_factory=list) # one dict per iteration
+    team:Any=None             # the processes that train it together (chapter 12a); None: this one alone
 
     @property
-    def end(self): return self.cfg.iterations or (self.watch.end if self.watch else None) # None: unknown
+    def end(self)->int|None: return self.cfg.iterations or (self.watch.end if self.watch else None)
     def __repr__(self):
         of, N = 'of an unknown number of' if self.end is None else f'of {self.end}', len(self.store)
         return f"Run({self.meta.get('dataset')}, {self.i} {of} iterations, {N} posteriors)"
@@ -150,15 +152,15 @@ class Run:
 class Watch:
     "What a training without a fixed length holds out, and what their bound was whenever it looked."
     key:Tensor                # (H,) keys of the trajectories held out
-    at:list=field(default_factory=list)    # batches done at each look
-    bound:list=field(default_factory=list) # their exact bounds at each look, H numbers, nats
-    cooling:int=None          # the batch from which the rate falls; None: not yet
-    end:int=None              # the last batch; None: not known yet
+    at:list[int]=field(default_factory=list) # batches done at each look
+    bound:list[list[float]]=field(default_factory=list) # their exact bounds at each look, H numbers, nats
+    cooling:int|None=None     # the batch from which the rate falls; None: not yet
+    end:int|None=None         # the last batch; None: not known yet
 
 # %% ../nbs/05_run.ipynb #3f1d3647
 def hold_out(
     y:Tensor,       # (N,) returns
-    cfg,            # Fit
+    cfg:Fit,        # its `held`
 )->Tensor:          # (H,) rows
     "Rows to hold out: evenly spread over the ranks of return below the best tenth."
     N = len(y)
@@ -187,10 +189,10 @@ def _known_meta(meta, where): # dict, for the message
 # %% ../nbs/05_run.ipynb #2317bb2e
 def new_run(
     tau:Trajectories,  # data; the standardiser is fitted on them
-    arch=None,         # Arch, or None for the default
+    arch:Arch|None=None, # None: the default
     cfg:Fit=Fit(),     # settings
-    device='cpu',      # where θ and data live
-    **meta,            # dataset, env, reference, … remembered in the checkpoint
+    device:torch.device|str='cpu', # where θ and data live
+    **meta:Any,        # dataset, env, reference, … remembered in the checkpoint
 )->Run:
     "A fresh run, seeded by `cfg.seed`."
     if len(tau)<2: raise ValueError(f'training needs at least 2 trajectories; got {len(tau)}')
@@ -210,17 +212,18 @@ def new_run(
     return Run(model, store, cfg, opt, gen, tau.y, tau.key, meta, watch=watch)
 
 # %% ../nbs/05_run.ipynb #e89c058b
-def mend_generator(run): # a run that comes from another kind of device
+def mend_generator(run:Run)->None:
+    "A run that comes from another kind of device goes on with a new generator."
     if run.gen is None: warnings.warn('the run comes from another kind of device, whose random numbers '
         'cannot be continued here: it goes on with new ones')
     run.gen = run.gen or generator(run.cfg.seed+run.i, run.store.phi.device)
-def resumable(run): # Run -> Run, or an error
+def resumable(run:Run)->Run: # the same, or an error
     "Refuse to continue a slim checkpoint."
     if not isinstance(run, Run): raise ValueError(f'{repr(run)[:60]} is no run: gac.load_run(out) reads one')
     if run.opt is None: raise ValueError('this checkpoint was saved for sharing, '
         'without optimiser and generator; ''it can be asked but not resumed')
     return run
-def check_data(run, tau): # Run, Trajectories
+def check_data(run:Run, tau:Trajectories)->None: # or an error
     "Refuse to go on with other data than the run was made from."
     check_sizes(tau, run.model.arch)
     was, now = run.meta['fingerprint'], fingerprint(tau)
@@ -245,7 +248,7 @@ def _moments(model): # -> name → (type, shape)
 # %% ../nbs/05_run.ipynb #588430b8
 def save_run(
     run:Run,          # what to save
-    out,              # run folder; the checkpoint is `out`/checkpoint
+    out:str|Path,     # run folder; the checkpoint is `out`/checkpoint
     slim:bool=False,  # θ, standardiser, returns and a few posteriors only: for sharing, not for resuming
     keep:int=200,     # posteriors in a slim checkpoint: half the best, half spread over all ranks of return
 )->Path:              # the checkpoint folder
@@ -263,7 +266,7 @@ def save_run(
     return at
 
 # %% ../nbs/05_run.ipynb #runsav02
-def write_files(run, new, post, slim): # Run, Version to write, posteriors to put into it, bool
+def write_files(run:Run, new:Version, post:dict[str,Tensor], slim:bool)->None: # posteriors to write
     "All files of a checkpoint but config.json."
     save_file(_contiguous(run.model.state_dict()), new('model.safetensors'))
     save_file(_contiguous(post)|dict(y=run.y, y_key=run.key), new('posteriors.safetensors'))
@@ -309,8 +312,7 @@ def _same_sizes(arch, path): # Arch, model.safetensors: refuse another size befo
 def _model(arch, path, device): # Arch, model.safetensors -> GAC
     _same_sizes(arch, path)
     model = GAC(arch, Standardizer.blank(arch.S, arch.A))
-    want = {k:('F32', tuple(v.shape)) for k,v in model.state_dict().items()}
-    try: got = read_tensors(path, want)
+    try: got = read_tensors(path, {k:('F32', tuple(v.shape)) for k,v in model.state_dict().items()})
     except BadFile as e: raise BadFile(f'{e}; it was read for {arch} of config.json') from None
     for k,v in got.items():
         if k.endswith(('_std','.unit')) and not (v>0).all():
@@ -348,14 +350,13 @@ def _why(e, kind, d): # an error, Arch or Fit, its fields -> what to say
     if isinstance(e, ValueError): return str(e)
     known = [f for f in fields(kind) if f.name in d]
     odd = [f.name for f in known if not isinstance(d[f.name], (f.type,type(f.default)))]
-    bad = odd[0] if odd else None
-    return f'{kind.__name__}.{bad}={d[bad]!r}: {e}' if bad else f'{kind.__name__}: {e}'
+    return f'{kind.__name__}.{odd[0]}={d[odd[0]]!r}: {e}' if odd else f'{kind.__name__}: {e}'
 
 # %% ../nbs/05_run.ipynb #cd6457d6
 def load_run(
-    out,           # run folder, or its checkpoint folder
-    arch=None,     # Arch it is expected to have; None: whatever it has
-    device='cpu',  # where to put it
+    out:str|Path,        # run folder, or its checkpoint folder
+    arch:Arch|None=None, # what it should be; None: whatever it is
+    device:torch.device|str='cpu', # where to put it
 )->Run:
     "A run from its checkpoint."
     d = place(out, 'load_run')
@@ -389,7 +390,9 @@ def _load(d, out, arch, device):
     return run if c['slim'] else _resumable(run, at, device)
 
 # %% ../nbs/05_run.ipynb #7983cdf4
-def part_name(i, n): return f'posteriors-{i+1}-of-{n}.safetensors' # of part i of n
+def part_name(i:int, n:int)->str:
+    "The file of part i of n, from 0."
+    return f'posteriors-{i+1}-of-{n}.safetensors'
 
 def _posteriors(at, c, device): # Version, config -> returns, keys, PosteriorStore
     p, size = at('posteriors.safetensors'), dict(K=(c['arch'].K,'config.json'), E=(c['arch'].E,'config.json'))
@@ -454,6 +457,5 @@ def _read_generator(run, p): # Run, rng.safetensors -> Run
         if len(state)==len(run.gen.get_state()): run.gen.set_state(state)
         else: run.gen = None # of another kind of device; questions do not need it
     except RuntimeError as e:
-        why = str(e).splitlines()[0][:80]
-        raise BadFile(f'{p}: state is not one of a generator: {why}') from None
+        raise BadFile(f'{p}: state is not one of a generator: {str(e).splitlines()[0][:80]}') from None
     return run

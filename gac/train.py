@@ -8,7 +8,10 @@ __all__ = ['draw_weights', 'systematic', 'lr_at', 'rate', 'Draws', 'iterate', 'p
 
 # %% ../nbs/05a_train.ipynb #5ef33fb0
 import math, os, shutil, time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 import pandas as pd
 import torch
 from torch import Tensor
@@ -21,11 +24,11 @@ from .schema import out_of_memory
 
 # %% ../nbs/05a_train.ipynb #72d9f823
 def draw_weights(
-    y:Tensor,         # (N,) returns
-    n:Tensor,         # (N,) lengths
-    how:str='good',   # 'uniform', 'sqrt', 'good', 'elite'
-    elite:int=None,   # steps in the best episodes; None: a tenth of all
-)->Tensor:            # (N,) probabilities
+    y:Tensor,            # (N,) returns
+    n:Tensor,            # (N,) lengths
+    how:str='good',      # 'uniform', 'sqrt', 'good', 'elite'
+    elite:int|None=None, # steps in the best episodes; None: a tenth of all
+)->Tensor:               # (N,) probabilities
     "How often each trajectory is drawn."
     w = torch.ones(len(y), dtype=torch.float64) if how=='uniform' else n.cpu().double().sqrt()
     if how=='good': w = w*(1+15*(y.cpu().argsort().argsort()/max(len(y)-1,1))**4)
@@ -43,7 +46,7 @@ def _best(y, n, steps): # bool (N,): the best episodes that hold so many steps; 
 # %% ../nbs/05a_train.ipynb #systema0
 def systematic(
     pi:Tensor,    # (N,) probabilities of being in the batch, their sum is B
-    gen=None,     # torch.Generator
+    gen:torch.Generator|None=None, # of order and draw
 )->Tensor:        # (B,) different rows
     "Systematic sampling: all trajectories end to end in random order, a comb of B teeth, one uniform draw."
     order = torch.randperm(len(pi), generator=gen, device=pi.device)
@@ -54,14 +57,14 @@ def systematic(
     return order[at.clamp(max=len(pi)-1)]
 
 # %% ../nbs/05a_train.ipynb #4313fe43
-def lr_at(i, total, peak, warmup=.05): # step, steps in all, peak rate
+def lr_at(i:int, total:int, peak:float, warmup:float=.05)->float: # step, steps in all; share that rises
     "One-cycle learning rate."
     up = max(1, warmup*total)
     return peak*(i+1)/up if i<up else peak*.5*(1+math.cos(math.pi*(i-up)/max(1,total-up)))
 
 # %% ../nbs/05a_train.ipynb #7dd33daf
 def rate(
-    run,       # Run
+    run:Run,   # where it stands
     j:int=0,   # outer step within the batch
 )->float:      # learning rate of θ
     "One cycle where the length is fixed; else up, constant, and down once the end is known."
@@ -74,7 +77,7 @@ def rate(
 # %% ../nbs/05a_train.ipynb #e234fb8a
 class Draws:
     "Batches of the trajectories this process owns, their weights and their noise."
-    def __init__(self, run, tau): # Run, the whole data
+    def __init__(self, run:Run, tau:Trajectories): # the whole data
         c, N, self.run = run.cfg, len(tau), run
         p, self.B = draw_weights(tau.y, tau.n, c.draw, c.elite), min(c.batch, N)
         self.line = Line.lay(p, tau.n, tau.key, c.batch) if c.noise=='keyed' else None
@@ -85,13 +88,13 @@ class Draws:
         self.pi = inclusion(p, self.B)
         self.w = (self.B*p/self.pi)[self.mine].float() # of the rows owned
 
-    def rows(self, device): # -> rows of this process's trajectories
+    def rows(self, device:torch.device|str)->Tensor: # (b,) rows of this process's trajectories
         if not self.line: return systematic(self.pi.to(device), self.run.gen)
         one = Keyed(self.run.cfg.seed, torch.zeros(1,dtype=torch.int64), self.run.i, 2)
         r = self.here[self.line.draw(one.uniform((1,self.B))[0])]
         return r[r>=0].to(device)
 
-    def noise(self, key, loop): # keys of a batch, 0 inner or 1 outer loop -> what `gen` may be
+    def noise(self, key:Tensor, loop:int)->Keyed|torch.Generator|None: # keys of a batch; 0 inner, 1 outer
         run = self.run
         return Keyed(run.cfg.seed, key.to(run.store.phi.device), run.i, loop) if self.line else run.gen
 
@@ -101,7 +104,7 @@ def iterate(
     tau:Trajectories,  # the data of this run that this process owns
     draws:Draws,       # batches and noise
     scale:float,       # nats are divided by this
-)->dict:               # weighted means over the batch, nats
+)->dict[str,int|Tensor]: # i; weighted means over the batch, nats
     "One batch: inner loop in φ, then outer loop in θ, both on eq. (5); θ may weigh the return otherwise."
     c, model, rows = run.cfg, run.model, draws.rows(tau.n.device)
     part, w = tau[rows], draws.w.to(rows.device)[rows]
@@ -131,7 +134,7 @@ def _inner(run, part, draws): # Run, a batch, Draws -> Posterior (stored), steps
     return q, info['steps']
 
 # %% ../nbs/05a_train.ipynb #u1look00
-def parted(run, tau): # -> held out (None: nothing is), the others
+def parted(run:Run, tau:Trajectories)->tuple[Trajectories|None,Trajectories]: # held out or None, the others
     "What a run holds out of its data, and what it trains on."
     if not run.watch: return None, tau
     out = torch.isin(tau.key, run.watch.key.to(tau.key.device))
@@ -139,8 +142,8 @@ def parted(run, tau): # -> held out (None: nothing is), the others
 
 # %% ../nbs/05a_train.ipynb #7d38ee20
 def look_at(
-    run,               # Run
-    held,              # (H,) trajectories held out
+    run:Run,           # whose θ and φ
+    held:Trajectories, # H, held out
     steps:int=20,      # inner steps: their posteriors go on from where they were
     draws:int=4,       # of ε, the same at every look
 )->Tensor:             # (H,) exact bounds, nats
@@ -155,7 +158,7 @@ def look_at(
 def gained(
     watch:Watch,     # with at least one look
     least:int=6,     # looks before anything is said
-)->tuple:            # mean gain since two thirds of the way, its standard error; nan: too early to tell
+)->tuple[float,float]: # mean gain since two thirds of the way, its standard error; nan: too early to tell
     "What the last third of the training has added to the bound of each trajectory held out, nats."
     then = [j for j,i in enumerate(watch.at) if 3*i<=2*watch.at[-1]]
     if len(watch.at)<least or not then: return float('nan'), float('nan')
@@ -164,7 +167,7 @@ def gained(
     return float(d.mean()), float(d.std()/len(d)**.5)
 
 # %% ../nbs/05a_train.ipynb #u4decid0
-def decide(run): # Run -> the end is known from here on, if the bound says so or the time is up
+def decide(run:Run)->None: # the end is known from here on, if the bound says so or the time is up
     "The stopping rule: no gain beyond its standard error, or `minutes` spent."
     w, c = run.watch, run.cfg
     gain, error = gained(w)
@@ -223,7 +226,7 @@ def _shared(run, tau, draws, held): # what this process owns; the first also kee
 
 # %% ../nbs/05a_train.ipynb #6c22d3aa
 @contextmanager
-def engine(run): # Run
+def engine(run:Run)->Iterator[None]:
     "Precision and compilation of a training; questions are asked in float32."
     m, c = run.model, run.cfg
     here = m.head.lsd.device.type=='cpu'
@@ -259,16 +262,16 @@ def _finite_row(row, cfg): # or an error
 
 # %% ../nbs/05a_train.ipynb #f094b766
 def fit(
-    run:Run,            # from `new_run` or `load_run`
-    tau:Trajectories,   # the data it was made from
-    out=None,           # checkpoint folder; None: none
-    every:int=200,      # iterations between checkpoints
-    until:int=None,     # stop after this many iterations in all; None: when the run ends
-    log=None,           # called with each row of the history, e.g. `tensorboard(dir)`
-    show:bool=False,    # draw the curves while running (notebooks)
-    progress:bool=True, # progress bar
-    look:int=None,      # iterations between looks at the numbers; None: 1 on the CPU, 10 elsewhere
-)->pd.DataFrame:        # one row per iteration: ELBO and its parts (nats per trajectory), seconds
+    run:Run,                # from `new_run` or `load_run`
+    tau:Trajectories,       # the data it was made from
+    out:str|Path|None=None, # run folder; None: none
+    every:int=200,          # iterations between checkpoints
+    until:int|None=None,    # stop after this many iterations in all; None: when the run ends
+    log:Callable[[dict[str,float]],object]|None=None, # called with each row, e.g. `tensorboard(dir)`
+    show:bool=False,        # draw the curves while running (notebooks)
+    progress:bool=True,     # progress bar
+    look:int|None=None,     # iterations between looks at the numbers; None: 1 on the CPU, 10 elsewhere
+)->pd.DataFrame:            # one row per iteration: ELBO and its parts (nats per trajectory), seconds
     "Train: φ and θ in turn, from where the run stands."
     held, *parts = _begin_fit(run, tau)
     how = dict(total=run.end, initial=run.i, mininterval=1., unit='batch')
@@ -286,9 +289,9 @@ def fit(
 
 # %% ../nbs/05a_train.ipynb #e232a62e
 def curves(
-    history,      # DataFrame or list of rows from `fit`
-    axs=None,     # five axes, or None to make a figure
-):
+    history:pd.DataFrame|list[dict[str,float]], # from `fit`, or its rows
+    axs:Any=None, # five axes, or None to make a figure
+)->Any:           # the axes
     "The ELBO and its parts over iterations."
     import matplotlib.pyplot as plt
     h = pd.DataFrame(history)
@@ -318,8 +321,8 @@ def _redraw(run):
     plt.close()
 
 # %% ../nbs/05a_train.ipynb #59dd0c5c
-def tensorboard(folder): # -> a `log` for `fit`; needs the tensorboard package
-    "Log every row of the history to TensorBoard."
+def tensorboard(folder:str|Path)->Callable[[dict[str,float]],object]: # -> a `log` for `fit`
+    "Log every row of the history to TensorBoard; needs the tensorboard package."
     from torch.utils.tensorboard import SummaryWriter
     w = SummaryWriter(folder)
     return lambda row: [w.add_scalar(k, v, int(row['i'])) for k,v in row.items() if k!='i']

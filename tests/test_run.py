@@ -5,7 +5,7 @@ import torch
 from gac import run as disk
 from gac.core import DiskFull, generator
 from gac.folder import Held, locked, standing
-from gac.run import Fit, check_data, fingerprint, load_run, new_run, resumable, save_run
+from gac.run import Fit, check_data, fingerprint, load_run, new_run, parsed, resumable, save_run
 from gac.train import fit
 from test_train import arch, data, go, numbers, same, small
 
@@ -205,3 +205,9 @@ def test_a_second_training_is_refused(tmp_path):
         other.wait()
     go(data(3), out=tmp_path/'run', until=1)
     assert {p.name for p in (tmp_path/'run').iterdir()}=={'checkpoint'}
+
+def test_a_field_that_may_be_none_is_read_from_text_as_its_type():
+    fit, arch = parsed(['elite=5','eps=8','iterations=3'], 3, 2)
+    assert (fit.elite,arch.eps,fit.iterations)==(5,8,3) and all(type(x) is int for x in (fit.elite,arch.eps,fit.iterations))
+    for wrong in ('elite=a','eps=1.5','iterations=None'):
+        with pytest.raises(ValueError, match=f"{wrong}: '.*' is not a int$"): parsed([wrong], 3, 2)
