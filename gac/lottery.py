@@ -7,7 +7,9 @@ __all__ = ['Lottery', 'p_buy', 'draw_lottery', 'p_tickets']
 
 # %% ../nbs/06_lottery.ipynb #fb724aa4
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 import numpy as np
 
 # %% ../nbs/06_lottery.ipynb #795140d1
@@ -25,9 +27,9 @@ class Lottery:
             if not 0<v<1: raise ValueError(f'Lottery.{k}={v}: must lie between 0 and 1')
         if not self.sd>0: raise ValueError(f'Lottery.sd={self.sd}: must be positive')
     @property
-    def win(self): return self.prize-self.cost                     # return of a winner
-    def expected(self, buy): return self.p*self.prize-self.cost if buy else 0. # E[y | a]
-    def density(self, y, buy): # p(y | a)
+    def win(self)->float: return self.prize-self.cost # return of a winner
+    def expected(self, buy:bool)->float: return self.p*self.prize-self.cost if buy else 0. # E[y | a]
+    def density(self, y:float, buy:bool)->float: # p(y | a)
         if not buy: return _normal(y, 0., self.sd)
         return self.p*_normal(y, self.win, self.sd)+(1-self.p)*_normal(y, -self.cost, self.sd)
 
@@ -45,12 +47,12 @@ def p_buy(
 
 # %% ../nbs/06_lottery.ipynb #lot20
 def draw_lottery(
-    p=.1, prize=5., buyers=.5,   # the odds, what a winner gets, share of buyers in the data
-    delta_y=1.,                  # Δy from what staying pays, or None
-    sigma_y=.3,                  # σ_y, environment units
-    dots=None,                   # [(y, share)], a learned model's answers
-    ax=None,
-):
+    p:float=.1, prize:float=5., buyers:float=.5, # the odds, what a winner gets, share of buyers in the data
+    delta_y:float|None=1., # Δy from what staying pays, or None
+    sigma_y:float=.3,      # σ_y, environment units
+    dots:Sequence[tuple[float,float]]|None=None, # (y, share), a learned model's answers
+    ax:Any=None,           # axes; None: of a new figure
+)->Any:                    # the axes
     "P(buy | y), the target y⁺=Δy, and what each decision is worth."
     import matplotlib.pyplot as plt
     if ax is None: ax = plt.subplots(figsize=(6,2.8), layout='constrained')[1]
@@ -81,7 +83,7 @@ def p_tickets(
     y:float,      # target, the return over all days
     days:int=3,   # decisions in a row
     wage:float=.2,# sure gain of a day without a ticket
-)->list:          # P(k tickets | y), k = 0..days
+)->list[float]:   # P(k tickets | y), k = 0..days
     "Enumerate plans with k tickets and their wins."
     joint = [_p_tickets(lot,days,k)*_return_density(lot,y,days,k,wage) for k in range(days+1)]
     if not sum(joint):

@@ -9,10 +9,11 @@ __all__ = ['QUESTIONS', 'READS', 'ACTING', 'ACTINGS', 'PLANS', 'Ask', 'Question'
 
 # %% ../nbs/07_query.ipynb #03d9d4b6
 import math, time, warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
+from typing import Any
 import pandas as pd
 import torch
 from torch import Tensor
@@ -21,25 +22,25 @@ from .core import Posterior, generator
 from .elbo import ascend, still, unmet
 from .envs import bounds, check_spaces
 from .context import Context, rows_of
-from .model import GAC
+from .model import GAC, Arch
 from .workers import play
 from .run import Run
-from .schema import check_argument, check_fields, check_name, check_takes, is_a, keywords
+from .schema import bare, check_argument, check_fields, check_name, check_takes, is_a, keywords
 
 # %% ../nbs/07_query.ipynb #6139bd6c
 @dataclass(frozen=True)
 class Ask:
     "How a question is put: Table 7 and our choices."
-    target:float=None     # y*, environment units; None: the best return in the data
+    target:float|None=None # y*, environment units; None: the best return in the data
     quantile:float=.8     # q: `improve` starts from returns above this quantile
     delta_y:float=10.     # Δy, environment units
     lam:float=1.          # λ: weight of the KL in `best`, return in units of σ_y
     steps:int=200         # Adam steps at the most
     lr:float=.05          # first learning rate, cosine to 0
     stop:float=0.         # early stop on common random numbers; 0: none
-    width:float=None      # hold q's sd at this value, a narrower answer; None: learn it
+    width:float|None=None # hold q's sd at this value, a narrower answer; None: learn it
     starts:int=16         # best trajectories whose posteriors `best` starts from; 0: all start at μ=0
-    own:dict=field(default_factory=dict) # settings of a question's own, by name
+    own:dict[str,Any]=field(default_factory=dict) # settings of a question's own, by name
 
     def __post_init__(self):
         if not is_a(self.quantile,float) or not 0<self.quantile<1:
@@ -55,24 +56,24 @@ class Ask:
 class Question:
     "A question, whole: everything that knows questions reads it here."
     words:str            # what it asks
-    uses:tuple=()        # fields of `Ask` it looks at
-    objective:object=None # (model, s0, q, noise, goal, cfg) -> (R,) to raise; None: the prior answers
-    goal:object=None     # (n, y, cfg, gen) -> (n,) returns to aim for; None: it aims for none
+    uses:tuple[str,...]=() # fields of `Ask` it looks at
+    objective:Callable[...,Tensor]|None=None # model, s0, q, noise, goal, cfg -> (R,), raised; None: the prior
+    goal:Callable[...,Tensor]|None=None # n, y, cfg, gen -> (n,) returns to aim for; None: it aims for none
     colour:str='C5'      # in every picture
     acting:str='sample'  # how it is acted upon unless told otherwise: one of `ACTINGS`
-    short:str=None       # the same where plans are short, `Arch.eps`; None: no difference
+    short:str|None=None  # the same where plans are short, `Arch.eps`; None: no difference
     @property
-    def own(self)->dict: # name -> default
+    def own(self)->dict[str,Any]: # name -> default
         "Settings of its own: what its functions take besides, with a default."
         return keywords(self.goal, 4)|keywords(self.objective, 6)
-QUESTIONS = {} # name -> Question, in the order of tables
+QUESTIONS:dict[str,Question] = {} # by name, in the order of tables
 _TAKES = dict(objective='model, s0, q, noise, goal, cfg', goal='n, y, cfg, gen')
 
 # %% ../nbs/07_query.ipynb #d647e20e
 def register(
     name:str,           # new
     question:Question,  # what it is
-    replace=False,      # may it take the place of one of that name?
+    replace:bool=False, # may it take the place of one of that name?
 )->Question:
     "Make a question known to everything that asks."
     check_name(name, 'a question')
@@ -100,9 +101,9 @@ class _Each(Mapping):
 def targets(
     question:str,    # 'target' or 'improve'
     n:int,           # how many
-    y:Tensor,        # (N,) returns of the data, environment units
+    y:Tensor|None,   # (N,) returns of the data, environment units; None: `cfg` has the target
     cfg:Ask,         # settings
-    gen=None,        # torch.Generator
+    gen:torch.Generator|None=None, # of the draw of y
 )->Tensor:           # (n,) y* or y⁺
     "Returns to aim for: y* fixed, or y⁺ = y+Δy with y drawn above the q-quantile of the data."
     if question=='target':
@@ -123,11 +124,11 @@ def _sane(target, y, note=''): # y* or y⁺, returns of the data or None -> the 
     return target
 
 # %% ../nbs/07_query.ipynb #5eb4dd0b
-def log_posterior(model, s0, q, noise, goal, cfg): # -> (R,) nats
+def log_posterior(model:GAC, s0:Tensor, q:Posterior, noise:Tensor, goal:Tensor, cfg:Ask)->Tensor: # (R,) nats
     "Eq. (3): one draw of log p(y*|z)-KL(q‖p), for `target` and `improve`."
     return model.log_prob_y(goal, model.plan(s0, q.at(noise)))-q.kl()
 
-def expected_return(model, s0, q, noise, goal, cfg): # -> (R,)
+def expected_return(model:GAC, s0:Tensor, q:Posterior, noise:Tensor, goal:Any, cfg:Ask)->Tensor: # (R,)
     "Eq. (2), in units of σ_y and with λ times the KL, for `best`."
     return model.head(model.plan(s0, q.at(noise)))/model.head.lsd.exp()-cfg.lam*q.kl()
 
@@ -145,15 +146,15 @@ ACTING = _Each('acting') # how each is acted upon unless told otherwise
 
 # %% ../nbs/07_query.ipynb #qset0001
 _CLIMB = ('steps','lr','stop','starts') # of every question that is climbed to
-def may_set(question:str)->dict: # its name -> name of a setting -> type of its value
+def may_set(question:str)->dict[str,Any]: # its name -> name of a setting -> type of its value
     "What may be set of a question."
     q = question_of(question)
     of_ask = dict.fromkeys([*q.uses, *(_CLIMB if q.objective else ())])
     own = {k:float if v is None else type(v) for k,v in q.own.items()}
-    return {k:Ask.__dataclass_fields__[k].type for k in of_ask}|own
+    return {k:bare(Ask.__dataclass_fields__[k].type) for k in of_ask}|own
 
 # %% ../nbs/07_query.ipynb #qset0002
-def question_of(name:str, cfg:Ask=None)->Question: # as it was registered, its own settings; None: defaults
+def question_of(name:str, cfg:Ask|None=None)->Question: # as it was registered; None: its defaults
     "The record of a question, with its own settings as they are asked for."
     if name not in QUESTIONS:
         raise ValueError(f"unknown question {name!r}; choose one of {', '.join(QUESTIONS)}, "
@@ -166,7 +167,7 @@ def question_of(name:str, cfg:Ask=None)->Question: # as it was registered, its o
     return replace(q, objective=put(q.objective,6), goal=put(q.goal,4)) if own else q
 
 # %% ../nbs/07_query.ipynb #qset0004
-def ask_of(question:str, given:dict)->Ask: # its name; setting -> value
+def ask_of(question:str, given:dict[str,Any])->Ask: # its name; setting -> value
     "An `Ask` of what was given; what the question does not look at is refused."
     may = may_set(question)
     for k,v in given.items():
@@ -180,12 +181,12 @@ def ask_of(question:str, given:dict)->Ask: # its name; setting -> value
 
 # %% ../nbs/07_query.ipynb #qrec0006
 def objective(
-    model,         # GAC
+    model:GAC,     # a trained model
     s0:Tensor,     # (N,S) where we stand
     question:str,  # its name
-    goal,          # (N,) returns to aim for; None: none
+    goal:Tensor|None, # (N,) returns to aim for; None: none
     cfg:Ask,       # settings
-):                 # (q, noise, rows) -> (R,) for `ascend`
+)->Callable[[Posterior,Tensor,Tensor],Tensor]: # (q, noise, rows) -> (R,) for `ascend`
     "What the climb of a question raises."
     raised = question_of(question, cfg).objective
     def value(q, noise, rows):
@@ -199,13 +200,13 @@ def ask(
     model:GAC,          # a trained model
     s0:Tensor,          # (N,S) where we stand, environment units
     question:str,       # 'prior', 'target', 'improve', 'best' or one that was registered
-    y:Tensor=None,      # returns of the data, for targets
+    y:Tensor|None=None, # returns of the data, for targets
     cfg:Ask=Ask(),      # settings
-    gen=None,           # torch.Generator
-    seen=None,          # (y (R,), Posterior of R) of the data, to start from; None: start at μ=0, log σ=-1
-    goal=None,          # (N,) returns for 'target', one for each s0; None: the same for all, from `cfg`
+    gen:torch.Generator|None=None, # of noise and targets
+    seen:tuple[Tensor,Posterior]|None=None, # y (R,), R posteriors of the data: starts; None: μ=0, log σ=-1
+    goal:Tensor|None=None, # (N,) returns for 'target', one for each s0; None: the same for all, from `cfg`
     answers:int=1,      # how many for each s0, from as many of the best trajectories: R = answers·N
-)->tuple:               # Posterior over ε of R, answer after answer; dict(target (N,) or None, steps (R,))
+)->tuple[Posterior,dict[str,Any]]: # over ε of R, answer after answer; target (N,) or None, steps (R,)
     "One question, one plan posterior per initial state, or several."
     s0, n, R, arch = s0.repeat(answers,1), len(s0), answers*len(s0), model.arch
     gen = gen or generator(0, s0.device)
@@ -252,7 +253,8 @@ def _steady(value, q, seed): # the same noise at every test
     return lambda q,rows: value(q, kept[rows], rows)
 
 # %% ../nbs/07_query.ipynb #e4b5ff97
-def start(model, s0, question, goal, cfg, gen, seen, answers=1):
+def start(model:GAC, s0:Tensor, question:str, goal:Tensor|None, cfg:Ask, gen:torch.Generator,
+          seen:tuple[Tensor,Posterior]|None, answers:int=1)->Posterior:
     "R posteriors to start from, see `ask`."
     top, compete = _first(model, s0, goal, cfg, seen)
     if not compete: return top
@@ -283,7 +285,8 @@ ACTINGS = dict(mu='the action of the plan at the mean of the answer',
 PLANS = 8
 
 # %% ../nbs/07_query.ipynb #actings2
-def check_acting(acting): # its name, or an error
+def check_acting(acting:str)->None: # its name
+    "Refuse what is none of `ACTINGS`."
     if acting not in ACTINGS: raise ValueError(f"acting={acting!r}: choose one of {', '.join(ACTINGS)}")
 
 # %% ../nbs/07_query.ipynb #polc0001
@@ -314,10 +317,10 @@ class PlanPolicy(_Plans):
     "Plan once from each episode's own s₀, then act by the generator's mean action."
     def __init__(self,
         model:GAC,          # a trained model
-        planner,            # s0 (N,S), how many answers for each -> Posterior, info
+        planner:Callable[...,tuple[Posterior,dict[str,Any]]], # s0 (N,S), `answers` for each
         acting:str='mu',    # one of `ACTINGS`
         seed:int=0,         # of the samples
-        low=None, high=None,# action bounds of the environment: what it executes is what we remember
+        low:Tensor|None=None, high:Tensor|None=None, # action bounds: what is executed is what we remember
         plans:int=PLANS,    # how many actions are averaged
     ):
         check_acting(acting)
@@ -327,7 +330,7 @@ class PlanPolicy(_Plans):
         self.plans = plans if acting in ('average','answers') else 1
 
     @torch.no_grad()
-    def reset(self, s0): # (N,S) all initial states
+    def reset(self, s0:Tensor)->None: # (N,S) all initial states
         start = time.perf_counter()
         if self.given is None: self._draw(s0)
         else: self.eps = self.given
@@ -348,7 +351,7 @@ class PlanPolicy(_Plans):
         self.eps = q.mu if self.acting=='mu' else many.at(noise)
 
     @torch.inference_mode()
-    def __call__(self, s, rows): # (B,S), (B,) -> (B,A)
+    def __call__(self, s:Tensor, rows:Tensor)->Tensor: # (B,S), (B,) -> (B,A)
         if not torch.equal(rows, self.live): self._follow(rows)
         a = self.context.step(s.repeat(self.plans,1), self.kv).unflatten(0, (self.plans,-1)).mean(0)
         if self.low is not None: a = a.clamp(self.low, self.high)
@@ -356,18 +359,18 @@ class PlanPolicy(_Plans):
         return a
 
     @torch.inference_mode()
-    def executed(self, a): # (B,A) what the environment made of the actions: this is remembered
+    def executed(self, a:Tensor)->None: # (B,A) what the environment made of the actions: this is remembered
         self.context.acted(a.repeat(self.plans,1))
 
 # %% ../nbs/07_query.ipynb #95a04488
-def seen_by(run): # Run -> (y (R,), Posterior of R): the trajectories whose posteriors the run still has
+def seen_by(run:Run)->tuple[Tensor,Posterior]: # y (R,), R posteriors: those that the run still has
     "Returns and posteriors of the data, as starts for questions."
     have = torch.tensor([k in run.store.row for k in run.key.tolist()])
     return run.y[have], run.store.get(run.key[have])
 
 # %% ../nbs/07_query.ipynb #070a7122
-def asker(run, question, cfg=Ask(), seed=0, goal=None): # -> planner for `PlanPolicy`
-    "A question as a planner."
+def asker(run:Run, question:str, cfg:Ask=Ask(), seed:int=0, goal:Tensor|None=None)->Callable[...,Any]:
+    "A question as a planner for `PlanPolicy`."
     seen = seen_by(run) if cfg.starts and len(run.store) else None
     def plan(s0, answers=1):
         return ask(run.model, s0, question, run.y, cfg, generator(seed, s0.device), seen, goal, answers)
@@ -375,9 +378,9 @@ def asker(run, question, cfg=Ask(), seed=0, goal=None): # -> planner for `PlanPo
 
 # %% ../nbs/07_query.ipynb #actof000
 def acting_of(
-    arch,          # Arch
+    arch:Arch,     # of the model
     question:str,  # its name
-    acting:str=None, # what was said
+    acting:str|None=None, # what was said
 )->str:            # one of `ACTINGS`
     "How an answer is acted upon: as was said, else as the question says; the prior is always sampled."
     q = QUESTIONS.get(question)
@@ -388,15 +391,15 @@ def acting_of(
 # %% ../nbs/07_query.ipynb #daebe31f
 def evaluate(
     run:Run,            # a trained run
-    env,                # environment id or factory
+    env:Any,            # environment id or factory
     question:str,       # its name
     n:int=100,          # episodes
     seed:int=10_000,    # environment seeds seed..seed+n-1; below 10000 for choosing, from there on for tables
-    acting:str=None,    # one of `ACTINGS`; None: as `acting_of` says; the prior is always sampled
+    acting:str|None=None, # one of `ACTINGS`; None: as `acting_of` says; the prior is always sampled
     cfg:Ask=Ask(),      # settings
-    planner=None,       # another planner than the question's
-    policy=None,        # another policy than the plan's, which says what it predicted
-    stage=0,            # fine-tuning stage, for the rows
+    planner:Callable[...,Any]|None=None, # another planner than the question's
+    policy:Any=None,    # another policy than the plan's, which says what it predicted
+    stage:int=0,        # fine-tuning stage, for the rows
     workers:int=1,      # processes that act; plans are made in this one
     progress:bool=False,# show a bar of episodes?
 )->pd.DataFrame:        # one row per episode: predicted and achieved return, environment units

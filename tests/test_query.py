@@ -310,6 +310,7 @@ def test_settings_of_its_own(cautious, run):
     "Keywords of its functions: c moves the answer, its default does not, a name or value that is wrong is refused with the list."
     asked = lambda **kw: ask(run.model, torch.zeros(2,run.model.arch.S), cautious, cfg=ask_of(cautious, dict(steps=5)|kw), gen=generator(0))[0].lsd
     assert may_set(cautious)==dict(lam=float, steps=int, lr=float, stop=float, starts=int, c=float)
+    assert may_set('target')==dict(target=float, width=float, steps=int, lr=float, stop=float, starts=int)
     assert torch.equal(asked(), asked(c=2.)) and not torch.equal(asked(), asked(c=40.))
     with pytest.raises(ValueError, match='it looks at c, lam, lr, starts, steps, stop'): ask_of(cautious, dict(d=1.))
     with pytest.raises(ValueError, match="'best' has no such setting of its own; it has none"): ask(run.model, torch.zeros(1,run.model.arch.S), 'best', cfg=Ask(own=dict(c=1.)))
