@@ -7,7 +7,9 @@ __all__ = ['Belief', 'critic', 'coin_world', 'features', 'regression', 'covered'
            'calibration_table']
 
 # %% ../nbs/07a_critic.ipynb #fa6d67fd
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 import math
 import numpy as np
 import pandas as pd
@@ -15,6 +17,7 @@ import torch
 from torch import Tensor
 from .core import Posterior, Trajectories, generator, make_keys, progress_bar
 from .elbo import infer
+from .model import GAC, Arch
 from .run import Fit, new_run
 from .train import fit
 
@@ -31,11 +34,12 @@ class Belief:
         return f'Belief({len(self)} trajectories, {len(self.mean)} draws each, width {width:.3g})'
     def expected(self)->Tensor: return self.mean.mean(0) # (N,) E[y|τ]
     def spread(self)->Tensor: return (self.mean.var(0, correction=0)+self.sd**2).sqrt() # (N,)
-    def log_prob(self, y)->Tensor: # (N,) returns -> (N,) nats
+    def log_prob(self, y:Tensor)->Tensor: # (N,) returns -> (N,) nats
         z = (y-self.mean)/self.sd
         return torch.logsumexp(-.5*z**2, 0)-self.sd.log()-.5*math.log(2*math.pi)-math.log(len(self.mean))
-    def cdf(self, y)->Tensor: return torch.special.ndtr((y-self.mean)/self.sd).mean(0) # P(return ≤ y | τ)
-    def density(self, grid)->Tensor: # (G,) returns -> (N,G), for pictures
+    def cdf(self, y:Tensor)->Tensor: # (N,) returns -> (N,) P(return ≤ y | τ)
+        return torch.special.ndtr((y-self.mean)/self.sd).mean(0)
+    def density(self, grid:Tensor)->Tensor: # (G,) returns -> (N,G), for pictures
         return torch.stack([self.log_prob(x).exp() for x in grid], 1)
     def quantile(self, p:float)->Tensor: # (N,) by bisection
         low, high = self.mean.amin(0)-8*self.sd, self.mean.amax(0)+8*self.sd
@@ -47,7 +51,7 @@ class Belief:
 
 # %% ../nbs/07a_critic.ipynb #093f7f9e
 def critic(
-    model,             # GAC
+    model:GAC,         # a trained model
     tau:Trajectories,  # N trajectories, whose returns are not looked at
     steps:int=100,     # Adam steps of the inner loop
     lr:float=.1,       # first rate, cosine to 0
@@ -55,8 +59,8 @@ def critic(
     starts:int=8,      # posteriors fitted to each trajectory, from as many draws of the prior
     draws:int=64,      # components of the mixture, from all of them
     widen:float=1.,    # factor on σ_y, see `widen_to`
-    gen=None,          # torch.Generator
-    ended=None,        # (N,) bool, not cut short? Matters with Arch.length. None: none was cut
+    gen:torch.Generator|None=None, # of the noise
+    ended:Tensor|None=None, # (N,) bool, not cut short? Matters with Arch.length. None: none was cut
 )->Belief:             # p(y|τ)
     "The generative critic: fit q(ε|τ) without the return, integrate over z_y."
     if starts<1 or draws<starts:
@@ -82,7 +86,7 @@ def _returns(model, tau, q, gen): # -> (N,) E[y|z] at a draw from q
 def coin_world(
     n:int=400,    # episodes
     seed:int=0,   # of temper, noise and coin
-    bold=None,    # (n,) bool, None: by a coin of its own
+    bold:Tensor|Sequence[bool]|None=None, # (n,) bool, None: by a coin of its own
 )->Trajectories:  # five steps each
     "Temper shows in the actions, the coin does not: the bold get ±2, the careful 0."
     g = generator(seed)
@@ -93,7 +97,7 @@ def coin_world(
     return Trajectories(s, a, bold*(4.*coin-2), k, torch.ones(n,dtype=torch.bool), make_keys(s,a,k))
 
 # %% ../nbs/07a_critic.ipynb #46a338ca
-def features(tau, length=False): # -> (N,4S+… ) what a trajectory looks like, with or without its length
+def features(tau:Trajectories, length:bool=False)->Tensor: # (N,2(S+A)) or two more: what it looks like
     "Means and sds of states and actions, and with `length` n and log n."
     row = torch.repeat_interleave(torch.arange(len(tau)), tau.n)
     x = torch.cat([tau.s[torch.arange(len(row))+row], tau.a], 1).double()
@@ -102,8 +106,8 @@ def features(tau, length=False): # -> (N,4S+… ) what a trajectory looks like, 
     sd = (torch.zeros_like(mean).index_add_(0, row, (x-mean[row])**2)/n).sqrt()
     return torch.cat([mean,sd]+([n,n.log()] if length else []), 1)
 
-def regression(train, test, length=False, ridge=1.): # Trajectories twice -> mean (N,), sd
-    "Gaussian regression of the return on `features`: ridge, with the residuals' width."
+def regression(train:Trajectories, test:Trajectories, length:bool=False, ridge:float=1.)->tuple[Tensor,float]:
+    "Gaussian regression of the return on `features`: ridge; mean (N,) for `test`, the residuals' sd."
     x, xt = features(train,length), features(test,length)
     m, s = x.mean(0), x.std(0).clamp(min=1e-6)
     x, xt = (torch.cat([(v-m)/s, torch.ones(len(v),1,dtype=torch.float64)],1) for v in (x,xt))
@@ -112,13 +116,14 @@ def regression(train, test, length=False, ridge=1.): # Trajectories twice -> mea
     return (xt@w).float(), float((off**2).sum().div(max(1,len(x)-x.shape[1])).sqrt())
 
 # %% ../nbs/07a_critic.ipynb #14044781
-def covered(p, level): # (N,) cdf at the return -> share inside the central interval
+def covered(p:Tensor|pd.Series, level:float)->float: # (N,) cdf at the return
+    "The share of returns inside the central interval."
     return float(((p>.5-level/2)&(p<.5+level/2)).sum()/len(p))
 
 def widen_to(
     belief:Belief, # of trajectories kept apart for this
     y:Tensor,      # (N,) their returns
-    level=.5,      # central interval that must hold that share of them
+    level:float=.5,# central interval that must hold that share of them
 )->float:          # the factor
     "The smallest factor on the width at which an interval covers what it promises."
     def covers(f): return covered(Belief(belief.mean, belief.sd*float(f)).cdf(y), level)>=level
@@ -128,7 +133,7 @@ def widen_to(
 def rescaled(
     belief:Belief, # of held-out trajectories
     y:Tensor,      # (N,) their returns
-)->tuple:          # Belief; (N,) the factors
+)->tuple[Belief,Tensor]: # with them; (N,) the factors
     "Widths rescaled: every second trajectory by the factor that fits the others."
     f = torch.ones(len(y))
     for mine,other in ((slice(0,None,2),slice(1,None,2)), (slice(1,None,2),slice(0,None,2))):
@@ -151,13 +156,13 @@ def cut(
 # %% ../nbs/07a_critic.ipynb #e3a9c97c
 def held_out(
     tau:Trajectories,      # all of a data set
-    arch=None, cfg=Fit(),  # model and training
+    arch:Arch|None=None, cfg:Fit=Fit(), # model and training
     n:int=100,             # trajectories held out
-    cuts=(10,50,200),      # steps after which the critic is asked, besides the end
+    cuts:Sequence[int]=(10,50,200), # steps after which the critic is asked, besides the end
     seed:int=7,            # which are held out
     dataset:str='',        # name for the rows
-    progress=False,        # bars of the training and of the questions
-    **kw,                  # for `critic`
+    progress:bool=False,   # bars of the training and of the questions
+    **kw:Any,              # for `critic`
 )->pd.DataFrame:           # one row per held-out trajectory and cut, cut 0 being the whole
     "Is the critic calibrated on trajectories it has never seen?"
     if not 2<=n<len(tau):
@@ -190,8 +195,8 @@ def _rivals(train, test): # regressions without and with the length
 
 # %% ../nbs/07a_critic.ipynb #5b79a35d
 def calibration_table(
-    rows, # from `held_out`
-):        # DataFrame, one line for each data set and cut
+    rows:pd.DataFrame, # from `held_out`
+)->pd.DataFrame:       # one line for each data set and cut
     "Coverage of the 50 % and 90 % intervals, log scores in nats, mean absolute error."
     def line(d):
         rivals = dict(regression=d.rival_score.mean(), with_length=d.rival_length_score.mean())

@@ -7,33 +7,36 @@ __all__ = ['FAIR', 'Days', 'lottery_data', 'learn', 'bought', 'asked', 'critic_v
 
 # %% ../nbs/07b_luck.ipynb #b866fb28
 import math, warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 import gymnasium as gym
 import numpy as np
 import pandas as pd
 import torch
-from .core import Posterior, draw_steps, generator, windows
+from torch import Tensor
+from .core import Posterior, Trajectories, draw_steps, generator, windows
 from .critic import critic
 from .envs import rollout
 from .lottery import Lottery, p_buy, p_tickets
-from .model import Arch
-from .run import Fit, new_run
+from .model import GAC, Arch
+from .run import Fit, Run, new_run
 from .train import fit
 
 # %% ../nbs/07b_luck.ipynb #lot1
 class Days(gym.Env):
     "A decision a day: an action above 0 buys a ticket, any other earns the wage."
-    def __init__(self, lot=Lottery(), days:int=1, wage:float=0.):
+    def __init__(self, lot:Lottery=Lottery(), days:int=1, wage:float=0.):
         self.lot,self.days,self.wage = lot,days,wage
         self.observation_space = gym.spaces.Box(0., 1., (1,), np.float32)
         self.action_space = gym.spaces.Box(-2., 2., (1,), np.float32)
-    def reset(self, *, seed=None, options=None):
+    def reset(self, *, seed:int|None=None, options:dict[str,Any]|None=None)->tuple[np.ndarray,dict[str,Any]]:
         super().reset(seed=seed)
         self.t = 0
         return self._s(), {}
     def _s(self): return np.array([self.t/self.days], np.float32)
     def _ticket(self): return self.lot.prize*(self.np_random.random()<self.lot.p)-self.lot.cost
-    def step(self, action):
+    def step(self, action:np.ndarray)->tuple[np.ndarray,float,bool,bool,dict[str,Any]]:
         y = self._ticket() if float(action[0])>0 else self.wage
         self.t += 1
         return self._s(), float(y), False, self.t>=self.days, {}
@@ -42,12 +45,12 @@ class Days(gym.Env):
 FAIR = Lottery(p=.1, prize=5.)
 
 def lottery_data(
-    lot=FAIR,        # the odds
-    n:int=1200,      # people
-    days:int=1,      # decisions each
-    wage:float=0.,   # of a day without a ticket
-    seed:int=0,      # of decisions and luck
-):                   # Trajectories
+    lot:Lottery=FAIR, # the odds
+    n:int=1200,       # people
+    days:int=1,       # decisions each
+    wage:float=0.,    # of a day without a ticket
+    seed:int=0,       # of decisions and luck
+)->Trajectories:      # one for each
     "What happened to people who decide by a coin."
     g = np.random.default_rng(seed)
     def coin(s, rows): return np.where(g.random((len(s),1))<lot.buyers, 1., -1.).astype(np.float32)
@@ -55,14 +58,14 @@ def lottery_data(
 
 # %% ../nbs/07b_luck.ipynb #lot5
 def learn(
-    tau,               # from `lottery_data`
+    tau:Trajectories,  # from `lottery_data`
     sigma_y:float=.1,  # width of p(y|z_y), sd of the returns
     iterations:int=200,# batches
     seed:int=0,        # training seed
-    plan=None,         # dict(D=…, tokens=…), size of a plan; None: as in `Arch.tiny`, 3 tokens of 32 numbers
-    progress=False,    # show a bar?
-    **kw,              # for Fit
-):                     # Run
+    plan:Mapping[str,int]|None=None, # D, tokens: its size; None: as in `Arch.tiny`, 3 tokens of 32 numbers
+    progress:bool=False, # show a bar?
+    **kw:Any,          # for Fit
+)->Run:                # trained
     "A tiny GAC of the lottery."
     usual = dict(batch=128, k=int(tau.n.max()), draw='uniform', outer_steps=4, outer_lr=5e-3)
     cfg = Fit(**usual|dict(iterations=iterations, seed=seed)|kw)
@@ -74,24 +77,24 @@ def learn(
 
 # %% ../nbs/07b_luck.ipynb #lot7
 def bought(
-    policy,            # for `rollout`
+    policy:Callable[[Tensor,Tensor],Any], # for `rollout`
     days:int=1,        # decisions
     n:int=200,         # people who follow the policy
     seed:int=10_000,   # of the world
-):                     # (n,) tickets bought by each
+)->Tensor:             # (n,) tickets bought by each
     "How many tickets a policy buys."
     tau = rollout(lambda: Days(days=days), policy, n, seed)
     return (tau.a[:,0]>0).reshape(n,days).sum(1)
 
 # %% ../nbs/07b_luck.ipynb #lot12b
 def asked(
-    policy,                            # policy(run, question, **for `Ask`) -> for `rollout`
-    runs,                              # from `learn`
-    lot=FAIR,                          # the odds
-    ys=(-1.,-.5,0.,4.),                # y*
-    rises=(0.,.5,1.,1.5,2.,2.5,3.,4.), # Δy of those who stayed home, y=0
-    log=None,                          # called with each row
-)->pd.DataFrame:                       # one row for each start of the search, question and target
+    policy:Callable[...,Any],  # policy(run, question, **for `Ask`) -> for `rollout`
+    runs:Iterable[Run],        # from `learn`
+    lot:Lottery=FAIR,          # the odds
+    ys:Iterable[float]=(-1.,-.5,0.,4.), # y*
+    rises:Iterable[float]=(0.,.5,1.,1.5,2.,2.5,3.,4.), # Δy of those who stayed home, y=0
+    log:Callable[[dict[str,Any]],object]|None=None, # called with each row
+)->pd.DataFrame:               # one row for each start of the search, question and target
     "P(buy | y*) and P(buy | y⁺), learned beside exact."
     put = [('target',y,dict(target=y)) for y in ys]
     put += [('improve',d,dict(delta_y=d, quantile=.3)) for d in rises] # above .3: nobody who lost
@@ -113,9 +116,9 @@ def _buys_for(policy, y): # -> (n,) does it buy, of those whose target is y
 
 # %% ../nbs/07b_luck.ipynb #lot7b
 def critic_value(
-    model,       # GAC
+    model:GAC,   # from `learn`
     buy:bool,    # the action
-    **kw,        # for `critic`
+    **kw:Any,    # for `critic`
 )->float:        # E[y | a] as the model sees it
     "The critic on a day with a ticket, or without."
     one = lottery_data(n=2, seed=0)
@@ -125,8 +128,8 @@ def critic_value(
 # %% ../nbs/07b_luck.ipynb #lot13xb
 @torch.no_grad()
 def weighed(
-    run,             # from `learn`
-    tau,             # what it was trained on, one day each
+    run:Run,         # from `learn`
+    tau:Trajectories,# what it was trained on, one day each
     buy:bool,        # the action
     data:bool=False, # plans of the data's posteriors; False: of the prior
     n:int=20_000,    # plans
@@ -151,13 +154,13 @@ def _with_posterior(run, tau): # -> those of tau that training has drawn
 
 # %% ../nbs/07b_luck.ipynb #lot13
 def flip(
-    policy,                     # policy(run, lam) -> for `rollout`: the best plan
-    sigmas=(.1,.3,1.,3.,10.),   # σ_y, sd of the returns
-    lams=(0.,.01,.1,1.,10.),    # λ; 0 is eq. (2) to the letter
-    seeds=range(5),             # training seeds
-    log=None,                   # called with each row
-    **kw,                       # for `learn`
-)->pd.DataFrame:                # sigma_y, train_seed, the columns of `_values`, lam, share that buys
+    policy:Callable[[Run,float],Any], # policy(run, lam) -> for `rollout`: the best plan
+    sigmas:Sequence[float]=(.1,.3,1.,3.,10.), # σ_y, sd of the returns
+    lams:Sequence[float]=(0.,.01,.1,1.,10.),  # λ; 0 is eq. (2) to the letter
+    seeds:Iterable[int]=range(5),     # training seeds
+    log:Callable[[dict[str,Any]],object]|None=None, # called with each row
+    **kw:Any,                         # for `learn`
+)->pd.DataFrame:                      # sigma_y, train_seed, the columns of `_values`, lam, share that buys
     "Does the best plan buy? Over σ_y and λ."
     out = []
     for seed in seeds:
@@ -179,17 +182,17 @@ def _values(run, tau): # what an action is worth: to the critic, by the data's p
 
 # %% ../nbs/07b_luck.ipynb #5feac634
 def in_a_row(
-    policy,                # policy(run, question, **for `Ask`) -> for `rollout`
-    lot=FAIR,              # the odds
-    ys=(.6,4.4,8.2),       # y*: three days of work, one prize, two
-    lams=(1.,10.),         # λ
+    policy:Callable[...,Any], # policy(run, question, **for `Ask`) -> for `rollout`
+    lot:Lottery=FAIR,      # the odds
+    ys:Sequence[float]=(.6,4.4,8.2), # y*: three days of work, one prize, two
+    lams:Sequence[float]=(1.,10.), # λ
     days:int=3,            # decisions in a row
     wage:float=.2,         # of a day without a ticket
-    batches=(300,1000),    # how long to train
-    seeds=range(5),        # training seeds
-    log=None,              # called with each row
+    batches:Sequence[int]=(300,1000), # how long to train
+    seeds:Iterable[int]=range(5), # training seeds
+    log:Callable[[dict[str,Any]],object]|None=None, # called with each row
     n:int=1200,            # people
-    **kw,                  # for `learn`
+    **kw:Any,              # for `learn`
 )->pd.DataFrame:           # train_seed, batches, question, and the columns of `_tickets`
     "Ask a model of several decisions in a row."
     out = []

@@ -7,7 +7,9 @@ __all__ = ['ODDS', 'WIDTHS', 'SMALL', 'state_of', 'people_before', 'learn_odds',
            'chart', 'panel']
 
 # %% ../nbs/07b_odds.ipynb #106e5a2d
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 import numpy as np
 import pandas as pd
 import torch
@@ -16,14 +18,15 @@ from .critic import critic
 from .data import from_arrays
 from .lottery import Lottery, draw_lottery, p_buy
 from .luck import learn, weighed
+from .run import Run
 
 # %% ../nbs/07b_odds.ipynb #816f3c1a
 # chance to win, prize of a ticket that costs 1, share of people who buy
 ODDS = dict(p=(.02,.5), prize=(2.,10.), buyers=(.1,.9))
 
 def state_of(
-    lots,        # N of Lottery
-)->torch.Tensor: # (N,3) s₀
+    lots:Sequence[Lottery], # N
+)->torch.Tensor:            # (N,3) s₀
     "The odds as a state, each from 0 to 1 over its range."
     for k,(low,high) in ODDS.items():
         bad = [getattr(l,k) for l in lots if not low<=getattr(l,k)<=high]
@@ -49,14 +52,14 @@ WIDTHS = (.1,.3,1.,3.,10.)  # σ_y, in units of the ticket's cost (the returns h
 SMALL = dict(D=8, tokens=1) # a plan of two times eight numbers
 
 def learn_odds(
-    sigma_y,             # width of p(y|z_y), in units of the ticket's cost
+    sigma_y:float,       # width of p(y|z_y), in units of the ticket's cost
     n:int=20_000,        # people
     iterations:int=2000, # batches
     seed:int=0,          # training seed
-    plan=SMALL,          # how long a plan is
+    plan:Mapping[str,int]=SMALL, # how long a plan is
     inner_lr:float=.05,  # first inner learning rate
-    progress=False,      # show a bar?
-):                       # Run, its data
+    progress:bool=False, # show a bar?
+)->tuple[Run,Trajectories]: # trained, and its data
     "A tiny GAC of all lotteries."
     tau = people_before(n, seed)
     width = sigma_y/float(tau.y.std())
@@ -64,33 +67,33 @@ def learn_odds(
 
 # %% ../nbs/07b_odds.ipynb #6b57c709
 def buys(
-    policy, # for `rollout`
-    lots,   # N of Lottery, the same for 'best', whose search starts at one plan
-):          # (N,) bool
+    policy:Any, # for `rollout`, with `reset`
+    lots:Sequence[Lottery], # N, the same for 'best', whose search starts at one plan
+)->torch.Tensor: # (N,) bool
     "Does it buy? One plan for each lottery, acted upon."
     s0 = state_of(lots)
     policy.reset(s0)
     return policy(s0, torch.arange(len(s0)))[:,0]>0
 
 def learned_buy(
-    policy,   # policy(run, question, goal, **for `Ask`) -> for `rollout`
-    run,      # a model of all lotteries
-    lot,      # one of them
-    ys,       # y*
-    n:int=24, # plans for each
-)->list:      # share that buys, for each
+    policy:Callable[...,Any], # policy(run, question, goal, **for `Ask`) -> for `rollout`
+    run:Run,      # a model of all lotteries
+    lot:Lottery,  # one of them
+    ys:Sequence[float], # y*
+    n:int=24,     # plans for each
+)->list[float]:   # share that buys, for each
     "P(buy | y*) of one lottery as a model has learned it."
     goal = torch.as_tensor(ys, dtype=torch.float32).repeat_interleave(n)
     return buys(policy(run,'target',goal), [lot]*len(goal)).reshape(-1,n).float().mean(1).tolist()
 
 # %% ../nbs/07b_odds.ipynb #615bc70d
 def survey(
-    policy,        # policy(run, question, goal, **for `Ask`) -> for `rollout`
-    run,           # a model of all lotteries
+    policy:Callable[...,Any], # policy(run, question, goal, **for `Ask`) -> for `rollout`
+    run:Run,       # a model of all lotteries
     lots:int=60,   # lotteries, drawn at random
     n:int=32,      # plans for each target
     seed:int=7,    # of the lotteries
-    progress=False,# show a bar?
+    progress:bool=False, # show a bar?
 )->pd.DataFrame:   # the lottery, where the target lies, y*, share that buys: learned, exact
     "Targets that people have had (−1, 0, the prize), and that nobody had."
     g, out = np.random.default_rng(seed), []
@@ -104,12 +107,12 @@ def survey(
 
 # %% ../nbs/07b_odds.ipynb #6e8cb421
 def prices(
-    run,           # a model of all lotteries
-    tau,           # its data
-    lot,           # one lottery
-    near:int=400,  # people whose plans are weighed: those before the most similar odds
-    n:int=2000,    # plans
-)->dict:           # E[y | buy] − E[y | stay] by critic, prior and data, and what the buyers had
+    run:Run,          # a model of all lotteries
+    tau:Trajectories, # its data
+    lot:Lottery,      # one lottery
+    near:int=400,     # people whose plans are weighed: those before the most similar odds
+    n:int=2000,       # plans
+)->dict[str,float]:   # E[y | buy] − E[y | stay] by critic, prior and data, and what the buyers had
     "What a ticket is worth beyond staying home."
     s0 = state_of([lot])
     here = tau[(tau.s0-s0).square().sum(1).argsort()[:near]]
@@ -127,13 +130,13 @@ def _critic_says(run, tau, buy): # -> E[y | a] of the critic, before the odds of
 
 # %% ../nbs/07b_odds.ipynb #de33043a
 def chart(
-    policy,                    # policy(run, question, goal, **for `Ask`) -> for `rollout`
-    run,                       # a model of all lotteries
-    tau,                       # its data
-    ps=np.linspace(.05,.5,8),  # odds
-    sizes=np.linspace(2,10,8), # prizes
+    policy:Callable[...,Any],  # policy(run, question, goal, **for `Ask`) -> for `rollout`
+    run:Run,                   # a model of all lotteries
+    tau:Trajectories,          # its data
+    ps:Sequence[float]|np.ndarray=np.linspace(.05,.5,8),  # odds
+    sizes:Sequence[float]|np.ndarray=np.linspace(2,10,8), # prizes
     n:int=16,                  # plans for each
-    progress=False,            # show a bar?
+    progress:bool=False,       # show a bar?
 )->pd.DataFrame:               # odds, prize, worth of a ticket, share of best plans that buy, prices
     "Where each way of deciding buys: λ of 0 and 1, λ=0 from the middle of the prior, and by price."
     ways = dict(best0=dict(lam=0.), best1=dict(lam=1.), middle=dict(lam=0.,starts=0))
@@ -147,9 +150,9 @@ def chart(
 
 # %% ../nbs/07b_odds.ipynb #fbeca260
 def panel(
-    policy, # policy(run, question, goal, **for `Ask`) -> for `rollout`
-    runs,   # σ_y -> a model of all lotteries
-):          # ipywidgets box
+    policy:Callable[...,Any], # policy(run, question, goal, **for `Ask`) -> for `rollout`
+    runs:Mapping[float,Run], # σ_y -> a model of all lotteries
+)->Any: # ipywidgets box
     "Sliders for `draw_lottery`, and a learned curve that follows."
     import ipywidgets as w
     bar, out, said = _sliders(runs), w.Image(format='png', width=560), w.HTML()
