@@ -2,7 +2,7 @@
 import json
 import pytest
 import torch
-from gac.baselines.dt import Cfg, Net, Noisy, batch, fit, fit_qdt, load_dt, paid_before, relabel, returns_to_go, named_targets
+from gac.baselines.dt import Cfg, Exploring, Net, Noisy, batch, fit, fit_qdt, load_dt, paid_before, relabel, returns_to_go, named_targets
 from gac.baselines.td import IQL, paid
 from gac.core import Trajectories
 from gac.envs import PointMass, point_mass_data, rollout
@@ -76,6 +76,12 @@ def test_episodes_do_not_mix():
     pi = fit(point_mass_data(20), None, Cfg.tiny(steps=20))
     many, one = rollout('gac/PointMass-v0', pi, 6, 7), rollout('gac/PointMass-v0', pi, 1, 10)
     assert torch.allclose(many[3].a, one.a, atol=1e-5)
+
+def test_an_exploring_policy_can_aim_anew():
+    "It is of the same kind, draws on, and leaves the one it came from as it was."
+    pi = Exploring(fit(point_mass_data(20), None, Cfg.tiny(steps=2, noisy=True)), 3., 0)
+    new = pi.aim(4)
+    assert isinstance(new, Exploring) and new.gen is pi.gen and new.net is pi.net and (new.target,pi.target)==(4.,3.)
 
 @pytest.mark.parametrize('stepwise', [False,True])
 def test_saved_and_loaded(tmp_path, stepwise):

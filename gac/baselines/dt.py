@@ -9,6 +9,7 @@ __all__ = ['CONTEXT', 'paid_before', 'returns_to_go', 'Cfg', 'window_mask', 'Net
 # %% ../../nbs/10a_dt.ipynb #dtimports
 import math
 from collections.abc import Callable
+from copy import copy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -125,7 +126,9 @@ class Policy:
     ): self.net, self.cfg, self.target, self.stepwise = net, cfg, target, stepwise
 
     def aim(self, target:float)->'Policy': # the same network, asked for another return
-        return type(self)(self.net, self.cfg, float(target), self.stepwise)
+        new = copy(self)
+        new.target = float(target)
+        return new
     def reset(self, s0:Tensor)->None: # (n,S)
         n, M, A = len(s0), self.cfg.M, self.net.a.in_features
         self.g, self.s = s0.new_zeros(n,M), s0.new_zeros(n,M,s0.shape[1])
