@@ -58,7 +58,7 @@ def locked(
     out:str|os.PathLike|None, # run folder, made if need be; None: nothing to lock
 )->Iterator[None]:
     "Only this process writes the folder, until the block ends or the process does."
-    top = out and usable(out).resolve()
+    top = usable(out).resolve() if out else None
     if top is None or top in _mine: return (yield)
     made = [p for p in (top,*top.parents) if not p.exists()]
     top.mkdir(parents=True, exist_ok=True)

@@ -46,7 +46,8 @@ def test_a_lock_is_ours_again_and_leaves_no_empty_folder(tmp_path):
         with locked(tmp_path/'new'/'run'): pass # by the same process
         assert (tmp_path/'new'/'run'/'.lock').exists()
     assert not (tmp_path/'new').exists()
-    with locked(None): pass
+    for nothing in (None,''):
+        with locked(nothing): pass
 
 def test_a_second_writer_is_told_who_the_first_is(tmp_path):
     import fcntl
