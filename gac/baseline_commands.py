@@ -72,6 +72,7 @@ def baseline(
     job = b.Job(dataset, name, rewards, seed, ' '.join(set_ or []), target, episodes=episodes,
                 env_seed=env_seed, env=env or '', env_kwargs=env_kwargs or '')
     cfg = _planned(job, device)
+    if (out/'checkpoint').exists(): raise FileExistsError(f'{out} holds a run of GAC: choose another --out')
     with locked(writable(out)):
         print(f'{name} on {dataset}, rewards: {rewards}; {_room(out)}')
         b.do_job(job, out, device)

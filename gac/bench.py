@@ -175,6 +175,9 @@ def read_spec(
     files:str|Path|None=None, # folder in which file names of data sets are looked for
 )->list[Job]:                 # in its order
     "All jobs of a specification, checked; or the first line that cannot be done."
+    for p,folder in ((path,False),(files,True)):
+        if p is not None and Path(p).is_dir()!=folder:
+            raise OSError(f"{str(p)[:200]!r}: {'no folder of data sets' if folder else 'no file that lists jobs'}")
     names, lines = _lines(path)
     if not lines: raise ValueError(f'{path} holds no jobs: one line each, below a line with the columns')
     known = [f.name for f in fields(Job)]

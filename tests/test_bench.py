@@ -209,6 +209,12 @@ def test_what_would_be_read_otherwise_is_refused(tmp_path, text, said):
     (tmp_path/'spec.csv').write_text('dataset,system,rewards,seed,set\n'+lines)
     with pytest.raises(ValueError, match=said): read_spec(tmp_path/'spec.csv')
 
+@pytest.mark.parametrize('path,files,said', [('','.',"'.': no file that lists jobs"), ('spec.csv','nothing',"'nothing': no folder of data sets"), ('spec.csv','spec.csv',"'spec.csv': no folder of data sets")])
+def test_a_list_is_a_file_and_data_lie_in_a_folder(tmp_path, monkeypatch, path, files, said):
+    monkeypatch.chdir(tmp_path)
+    spec(tmp_path, LINE.format('IQL','return',0,''))
+    with pytest.raises(OSError, match=said): read_spec(Path(path), files)
+
 def test_columns_and_letters(tmp_path):
     def told(text, **kw):
         (tmp_path/'spec.csv').write_bytes(text.encode(**kw))

@@ -19,7 +19,7 @@ def _baseline():
     yield from option(BASELINE[:-2], '--set', 'steps=0', 'steps=-1', 'steps=nan', 'steps=1.5', 'nonsense=1', 'gamma=nan', 'gamma=2', 'gamma=-1', 'batch=0', 'lr=nan', 'lr=-1')
     for k,v in (('--device','x'), ('--env','NoSuch-v0'), ('--env','Hopper-v5'), ('--env-kwargs','{'), ('--env-kwargs','[1]'), ('--import','nosuchmodule')):
         yield f'baseline {k} {v}', typed(*BASELINE,k,v), (v.strip('{[1]') or 'env-kwargs|env_kwargs',)
-    for v in ('x','nan','inf','-5 %','%',''): yield f'baseline DT --target {v!r}', typed('baseline','DT','flat.hdf5','--out','b','--set','steps=2','--target',v), ('target',)
+    for v in ('x','nan','inf','-5 %','%'): yield f'baseline DT --target {v!r}', typed('baseline','DT','flat.hdf5','--out','b','--set','steps=2','--target',v), ('target',)
     yield 'baseline TD3+BC --target 3', typed(*BASELINE,'--target',3), ('target',)
     for name in ('x','','TD3','../TD3+BC'): yield f'baseline {name!r}', typed('baseline',name,'flat.hdf5','--out','b'), ('system',)
     for out in ('taken','taken/below','half','/proc/none'): yield f'baseline --out {out}', typed('baseline','TD3+BC','flat.hdf5','--out',out,'--set','steps=2'), ('taken|half|none',)
