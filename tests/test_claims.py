@@ -1,7 +1,8 @@
 "Claims from rows: one counterexample refutes, one training seed decides nothing; aggregates as rliable has them."
 import json
 import numpy as np
-from gac.claims import (Claim, Inequality, bootstrap, by_seed, twelve_claims, decided, improvement, iqm, overall, profile, scores, shared,
+import pandas as pd
+from gac.claims import (Claim, Inequality, bootstrap, by_seed, covers, twelve_claims, decided, improvement, iqm, overall, profile, scores, shared,
     together)
 from gac.tables import gather, t_interval
 from toys.results import HOPPER, gac, kept, made
@@ -39,6 +40,11 @@ def test_a_claim_finds_its_rows(tmp_path):
     home = kept(tmp_path, rivals=[made(m, v) for m,v in (('TD3+BC',20),('IQL',30),('CQL',10))]+[gac(70)])
     line = decided(twelve_claims(gather(home), home)).loc['return-only: GAC > TD methods']
     assert line.says=='**supported**' and line.seeds=='3:3' and line.difference.startswith('40.0 [') and line.by=='GAC > IQL'
+
+def test_a_prior_of_one_set_alone_is_decided(tmp_path):
+    rows = gather(kept(tmp_path, rivals=[gac(20, question='prior', acting='sample')]))
+    claim = Claim('covers', 'Figure 1', [covers(rows, {HOPPER:pd.Series([10.,20.,30.])})])
+    assert decided([claim]).says['covers'].strip('*') in ('supported','refuted','undecided')
 
 def test_by_seed(): assert np.isclose(by_seed([1.,2.,3.])['sd'], 3**-.5) and np.isnan(by_seed([1.])['p'])
 
