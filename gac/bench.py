@@ -387,7 +387,7 @@ def alone(job:Job, folder:Path, device:str='cpu')->str: # '' if it is done now, 
 class Task:
     "A job in the form of `gac.processes.submit`."
     processes = 1
-    def __init__(self, job:Job, out:str|Path, device:str='cpu'):
+    def __init__(self, job:Job, out:str|Path, device:str|None='cpu'):
         self.job, self.out, self.device, self.imports = job, str(out), device, import_packages([])
     def __call__(self)->None:
         import_packages(self.imports, remember=False)
@@ -452,13 +452,13 @@ def bench(
     jobs:Sequence[Job], # of `read_spec`
     out:str|Path,       # folder of results
     workers:int=1,      # jobs at a time
-    device:str='cpu',   # of all
+    device:str|None='cpu', # of all; None: cuda if there is one
     send:Callable[[Task],Any]|None=None, # Task -> submitit's job; None: processes of this machine
     progress:bool=True, # a bar?
 )->dict[Job,str]:       # Job -> what was wrong, of those that failed
     "Do what is left."
     out = Path(out)
-    if send is None: pick_device(device)
+    if send is None: device = str(pick_device(device))
     one = lambda j: sent(Task(j, out/j.name, device), send) if send else alone(j, out/j.name, device)
     with locked(out), ThreadPool(workers) as pool:
         _standing(jobs, out)

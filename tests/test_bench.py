@@ -7,6 +7,7 @@ import pytest
 import gac.bench
 from gac import cli
 from gac.bench import Job, bench, done, gathered, keep_jobs, read_spec, sent, Task, do_job
+from gac.core import pick_device
 from gac.rows import read_rows
 from gac.data import save
 from gac.envs import point_mass_data
@@ -96,6 +97,13 @@ SMALL = 'steps=1 width=8'
 @pytest.fixture
 def here(monkeypatch): # jobs in this process: a new one imports for seconds
     monkeypatch.setattr(gac.bench, 'alone', lambda job, folder, device='cpu': do_job(job, folder, device) or '')
+
+@pytest.mark.parametrize('device', [None,'cpu'])
+def test_every_job_gets_a_device_that_is_here(tmp_path, monkeypatch, device):
+    got = []
+    monkeypatch.setattr(gac.bench, 'alone', lambda job, folder, device: got.append(device) or 'not done')
+    bench([Job('d','IQL','return',0)], tmp_path/'out', device=device, progress=False)
+    assert got==[str(pick_device(device))]
 
 def lane(place, k=0, **spec): # a small set, its recorded environment changed
     at = save(point_mass_data(4, k), 'me/lane-v0', 'gac/PointMass-v0', place)
