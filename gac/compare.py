@@ -7,7 +7,7 @@ __all__ = ['COLOURS', 'compare', 'with_clone', 'beside', 'picture', 'run_summary
 
 # %% ../nbs/07c_compare.ipynb #48088ce4
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 import numpy as np
@@ -23,12 +23,12 @@ from .envs import make_env, rollout
 from .query import ACTING, QUESTIONS, Ask, PlanPolicy, acting_of, asker, bounds, evaluate
 from .rows import PALETTE, as_rows, save_rows
 from .run import Run
-from .worlds import EnvConfig, env_from
+from .worlds import EnvConfig, World, env_from
 
 # %% ../nbs/07c_compare.ipynb #f977eb2b
 def compare(
     run:Run,          # a trained run
-    env:str|EnvConfig|EnvSpec|Callable, # environment id or factory
+    env:World,        # environment id or factory
     n:int=100,        # episodes for each question
     seed:int=10_000,  # environment seeds from here on
     cfg:Ask=Ask(),    # settings of all questions
@@ -161,7 +161,7 @@ def figure1(
 
 # %% ../nbs/07c_compare.ipynb #3d52a0bc
 def bare_steps(
-    env:str|EnvConfig|EnvSpec|Callable, # environment
+    env:World,         # environment
     tau:Trajectories,  # what `rollout` made
     seed:int=10_000,   # environment seed of the first episode
     random:bool=True,  # random actions; False: those of `tau` again
@@ -183,7 +183,7 @@ def bare_steps(
 # %% ../nbs/07c_compare.ipynb #959a944f
 def timing(
     run:Run,           # a trained run
-    env:str|EnvConfig|EnvSpec|Callable, # environment
+    env:World,         # environment
     question:str='best', # which question
     n:int=100,         # episodes
     seed:int=10_000,   # first environment seed

@@ -14,7 +14,6 @@ from copy import deepcopy
 from pathlib import Path
 import numpy as np
 import torch
-from gymnasium.envs.registration import EnvSpec
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.fx import GraphModule
@@ -28,7 +27,7 @@ from .model import GAC, Arch
 from .query import (PLANS, QUESTIONS, Ask, PlanPolicy, _DRAWS, _aim, _first, _fixed, _near, acting_of,
                        asker, bounds, check_acting, question_of, seen_by)
 from .run import Run
-from .worlds import EnvConfig, env_from
+from .worlds import World, env_from
 
 # %% ../nbs/07f_export.ipynb #xp0006
 def graph(f:Callable, *example:Tensor)->GraphModule: # a function of tensors -> of plain operations
@@ -306,7 +305,7 @@ def export(
     acting:str|None=None,# one of `query.ACTINGS`; None: as `acting_of` says
     cfg:Ask=Ask(),       # settings
     seed:int=0,          # of search and samples
-    env:str|EnvConfig|EnvSpec|Callable|None=None, # whose bounds of actions; None: the one of the run, if any
+    env:World|None=None, # whose bounds of actions; None: the one of the run, if any
 )->Exported:             # as it is read from the file
     "Write a question's search and the generator into one file, and compare it with the package."
     acting = acting_of(run.model.arch, question, acting)

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 import numpy as np
 import pandas as pd
-from gymnasium.envs.registration import EnvSpec
 from .buffer import CURE, episodes, next_offset, own_keys, read_chunks, store, write_chunk
 from .core import Trajectories, data_root, progress_bar, writing
 from .data import load
@@ -28,7 +27,7 @@ from .rows import read_rows, save_rows, short_name
 from .run import Fit, Run, check_data, fingerprint, load_run, resumable
 from .train import fit
 from .schema import is_a, read_json
-from .worlds import EnvConfig
+from .worlds import World
 
 # %% ../nbs/08_online.ipynb #9bef58e0
 STRATEGIES = dict( # fields each looks at; the quantile is also that of the questions asked after a stage
@@ -157,7 +156,7 @@ def next_question(
 # %% ../nbs/08_online.ipynb #a580cdaf
 def collect(
     run:Run,             # the model that is asked
-    env:str|EnvConfig|EnvSpec|Callable, # environment id or factory
+    env:World,           # environment id or factory
     question:str, ask:Ask, # from `next_question`
     folder:str|Path,     # episodes go here, chunk by chunk
     cfg:Online,          # settings
@@ -230,7 +229,7 @@ def refit_at(
 def run_stage(
     run:Run,             # as the last stage left it
     tau:Trajectories,    # the buffer as the last stage left it
-    env:str|EnvConfig|EnvSpec|Callable, # environment id or factory
+    env:World,           # environment id or factory
     out:str|Path,        # folder of this stage
     cfg:Online=Online(), # settings
     k:int=1,             # which stage
@@ -263,7 +262,7 @@ def _stands(out, tau, device): # -> Run of a stage that was begun; None
 def online(
     run:Run,             # a trained run, whole
     tau:Trajectories,    # the data it was trained on
-    env:str|EnvConfig|EnvSpec|Callable, # environment id or factory
+    env:World,           # environment id or factory
     out:str|Path,        # folder; an interrupted one is continued
     cfg:Online=Online(), # settings
     n:int=50,            # episodes for each question after each stage; 0: do not ask

@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import NoReturn
 import pandas as pd
 import torch
-from gymnasium.envs.registration import EnvSpec
 from torch import Tensor
 from .rows import as_rows
 from .core import Posterior, generator
@@ -20,12 +19,12 @@ from .envs import rollout
 from .model import GAC
 from .query import Ask, PlanPolicy, asker, bounds, evaluate, objective, scale_of, seen_by, start
 from .run import Run
-from .worlds import EnvConfig
+from .worlds import World
 
 # %% ../nbs/07d_plans.ipynb #04dce1cb
 def stored(
     run:Run,       # a trained run
-    env:str|EnvConfig|EnvSpec|Callable, # environment id or factory
+    env:World,     # environment id or factory
     n:int=100,     # posteriors to try, evenly spread over the ranks of return
     seed:int=10_000, # environment seeds from here on
 )->pd.DataFrame:   # result rows; `target` is the return on record
@@ -74,7 +73,7 @@ def climb(
 # %% ../nbs/07d_plans.ipynb #0daa1a06
 def along(
     run:Run,          # a trained run
-    env:str|EnvConfig|EnvSpec|Callable, # environment id or factory
+    env:World,        # environment id or factory
     path:Posterior,   # posteriors along a climb
     points:int=8,     # of them, evenly spread
     each:int=6,       # rollouts of each
@@ -125,7 +124,7 @@ class Replan(PlanPolicy):
 # %% ../nbs/07d_plans.ipynb #eb333aa5
 def replanned(
     run:Run,                # a trained run
-    env:str|EnvConfig|EnvSpec|Callable, # environment id or factory
+    env:World,              # environment id or factory
     every:Sequence[int]=(400,200,100,50), # steps between two plans
     n:int=80,               # episodes for each
     seed:int=4000,          # environment seeds from here on
@@ -153,7 +152,7 @@ SETTINGS += [('improve',dict(quantile=p)) for p in (.6,.9,.99)]
 
 def sweep(
     run:Run,         # a trained run
-    env:str|EnvConfig|EnvSpec|Callable, # environment id or factory
+    env:World,       # environment id or factory
     settings:Iterable[tuple[str,dict]], # [(question, dict of fields of Ask), …]
     n:int=40,        # episodes for each
     seed:int=0,      # environment seeds from here on

@@ -6,16 +6,15 @@
 __all__ = ['Ensemble', 'check_team', 'policy_of', 'evaluate_runs']
 
 # %% ../nbs/07g_team.ipynb #team0003
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 import pandas as pd
 import torch
-from gymnasium.envs.registration import EnvSpec
 from torch import Tensor
 from .model import GAC
 from .query import Ask, PlanPolicy, acting_of, asker, bounds, evaluate
 from .run import Run
-from .worlds import EnvConfig
+from .worlds import World
 
 # %% ../nbs/07g_team.ipynb #team0006
 class Ensemble:
@@ -68,7 +67,7 @@ def _same(a, b): # the same numbers?
 def policy_of(
     runs:Sequence[Run],   # one training or several, see `check_team`
     question:str='best',  # its name
-    env:str|EnvConfig|EnvSpec|Callable|None=None, # whose action bounds hold; None: no bounds
+    env:World|None=None,  # whose action bounds hold; None: no bounds
     seed:int=0,           # of the plans
     acting:str|None=None, # one of `query.ACTINGS`; None: as each model's `acting_of` says
     cfg:Ask=Ask(),        # settings
@@ -85,7 +84,7 @@ def policy_of(
 # %% ../nbs/07g_team.ipynb #team0014
 def evaluate_runs(
     runs:Sequence[Run],   # one training or several, see `check_team`
-    env:str|EnvConfig|EnvSpec|Callable, # environment id or factory
+    env:World,            # environment id or factory
     question:str='best',  # its name
     n:int=100,            # episodes
     seed:int=10_000,      # environment seeds seed..seed+n-1

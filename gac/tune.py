@@ -26,7 +26,6 @@ import numpy as np
 import pandas as pd
 import scipy
 import torch
-from gymnasium.envs.registration import EnvSpec
 from torch import Tensor
 from .core import Trajectories, generator, name_of, versions
 from .data import load, references
@@ -40,7 +39,7 @@ from .rows import read_rows, save_rows
 from .run import Fit, Run, check_data, load_run, new_run, resumable, save_run
 from .schema import read_json
 from .train import fit
-from .worlds import EnvConfig, env_from
+from .worlds import World, env_from
 
 # %% ../nbs/09_tune.ipynb #d38ad64b
 _paper_fields = dict(embedding_dim='D', latent_tokens='tokens', attention_heads='heads', decoder_layers='dec',
@@ -342,7 +341,7 @@ def trial_returns(
     n:int=50,           # episodes for each question
     seed:int=0,         # first environment seed
     questions:Sequence[str]=('best','improve'),
-    env:str|EnvConfig|EnvSpec|Callable|None=None, # environment id; None: the one in the checkpoint
+    env:World|None=None, # environment id; None: the one in the checkpoint
     path:str|Path|None=None, # result file: rows that are in it are not made again
     log:Callable[[dict],object]|None=None, # called with each row
 )->pd.DataFrame:        # one row per trial and question
