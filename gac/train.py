@@ -19,7 +19,8 @@ from .core import Trajectories, draw_windows, generator, progress_bar, randn
 from .elbo import elbo, elbo_on, infer
 from .keyed import Keyed, Line, inclusion
 from .folder import locked, stop, stop_asked
-from .run import Run, Watch, check_data, mend_generator, resumable, save_run
+from .run import (Fit, Run, Watch, check_data, load_run, mend_generator, new_run, resumable,
+                     save_run)
 from .schema import out_of_memory
 
 # %% ../nbs/05a_train.ipynb #72d9f823

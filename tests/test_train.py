@@ -4,6 +4,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 import torch
+from gac import run as run_module
 from gac import train
 from gac.core import Trajectories, generator, make_keys, windows
 from gac.elbo import elbo, infer
@@ -34,6 +35,9 @@ KINDS = [dict(), dict(M=2,transition=True), dict(learn_sigma_y=True,tokens=1)]
 kinds = pytest.mark.parametrize('kw', KINDS, ids=['M1','M2ds','learnt'])
 
 # ---- the same seed
+
+@pytest.mark.parametrize('name', ['Fit','new_run','load_run','save_run'])
+def test_a_run_is_made_trained_and_kept_by_one_import(name): assert getattr(train, name) is getattr(run_module, name)
 
 @kinds
 def test_same_seed_same_numbers(kw):
