@@ -13,7 +13,7 @@ __all__ = ['REGISTRIES', 'app', 'Dataset', 'Out', 'Seed', 'EnvSeed', 'Resume', '
 import math, os, re, sys, warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any, Literal, Optional
 import typer
 
 # %% ../nbs/13_commands.ipynb #41b4cb6a
@@ -124,7 +124,7 @@ Table = Annotated[Optional[str], typer.Option(callback=_name,
 Label = Annotated[Optional[str], typer.Option(help='name of the setting in the rows')]
 
 # %% ../nbs/13_commands.ipynb #optrows3
-Cluster = Annotated[Optional[str], typer.Option(help="'slurm', 'local' or 'debug'")]
+Cluster = Annotated[Optional[Literal['slurm','local','debug']], typer.Option(help='where')]
 Gpus = _count(0, 'GPUs on each host')
 JobMinutes = _count(1, 'time limit of a job')
 def _on_gpus(gpus): return dict(gpus_per_node=gpus) if gpus else {} # for submitit
@@ -302,8 +302,8 @@ def _fresh(dataset, tau, world, pairs, dev, fit): # -> Run
 
 # %% ../nbs/13_commands.ipynb #cmdsp38
 def _world(dataset, arch, env, kwargs): # --env, --env-kwargs -> for the run: id, dict or None
-    from gac.envs import check_spaces # and what gac registers
-    from gac.worlds import env_of_data, env_record, parse_kwargs
+    from gac.envs import check_spaces, env_of_data # and what gac registers
+    from gac.worlds import env_record, parse_kwargs
     got = env_of_data(dataset, env, parse_kwargs(kwargs))
     if got is None:
         warnings.warn(f'{dataset} does not say its environment: to act in one, name it with --env')
@@ -393,7 +393,7 @@ def _env(run, env=None, kwargs=None): # the environment asked for, or the run's 
 
 # %% ../nbs/13_commands.ipynb #cmdsp54
 def _must_act(dataset, env=None): # as for `load`; refuse, before training, what could not be acted in
-    from gac.worlds import env_of_data
+    from gac.envs import env_of_data
     if env is None and env_of_data(dataset) is None:
         raise ValueError(f'{dataset} does not say its environment; name it with --env')
 

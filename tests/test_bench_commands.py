@@ -46,6 +46,13 @@ def test_a_table_of_something_else_is_refused_first(name, tmp_path, idle, capsys
     err = capsys.readouterr().err
     assert one_line(err) and name in err and (tmp_path/'data'/'results'/name).read_text()=='my,own\n1,2\n'
 
+@pytest.mark.parametrize('args', [('bench','spec.csv'), ('submit','set','--out','out')])
+def test_a_cluster_is_one_that_is_known(args, tmp_path, monkeypatch, idle, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert call(*args, '--cluster', 'moon')==2 and not idle
+    err = capsys.readouterr().err
+    assert one_line(err) and "--cluster" in err and "'moon' is not one of 'slurm', 'local', 'debug'" in err
+
 def test_what_failed_is_named_and_is_the_exit_status(tmp_path, idle, capsys):
     assert call('bench', listed(tmp_path), '--out', tmp_path/'out', '--workers', 3)==0
     assert (idle['workers'], idle['device'], idle['send'], len(idle['jobs']))==(3,'cpu',None,1)
