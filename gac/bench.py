@@ -18,12 +18,12 @@ import pandas as pd
 from . import data, online, query, train
 from .baselines import stages, systems
 from .core import cat, name_of, pick_device, progress_bar, set_threads, versions, writing
-from .envs import rollout
+from .envs import env_of_data, rollout
 from .folder import begin_with, begun_with, fresh_file, locked
 from .rows import as_rows, read_rows, save_rows
 from .run import check_data, load_run, new_run, parsed
 from .schema import check_seed
-from .worlds import EnvConfig, check_spaces, env_of_data, env_record, import_packages, parse_kwargs
+from .worlds import EnvConfig, check_spaces, env_record, import_packages, parse_kwargs
 
 # %% ../nbs/11_bench.ipynb #c3d7025e
 @dataclass(frozen=True)
@@ -177,7 +177,8 @@ def read_spec(
     "All jobs of a specification, checked; or the first line that cannot be done."
     for p,folder in ((path,False),(files,True)):
         if p is not None and Path(p).is_dir()!=folder:
-            raise OSError(f"{str(p)[:200]!r}: {'no folder of data sets' if folder else 'no file that lists jobs'}")
+            what = 'no folder of data sets' if folder else 'no file that lists jobs'
+            raise OSError(f'{str(p)[:200]!r}: {what}')
     names, lines = _lines(path)
     if not lines: raise ValueError(f'{path} holds no jobs: one line each, below a line with the columns')
     known = [f.name for f in fields(Job)]

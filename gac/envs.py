@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['PointMass', 'best_return', 'best_action', 'EpisodeError', 'rollout', 'initial_states', 'Skilled', 'point_mass_data',
-           'random_policy', 'bounds', 'ReturnOnly']
+           'random_policy', 'bounds', 'env_of_data', 'ReturnOnly']
 
 # %% ../nbs/02_envs.ipynb #6becc591
+import json, os, warnings
 from collections.abc import Callable
 from typing import Any
 import gymnasium as gym
@@ -16,7 +17,9 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import ArrayLike
 from torch import Tensor
 from .core import Device, Trajectories, generator, make_keys, progress_bar
-from .worlds import World, check_spaces, make_env
+from .data import recorded_env
+from .files import BadFile
+from .worlds import EnvConfig, World, check_spaces, env_from, make_env
 
 # %% ../nbs/02_envs.ipynb #51f7f3f8
 class PointMass(gym.Env):
@@ -344,6 +347,24 @@ def bounds(env:World, device:Device=None)->tuple[Tensor,Tensor]: # low, high (A,
     box = made.action_space
     made.close()
     return torch.as_tensor(box.low, device=device), torch.as_tensor(box.high, device=device)
+
+# %% ../nbs/02_envs.ipynb #wldset01
+def env_of_data(
+    dataset:str|os.PathLike, # as for `load`
+    own:World|VectorEnv|None=None, # what the user says, as for `env_from`; it overrules what the data say
+    kwargs:dict|None=None,   # constructor arguments from the user
+)->EnvConfig|Callable[...,gym.Env]|VectorEnv|None: # as of `env_from`; None: neither says
+    "The environment of a data set, whole and checked."
+    try: said = recorded_env(dataset)
+    except BadFile: raise
+    except ValueError as e:
+        if own is None: raise
+        warnings.warn(f'{e}: {own} is used')
+        said = None
+    got = env_from(said, own, kwargs, where=str(dataset))
+    if got is None and kwargs:
+        raise ValueError(f'--env-kwargs {json.dumps(kwargs)}: {dataset} names no environment; add --env')
+    return got
 
 # %% ../nbs/02_envs.ipynb #cb677106
 class ReturnOnly(gym.Wrapper):

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from .core import Windows
-from .data import Standardizer
+from .scales import Standardizer
 
 # %% ../nbs/03_model.ipynb #6c4f31fa
 @dataclass(frozen=True)

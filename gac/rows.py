@@ -18,7 +18,7 @@ import scipy
 import torch
 from numpy.typing import ArrayLike
 from .core import Trajectories, lock_file, versions, writing
-from .data import has_reference, normalised
+from .scales import has_reference, normalised
 
 # %% ../nbs/02a_rows.ipynb #890e9f8f
 COLUMNS = ('dataset env method question acting stage train_seed env_seed target predicted achieved '

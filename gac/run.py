@@ -17,11 +17,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 from .core import Trajectories, generator, set_seed, versions
-from .data import Standardizer, checked_reference, fingerprint
+from .data import fingerprint
 from .elbo import PosteriorStore
 from .files import BadFile, word
 from .folder import Version, locked, renewing, standing
 from .model import GAC, Arch
+from .scales import Standardizer, checked_reference
 from .schema import (bare, check_fields, check_memory, check_seed, check_sizes, header, place,
                         read_json, read_tensors, take_fields)
 

@@ -7,11 +7,7 @@ __all__ = ['open_study', 'rank_of', 'finished', 'suggest', 'run_trial', 'requeue
            'best_params', 'searched', 'trial_rows', 'arguments', 'command']
 
 # %% ../nbs/09b_study.ipynb #ed899c29
-import json
-import os
-import signal
-import sys
-import threading
+import json, os, signal, sys, threading
 from contextlib import contextmanager
 from dataclasses import asdict
 from hashlib import blake2b
@@ -28,12 +24,13 @@ import torch
 from gymnasium.envs.registration import EnvSpec
 from tqdm import std
 from .core import Trajectories, name_of, pick_device, progress_bar, set_threads, versions
+from .envs import env_of_data
 from .files import word
 from .model import Arch
 from .run import Fit, fingerprint
 from .schema import out_of_memory
 from .workers import fresh_processes, take_environ
-from .worlds import EnvConfig, env_of_data, env_record
+from .worlds import EnvConfig, env_record
 from .storage import (clear_errors, is_there, open_storage, optuna_here, orphan, owners,
     this_process, unusable)
 from .tune import (Search, Unaffordable, affordable, attempt, configure, data_of, forget,

@@ -8,7 +8,8 @@ import torch
 from gac import mazes
 from gac.envs import point_mass_data
 from gac.mazes import CENTRES, Drivers, driver_rows, maze_data, maze_rows, maze_table, toward
-from gac.worlds import EnvConfig, env_of_data
+from gac.envs import env_of_data
+from gac.worlds import EnvConfig
 
 def test_the_way_leads_along_the_u_and_to_the_end():
     for a in range(len(CENTRES)):
