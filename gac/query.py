@@ -20,7 +20,7 @@ from torch import Tensor
 from .rows import as_rows, scale_of
 from .core import Posterior, generator
 from .elbo import ascend, still, unmet
-from .envs import bounds, check_spaces
+from .envs import World, bounds, check_spaces
 from .context import Context, rows_of
 from .model import GAC, Arch
 from .workers import play
@@ -391,7 +391,7 @@ def acting_of(
 # %% ../nbs/07_query.ipynb #daebe31f
 def evaluate(
     run:Run,            # a trained run
-    env:Any,            # environment id or factory
+    env:World,          # environment id or factory
     question:str,       # its name
     n:int=100,          # episodes
     seed:int=10_000,    # environment seeds seed..seed+n-1; below 10000 for choosing, from there on for tables
