@@ -74,7 +74,7 @@ test: $(STAMP) ## notebooks clean, exported, executed; then pytest (about a quar
 
 fuzz: export MPLBACKEND := agg
 fuzz: export PYTHONPATH := tests
-fuzz: $(STAMP) ## about a thousand malformed inputs and fifty kills into data/results/fuzz.csv (about half an hour; a part: FLAGS='--only checkpoints')
+fuzz: $(STAMP) ## about 1300 malformed inputs and fifty kills into data/results/fuzz.csv (about half an hour; a part: FLAGS='--only checkpoints')
 	@echo "fuzz: malformed inputs, then kills; about half an hour, each that does not end well is named"
 	@nice -n 5 $(BIN)/python -m fuzz $(if $(FLAGS),$(FLAGS),--kills 54 --rows data/results/fuzz.csv)
 
