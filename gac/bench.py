@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from . import data, online, query, train
 from .baselines import stages, systems
-from .core import cat, name_of, pick_device, progress_bar, set_threads, versions, writing
+from .core import Device, cat, name_of, pick_device, progress_bar, set_threads, versions, writing
 from .envs import env_of_data, rollout
 from .folder import begin_with, begun_with, fresh_file, locked
 from .rows import as_rows, read_rows, save_rows
@@ -336,7 +336,7 @@ OURS, OTHERS = (_fit_ours, _rows_ours, _grown_ours), (_fit_other, _rows_other, _
 def do_job(
     job:Job,       # what to do
     folder:str|Path,  # where its result goes
-    device:str|None='cpu', # where it is fitted; None: cuda if there is one
+    device:Device='cpu', # where it is fitted; None: cuda if there is one
 )->None:
     "One job, in this process, on one thread."
     set_threads(1)
@@ -388,7 +388,7 @@ def alone(job:Job, folder:Path, device:str='cpu')->str: # '' if it is done now, 
 class Task:
     "A job in the form of `gac.processes.submit`."
     processes = 1
-    def __init__(self, job:Job, out:str|Path, device:str|None='cpu'):
+    def __init__(self, job:Job, out:str|Path, device:Device='cpu'):
         self.job, self.out, self.device, self.imports = job, str(out), device, import_packages([])
     def __call__(self)->None:
         import_packages(self.imports, remember=False)
@@ -453,7 +453,7 @@ def bench(
     jobs:Sequence[Job], # of `read_spec`
     out:str|Path,       # folder of results
     workers:int=1,      # jobs at a time
-    device:str|None='cpu', # of all; None: cuda if there is one
+    device:Device='cpu', # of all; None: cuda if there is one
     send:Callable[[Task],Any]|None=None, # Task -> submitit's job; None: processes of this machine
     progress:bool=True, # a bar?
 )->dict[Job,str]:       # Job -> what was wrong, of those that failed

@@ -283,8 +283,8 @@ def online_beats(
     return Inequality(f'{a} > {b}', sets)
 
 # %% ../nbs/12b_claims.ipynb #tab-tick
-def tickets(root:str|Path|None=None)->list[Inequality]: # data root -> who buys more of the bad ticket?
-    "Shares of plans that buy: y* = 4, Δy = 1, and E[y] as eq. (2) has it, at σ_y = 0.1."
+def tickets(root:str|Path|None=None)->list[Inequality]: # data root; None: `data_root()`
+    "Who buys more of the bad ticket? y* = 4, Δy = 1, and E[y] as eq. (2) has it, at σ_y = 0.1."
     folder = Path(root or data_root())/'results'
     at = [folder/f'{f}.csv' for f in ('lottery-asked','lottery')]
     if not all(f.exists() for f in at): return [Inequality('y* > p(y+) > E[y]', {})]
@@ -309,7 +309,7 @@ def rank(
     return Inequality('correlation > 0', {'tune':z|{k:float(np.tanh(z[k])) for k in ('mean','low','high')}})
 
 # %% ../nbs/12b_claims.ipynb #tab-corb
-def calibrated(root:str|Path|None=None)->Inequality: # data root
+def calibrated(root:str|Path|None=None)->Inequality: # data root; None: `data_root()`
     "Does the critic's 90 % interval hold 85 to 95 %?"
     f = Path(root or data_root())/'results'/'critic.csv'
     if not f.exists(): return Inequality('coverage within 0.05 of 0.9', {})

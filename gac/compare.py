@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from gymnasium.envs.registration import EnvSpec
-from torch import Tensor
+from numpy.typing import ArrayLike
 from .cloning import clone
 from .core import Trajectories, data_root, generator
 from .critic import Belief
@@ -23,7 +22,7 @@ from .envs import make_env, rollout
 from .query import ACTING, QUESTIONS, Ask, PlanPolicy, acting_of, asker, bounds, evaluate
 from .rows import PALETTE, as_rows, save_rows
 from .run import Run
-from .worlds import EnvConfig, World, env_from
+from .worlds import NamedWorld, World, env_from
 
 # %% ../nbs/07c_compare.ipynb #f977eb2b
 def compare(
@@ -53,10 +52,10 @@ def _asked_once(planner): # a planner that is asked once: the initial states are
 def with_clone(
     rows:pd.DataFrame, # result rows of a run
     tau:Trajectories,  # the data it was trained on
-    env:str|EnvConfig|EnvSpec, # environment
+    env:NamedWorld,    # where
     n:int=100,         # episodes
     seed:int=10_000,   # environment seeds from here on
-    scale:tuple|list|None=None, # returns of a random policy and of an expert; None: D4RL's of `env`
+    scale:tuple[float,float]|list[float]|None=None, # of a random policy, of an expert; None: D4RL's
     **kw:Any,          # for `clone`
 )->pd.DataFrame:
     "The same table with rows for cloning the best tenth of the data."
@@ -76,7 +75,7 @@ def beside(ax:Any, **kw:Any)->Any: # axes; what `legend` takes -> the legend
 # %% ../nbs/07c_compare.ipynb #583e37fa
 def picture(
     rows:pd.DataFrame,    # result rows; one acting per question is drawn
-    y:np.ndarray|Tensor|None=None, # (N,) returns of the data
+    y:ArrayLike|None=None, # (N,) returns of the data
     ax:Any=None,          # axes
     acting:Mapping[str,str]=ACTING, # which rows: question -> acting
 )->Any:                   # the axes
@@ -137,7 +136,7 @@ def benchmark(
 # %% ../nbs/07c_compare.ipynb #aa46dead
 def figure1(
     rows:pd.DataFrame, # result rows of one system
-    y:np.ndarray|Tensor, # (N,) returns of the data
+    y:ArrayLike,       # (N,) returns of the data
     sigma_y:float,     # width of p(y|z), environment units
     axs:Any=None,      # two axes: exploitation, exploration
     acting:Mapping[str,str]=ACTING, # which rows: question -> acting

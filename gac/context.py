@@ -9,6 +9,7 @@ __all__ = ['newest', 'extend', 'Context', 'rows_of']
 from copy import copy
 import torch
 from torch import Tensor
+from .core import Device
 from .model import GAC, Generator, Keys
 
 # %% ../nbs/03a_context.ipynb #acting01
@@ -49,7 +50,7 @@ class Context:
     def __init__(self,
         model:GAC,    # whose generator reads them
         B:int,        # episodes
-        device:torch.device|str|None=None, # where
+        device:Device=None, # where
     ):
         arch, self.model = model.arch, model
         self.s = torch.zeros(B, arch.M, arch.S, device=device) # states, standardised

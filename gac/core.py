@@ -255,7 +255,7 @@ def _keep_memory():
 
 # %% ../nbs/00_core.ipynb #c757b0fb
 def pick_device(
-    name:str|None=None, # 'cpu', 'cuda', 'cuda:1', …; None: cuda if there is one
+    name:Device=None, # 'cpu', 'cuda', 'cuda:1', …; None: cuda if there is one
 )->torch.device:
     "A device that exists here, or one clear error."
     if name is None: return torch.device('cuda' if torch.cuda.is_available() else 'cpu')

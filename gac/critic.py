@@ -29,7 +29,7 @@ class Belief:
     sd:Tensor   # (N,) width of the components
 
     def __len__(self)->int: return self.mean.shape[1]
-    def __repr__(self):
+    def __repr__(self)->str:
         width = float(self.sd.mean())
         return f'Belief({len(self)} trajectories, {len(self.mean)} draws each, width {width:.3g})'
     def expected(self)->Tensor: return self.mean.mean(0) # (N,) E[y|τ]
@@ -133,7 +133,7 @@ def widen_to(
 def rescaled(
     belief:Belief, # of held-out trajectories
     y:Tensor,      # (N,) their returns
-)->tuple[Belief,Tensor]: # with them; (N,) the factors
+)->tuple[Belief,Tensor]: # of new widths; (N,) the factors
     "Widths rescaled: every second trajectory by the factor that fits the others."
     f = torch.ones(len(y))
     for mine,other in ((slice(0,None,2),slice(1,None,2)), (slice(1,None,2),slice(0,None,2))):

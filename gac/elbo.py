@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 import torch
 from torch import Tensor
-from .core import (Posterior, Trajectories, Windows, draw_steps, draw_windows, generator, randn,
+from .core import (Device, Posterior, Trajectories, Windows, draw_steps, draw_windows, generator, randn,
                       window_blocks, windows)
 from .model import GAC, Arch
 
@@ -84,7 +84,7 @@ def ascend(
     steps:int,       # Adam steps at the most
     lr:float,        # first learning rate; falls to 0 on a cosine
     gen:Any=None,    # torch.Generator of the noise, or keyed
-    test:Callable[[Posterior,Tensor],Tensor]|None=None, # (q, rows) -> (R,), common noise; None: the last φ
+    test:Callable[[Posterior,Tensor],Tensor]|None=None, # (q, rows) -> (R,); None: no early stop, the last φ
     stop:float=0.,   # least relative gain between tests
     every:int=10,    # steps between tests
     warm:tuple[Tensor,Tensor]|None=None, # second moments (N,2,K,E), step counts (N,) of an earlier climb
@@ -168,7 +168,7 @@ def infer(
     warm:tuple[Tensor,Tensor]|None=None, # Adam's second moments and step counts of an earlier visit
     see_return:bool=True, # does q see y? False: the posterior given τ alone
     ended:Tensor|None=None, # (N,) bool: which were not cut short; None: none was
-)->tuple[Posterior,dict[str,Any]]: # dict(steps (N,), value (N,), start (N,), warm)
+)->tuple[Posterior,dict[str,Any]]: # dict(steps (N,), value and start (N,) or None, warm)
     "The inner loop: fit φ to each trajectory by climbing eq. (5) with θ held still."
     gen = gen or generator(0, tau.s.device)
     q, s0 = q or unmet(len(tau), model.arch, tau.s.device), tau.s0
@@ -189,7 +189,7 @@ def _infer_test(model, tau, value, k, gen):
     noise = randn((len(tau), model.arch.K, model.arch.E), gen, tau.s.device)
     return lambda q,rows: value(q, noise[rows], rows, windows(tau[rows], j[rows]-(M-1), w[rows]/M, M))
 
-def unmet(N:int, arch:Arch, device:torch.device|str|None=None)->Posterior:
+def unmet(N:int, arch:Arch, device:Device=None)->Posterior:
     "The posterior of N trajectories never met: μ=0, log σ=-1."
     mu = torch.zeros(N, arch.K, arch.E, device=device)
     return Posterior(mu, mu-1)
@@ -205,8 +205,8 @@ class PosteriorStore:
         self.key = torch.zeros(0, dtype=torch.int64)
         self.phi,self.v,self.t = torch.zeros(0,2,K,E),torch.zeros(0,2,K,E),torch.zeros(0)
 
-    def __len__(self): return len(self.row)
-    def __repr__(self): return f'PosteriorStore({len(self)} posteriors of {tuple(self.phi.shape[2:])})'
+    def __len__(self)->int: return len(self.row)
+    def __repr__(self)->str: return f'PosteriorStore({len(self)} posteriors of {tuple(self.phi.shape[2:])})'
     def to(self, device:torch.device|str)->'PosteriorStore':
         self.phi,self.v,self.t = (x.to(device) for x in (self.phi,self.v,self.t))
         return self

@@ -99,7 +99,7 @@ class _List:
         return *_sound(np.stack(s), np.array(r), lanes), np.array(over)
     def close(self):
         for e in self.envs: e.close()
-    def __repr__(self):
+    def __repr__(self)->str:
         spec = self.envs[0].spec
         return spec.id if spec else type(self.envs[0].unwrapped).__name__
 
@@ -176,7 +176,7 @@ class EpisodeError(OSError):
     def __init__(self, text:str, tau:Trajectories|None, rows:np.ndarray)->None:
         super().__init__(text)
         self.tau, self.rows = tau, rows
-    def __reduce__(self): return type(self), (str(self), self.tau, self.rows)
+    def __reduce__(self)->tuple[Any,...]: return type(self), (str(self), self.tau, self.rows)
 
 # %% ../nbs/02_envs.ipynb #episerr4
 def _safe(do, log, pool, rows, seed, t, *args):
@@ -286,7 +286,7 @@ class _Vector:
             for i in lanes[self.over[lanes]]: s[i] = info['final_obs'][i]
         return *_sound(s[lanes], np.asarray(r)[lanes], lanes), self.over[lanes]
     def close(self): pass # it is the user's
-    def __repr__(self): return self.vec.spec.id if self.vec.spec else type(self.vec).__name__
+    def __repr__(self)->str: return self.vec.spec.id if self.vec.spec else type(self.vec).__name__
 
 # %% ../nbs/02_envs.ipynb #a0c02268
 class Skilled:

@@ -115,8 +115,7 @@ def _rows(states, actions, rewards, returns): # lists -> yields a dict for each 
 
 # %% ../nbs/00c_layouts.ipynb #lay00017b
 def from_arrays(
-    states:Iterable[Any]|Callable[[],Iterable[Any]], # list of (n+1,S) or (n,S); or dicts of states,
-                                     # actions, rewards | return; or a function that gives these
+    states:Iterable[Any]|Callable[[],Iterable[Any]], # (n+1,S) or (n,S) each; or dicts; or what gives them
     actions:Iterable[Any]|None=None, # list of (n,A)
     rewards:Iterable[Any]|None=None, # list of (n,) per-step rewards, to be summed
     returns:Iterable[Any]|None=None, # or one return each
@@ -237,8 +236,7 @@ def read_flat(
 
 # %% ../nbs/00c_layouts.ipynb #lay00038b
 def read_d4rl(
-    path:str|PathLike, # .hdf5 with observations, actions, rewards, terminals, perhaps timeouts and
-                       # next_observations
+    path:str|PathLike, # .hdf5: observations, actions, rewards, terminals; perhaps more, see `fields_of`
 )->Trajectories:       # `last` is False if the file has no next_observations
     "A flat D4RL file. A last, unfinished episode is dropped with a message."
     return read_flat(path)[0]

@@ -21,7 +21,7 @@ class Lottery:
     prize:float=100.   # paid to a winner
     buyers:float=.5    # share of people in the data who buy
     sd:float=1.        # of the Gaussian on the return, same unit as the prize
-    def __post_init__(self):
+    def __post_init__(self)->None:
         for k in ('p','buyers'):
             v = getattr(self, k)
             if not 0<v<1: raise ValueError(f'Lottery.{k}={v}: must lie between 0 and 1')

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from .core import Windows
+from .core import Device, Windows
 from .scales import Standardizer
 
 # %% ../nbs/03_model.ipynb #6c4f31fa
@@ -39,7 +39,7 @@ class Arch:
     time:bool=False            # tell the generator which step of the episode it is?
     transition_weight:float=1. # of log p(s_{t+1}|…) in the bound; 1 is eq. (5)
 
-    def __post_init__(self):
+    def __post_init__(self)->None:
         for k in ('S','A','D','tokens','heads','enc','dec','M','E'):
             v = getattr(self, k)
             if not isinstance(v, Integral) or v<1:
@@ -119,7 +119,8 @@ class Block(nn.Module):
         self.lnc,self.cross = (nn.LayerNorm(D),self.attention(D,heads)) if cross else (None,None)
         self.mlp = nn.Sequential(nn.Linear(D,4*D), nn.GELU(), nn.Linear(4*D,D))
 
-    def forward(self, x:Tensor, mask:Tensor|None=None, keep:slice=slice(None))->Tensor: # keep: what goes on
+    def forward(self, # (B,L,D), mask (L,L), which tokens go on -> those of (B,L,D)
+        x:Tensor, mask:Tensor|None=None, keep:slice=slice(None))->Tensor:
         h = self.ln1(x)
         return x[:,keep]+self.att(h[:,keep], h, None if mask is None else mask[keep])
 
@@ -152,7 +153,7 @@ class Prior(nn.Module):
 def sequence_mask(
     L:int,                  # tokens
     alone:slice|None=None,  # those that only they themselves see; None: none
-    device:torch.device|str|None=None, # where
+    device:Device=None, # where
 )->Tensor:                  # (L,L) bool: may token i look at token j?
     "Causal: a token sees itself and what came before."
     see = torch.ones(L, L, dtype=torch.bool, device=device).tril()
@@ -253,8 +254,8 @@ class GAC(nn.Module):
         s, a = (self.std.do(k, x)*win.real[...,None] for k,x in (('s',win.s),('a',win.a)))
         with self.cast(): return self.generator(s, a, win.t, z[:,1:] if torch.is_tensor(z) else z)
 
-    def log_prob_parts(self, win:Windows, z:Tensor)->tuple[Tensor,Tensor]: # actions, transitions (N,) in nats
-        "log p_β(τ|z) in two parts: sums over the weighted steps of each trajectory."
+    def log_prob_parts(self, win:Windows, z:Tensor)->tuple[Tensor,Tensor]: # z (N,K,D) -> both (N,), nats
+        "log p_β(τ|z) in two parts, actions and transitions: sums over the weighted steps of each trajectory."
         (mu_a,mu_s), g = self.moments(win, z), self.generator
         la = _total(win.w, self.std.do('a',win.a), mu_a, g.act_lsd.clamp(min=self.floor))
         if mu_s is None: return la, torch.zeros_like(la)
@@ -269,7 +270,7 @@ class GAC(nn.Module):
     @property
     def sigma_y(self)->Tensor: return self.head.lsd.exp()*self.std.y_std # environment units
 
-    def action(self, win:Windows, z:Tensor|list[Keys])->Tensor: # k=1; plans, or `generator.keys` -> (N,A)
+    def action(self, win:Windows, z:Tensor|list[Keys])->Tensor: # k=1; z (N,K,D) or its keys -> (N,A)
         "The mean of p_β(a_t|·) at the last step of each window, environment units."
         last = win.real[:,0].sum(1)-1
         mu = self.moments(win, z)[0]

@@ -55,7 +55,7 @@ class Online:
     chunk:int=25            # episodes between two savings
     seed:int=0              # of collection
 
-    def __post_init__(self): _check_online(self)
+    def __post_init__(self)->None: _check_online(self)
     def at(self, k:str, stage:int)->Any: # field at a stage, 1, 2, …
         v = getattr(self,k)
         return v[stage-1] if isinstance(v,(list,tuple)) else v

@@ -42,7 +42,7 @@ class Ask:
     starts:int=16         # best trajectories whose posteriors `best` starts from; 0: all start at μ=0
     own:dict[str,Any]=field(default_factory=dict) # settings of a question's own, by name
 
-    def __post_init__(self):
+    def __post_init__(self)->None:
         if not is_a(self.quantile,float) or not 0<self.quantile<1:
             raise ValueError(f'Ask.quantile={self.quantile!r}: must lie between 0 and 1')
         check_fields(self, positive=('lr','width'))
@@ -95,7 +95,7 @@ class _Each(Mapping):
     def __init__(self, field): self.field = field
     def __getitem__(self, name): return getattr(QUESTIONS[name], self.field)
     def __iter__(self): return iter(QUESTIONS)
-    def __len__(self): return len(QUESTIONS)
+    def __len__(self)->int: return len(QUESTIONS)
 
 # %% ../nbs/07_query.ipynb #9ef4d976
 def targets(

@@ -29,7 +29,7 @@ def as_rows(
     tau:Trajectories, # rollouts, episode i reset with seed+i
     env:Any,          # environment id, EnvSpec or EnvConfig
     seed:int,         # of the first
-    scale:tuple[float,float]|list[float]|None=None, # of a random policy, of an expert; None: D4RL's
+    scale:tuple[float,float]|list[float]|None=None, # returns of a random policy, of an expert; None: D4RL's
     **cols:Any,       # dataset, method, train_seed, …
 )->pd.DataFrame:      # one row per rollout, columns `COLUMNS`; without references, no `normalised`
     "Rollouts as rows of a result file."
@@ -212,8 +212,8 @@ def paired_interval(
 
 # %% ../nbs/02a_rows.ipynb #07b75e77
 def overlap(
-    a:np.ndarray|Sequence[float], # returns, one sample
-    b:np.ndarray|Sequence[float], # another
+    a:ArrayLike,    # returns, one sample
+    b:ArrayLike,    # another
     bins:int=40,    # shared histogram bins
 )->float:           # 0: disjoint, 1: the same histogram
     "Shared area of two normalised histograms."

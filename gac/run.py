@@ -8,7 +8,7 @@ __all__ = ['RECIPE', 'FIELDS', 'BOOL', 'META', 'CONFIG', 'POSTERIORS', 'PART', '
            'write_files', 'load_run', 'part_name', 'fingerprint']
 
 # %% ../nbs/05_run.ipynb #2ace2d98
-import json, math, warnings
+import json, math, os, warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -53,7 +53,7 @@ class Fit:
     precision:str='float32'  # of the matrix products of prior and generator; 'bfloat16' halves their bits
     compile:bool=False       # let torch.compile fuse prior and generator? minutes at first; meant for a GPU
 
-    def __post_init__(self):
+    def __post_init__(self)->None:
         check_fields(self, least=('iterations','watch_every','batch','k','inner_steps','outer_steps','elite'),
             positive=('inner_lr','outer_lr','clip','minutes','held','cool'),
             not_below=('inner_stop','weight_decay','return_weight'))
@@ -143,8 +143,9 @@ class Run:
     team:Any=None             # the processes that train it together (chapter 12a); None: this one alone
 
     @property
-    def end(self)->int|None: return self.cfg.iterations or (self.watch.end if self.watch else None)
-    def __repr__(self):
+    def end(self)->int|None: # of its iterations; None: not known yet
+        return self.cfg.iterations or (self.watch.end if self.watch else None)
+    def __repr__(self)->str:
         of, N = 'of an unknown number of' if self.end is None else f'of {self.end}', len(self.store)
         return f"Run({self.meta.get('dataset')}, {self.i} {of} iterations, {N} posteriors)"
 
@@ -176,7 +177,6 @@ def hold_out(
 def _optimiser(model, cfg):
     kw = dict(lr=cfg.outer_lr, weight_decay=cfg.weight_decay)
     return torch.optim.AdamW(model.parameters(), betas=(.9,.99), fused=True, **kw)
-
 _all_ = ['fingerprint']
 META = dict(fingerprint=(str,), dataset=(str,None), env=(str,dict,None))
 META |= {'versions?':(str,), 'reference?':(list,tuple,None)}
@@ -249,7 +249,7 @@ def _moments(model): # -> name → (type, shape)
 # %% ../nbs/05_run.ipynb #588430b8
 def save_run(
     run:Run,          # what to save
-    out:str|Path,     # run folder; the checkpoint is `out`/checkpoint
+    out:str|os.PathLike, # run folder; the checkpoint is `out`/checkpoint
     slim:bool=False,  # θ, standardiser, returns and a few posteriors only: for sharing, not for resuming
     keep:int=200,     # posteriors in a slim checkpoint: half the best, half spread over all ranks of return
 )->Path:              # the checkpoint folder
@@ -355,7 +355,7 @@ def _why(e, kind, d): # an error, Arch or Fit, its fields -> what to say
 
 # %% ../nbs/05_run.ipynb #cd6457d6
 def load_run(
-    out:str|Path,        # run folder, or its checkpoint folder
+    out:str|os.PathLike, # run folder, or its checkpoint folder
     arch:Arch|None=None, # what it should be; None: whatever it is
     device:torch.device|str='cpu', # where to put it
 )->Run:

@@ -15,7 +15,8 @@ from inspect import signature
 from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
-from typing import Any, get_args
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 import torch
 from torch import Tensor
 from .core import Trajectories
@@ -32,8 +33,9 @@ def is_a(v:Any, kind:type|tuple[type,...])->bool: # value; bool, int, float, str
 
 def bare(kind:Any)->Any: # type of a field of a dataclass
     "The same without its None: `float` of `float|None`."
+    if get_origin(kind) not in (Union, UnionType): return kind
     kinds = [k for k in get_args(kind) if k is not type(None)]
-    return kinds[0] if len(kinds)==1 and len(get_args(kind))==2 else kind
+    return kinds[0] if len(kinds)==1 else kind
 
 # %% ../nbs/04d_schema.ipynb #3f094401
 def check_fields(

@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from gymnasium.envs.registration import EnvSpec
 from tqdm import std
 from .core import Trajectories, name_of, pick_device, progress_bar, set_threads, versions
 from .envs import env_of_data
@@ -30,7 +29,7 @@ from .model import Arch
 from .run import Fit, fingerprint
 from .schema import out_of_memory
 from .workers import fresh_processes, take_environ
-from .worlds import EnvConfig, env_record
+from .worlds import NamedWorld, env_record
 from .storage import (clear_errors, is_there, open_storage, optuna_here, orphan, owners,
     this_process, unusable)
 from .tune import (Search, Unaffordable, affordable, attempt, configure, data_of, forget,
@@ -147,7 +146,7 @@ def _default(search, run=None): # the default settings, or those of a stage, if 
     return {k:d[k] for k in sp} if all(_on_axis(d[k], axis) for k,axis in sp.items()) else {}
 
 def finished(study:Any)->int:
-    "Trials that count: complete or given up."
+    "How many trials count: complete or given up."
     return sum(t.state.name in ('COMPLETE','PRUNED') for t in study.get_trials(deepcopy=False))
 
 # %% ../nbs/09b_study.ipynb #ada174c8
@@ -246,7 +245,7 @@ def _work(environ, search, where, name, workers, prune, out, device, env, thread
 # %% ../nbs/09b_study.ipynb #team0001
 class TrialWorkers:
     "Workers, each at its end of a pipe: those that wait, and those that run a trial."
-    def __init__(self): self.idle, self.busy, self.why = {}, {}, []
+    def __init__(self)->None: self.idle, self.busy, self.why = {}, {}, []
 
     def start(self, n:int, args:tuple)->None: # how many; of `_work`, between the first and the last
         ctx = fresh_processes('gac.study')
@@ -308,7 +307,7 @@ def run_study(
     out:str|Path|None=None, # folder of slim checkpoints, one per completed trial; None: none
     prune:bool=True,     # give up trials below the median?
     device:str|None=None,# 'cpu' or 'cuda'; None: cuda if there is one
-    env:str|EnvConfig|EnvSpec|None=None, # for the checkpoints; it overrules what the data say
+    env:NamedWorld|None=None, # for the checkpoints; it overrules what the data say
     threads:int=1,       # CPU threads of a worker
     progress:bool=True,  # bar over trials
 )->Any:                  # optuna study

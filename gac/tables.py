@@ -343,7 +343,7 @@ def costs(
     return both.cpu_seconds.median().unstack().round()
 
 # %% ../nbs/12_tables.ipynb #tab-retx
-def data_returns(root:str|Path|None=None)->dict[str,pd.Series]: # data root; {} where it has no such file
+def data_returns(root:str|Path|None=None)->dict[str,pd.Series]: # data root; {}: no such file
     "Returns of the trajectories of each data set."
     f = Path(root or data_root())/'results'/'returns.csv'
     return {d:g.y for d,g in read_rows(f).groupby('dataset', sort=False)} if f.exists() else {}

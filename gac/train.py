@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['draw_weights', 'systematic', 'lr_at', 'rate', 'Draws', 'iterate', 'parted', 'look_at', 'gained', 'decide', 'engine',
-           'fit', 'curves', 'tensorboard']
+           'fit', 'curves', 'tensorboard', 'Fit', 'load_run', 'new_run', 'save_run']
 
 # %% ../nbs/05a_train.ipynb #5ef33fb0
 import math, os, shutil, time
@@ -22,6 +22,7 @@ from .folder import locked, stop, stop_asked
 from .run import (Fit, Run, Watch, check_data, load_run, mend_generator, new_run, resumable,
                      save_run)
 from .schema import out_of_memory
+_all_ = ['Fit','load_run','new_run','save_run']
 
 # %% ../nbs/05a_train.ipynb #72d9f823
 def draw_weights(
@@ -265,7 +266,7 @@ def _finite_row(row, cfg): # or an error
 def fit(
     run:Run,                # from `new_run` or `load_run`
     tau:Trajectories,       # the data it was made from
-    out:str|Path|None=None, # run folder; None: none
+    out:str|os.PathLike|None=None, # run folder; None: none
     every:int=200,          # iterations between checkpoints
     until:int|None=None,    # stop after this many iterations in all; None: when the run ends
     log:Callable[[dict[str,float]],object]|None=None, # called with each row, e.g. `tensorboard(dir)`

@@ -97,7 +97,7 @@ class Search:
     seed:int=0       # of split, training and sampler
     fixed:dict=field(default_factory=dict) # fields of Arch and Fit, the same in all trials
     run:str|None=None # run or online stage whose refit is searched; None: every trial trains a new model
-    def __post_init__(self): _check_search(self)
+    def __post_init__(self)->None: _check_search(self)
 
 # %% ../nbs/09_tune.ipynb #check001
 _range = dict(budget=(.01,1e6), held=(2,10**6), steps=(1,10**6), k=(1,10**6), draws=(1,10**5),

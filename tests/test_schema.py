@@ -47,7 +47,7 @@ def test_a_field_that_may_be_none_says_so_in_its_type():
     cup = Cup(foot=np.float32(.5), handles=None)
     assert type(cup.foot) is float and cup.handles is None and Cup().foot is None and Cup(handles=np.int64(1)).handles==1
 
-@pytest.mark.parametrize('kind,is_', [(float|None,float), (None|int,int), (Optional[str],str), (float,float), (int|str|None,int|str|None), (dict[str,int],dict[str,int]), (list[int],list[int])], ids=str)
+@pytest.mark.parametrize('kind,is_', [(float|None,float), (None|int,int), (Optional[str],str), (float,float), (int|str|None,int|str|None), (dict[str,int],dict[str,int]), (list[int],list[int]), (dict[str,None],dict[str,None])], ids=str)
 def test_a_type_without_its_none(kind, is_): assert bare(kind)==is_
 
 @pytest.mark.parametrize('seed', [-1, 2**31, 1.5, True, '1', None, float('nan')], ids=str)

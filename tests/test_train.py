@@ -37,7 +37,8 @@ kinds = pytest.mark.parametrize('kw', KINDS, ids=['M1','M2ds','learnt'])
 # ---- the same seed
 
 @pytest.mark.parametrize('name', ['Fit','new_run','load_run','save_run'])
-def test_a_run_is_made_trained_and_kept_by_one_import(name): assert getattr(train, name) is getattr(run_module, name)
+def test_a_run_is_made_trained_and_kept_by_one_import(name):
+    assert getattr(train, name) is getattr(run_module, name) and name in train.__all__
 
 @kinds
 def test_same_seed_same_numbers(kw):

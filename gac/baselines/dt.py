@@ -12,7 +12,7 @@ from collections.abc import Callable
 from copy import copy
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -53,7 +53,7 @@ class Cfg:
     steps:int=500    # gradient steps
     noisy:bool=False # a Gaussian of actions in place of one action (ODT)?
 
-    def __post_init__(self):
+    def __post_init__(self)->None:
         check_fields(self, least=('D','layers','heads','M','batch','steps'))
         if self.D%self.heads: raise ValueError(f'Cfg.D={self.D} is not divisible by heads={self.heads}')
     @classmethod
@@ -125,7 +125,7 @@ class Policy:
         stepwise:bool,    # was it trained on step-wise rewards, and does it see them?
     ): self.net, self.cfg, self.target, self.stepwise = net, cfg, target, stepwise
 
-    def aim(self, target:float)->'Policy': # the same network, asked for another return
+    def aim(self, target:float)->Self: # the same network, asked for another return
         new = copy(self)
         new.target = float(target)
         return new

@@ -52,7 +52,7 @@ class Cfg:
     lr:float=1e-3           # peak of AdamW's one cycle
     draw:str='good'         # how trajectories are drawn, see `Fit`
 
-    def __post_init__(self):
+    def __post_init__(self)->None:
         check_fields(self, positive=('langevin','size','ask_steps','climb','steps','batch','k','outer'))
         sides = dict(prior=('unet','transformer'), head=('whole','apart'), infer=('langevin','q'))
         for k,v in sides.items():

@@ -32,7 +32,7 @@ class Cfg:
     gamma:float=.99        # discount
     lr:float=3e-4          # of Adam
 
-    def __post_init__(self):
+    def __post_init__(self)->None:
         check_fields(self, positive=('episodes','steps','lr','width','batch'))
         if not 0<=self.gamma<=1: raise ValueError(f'gamma={self.gamma}: need 0 ≤ gamma ≤ 1')
 

@@ -30,10 +30,10 @@ class Stages:
     share:float=.375   # of the offline gradient steps, trained in each
     keep:int=1000      # a Transformer trains on the best so many trajectories
 
-    def __post_init__(self):
+    def __post_init__(self)->None:
         check_fields(self, least=('stages','episodes','keep'))
         if not 0<self.share<=100: raise ValueError(f'share={self.share}: must be positive, at most 100')
-    def steps(self, cfg:Any)->int: return max(1, round(self.share*cfg.steps)) # settings -> gradient steps
+    def steps(self, cfg:Any)->int: return max(1, round(self.share*cfg.steps)) # settings -> those of a stage
 
 # %% ../../nbs/10e_stages.ipynb #stgexp11
 @singledispatch
