@@ -42,7 +42,7 @@ def _lists():
         twice_named=f'{HEAD},seed\n{GOOD},1\n')
     for k,text in bad.items(): yield f'bench of a list: {k}', listed(text), ('jobs.csv',)
     for k in HEAD.split(','): yield f'bench of a list without {k}', listed('\n'.join(','.join(x for h,x in zip(HEAD.split(','), line.split(',')) if h!=k) for line in (HEAD,GOOD))), ('jobs.csv', k)
-    lines = {'nothing,TD3+BC,step,0':'nothing', ',TD3+BC,step,0':'dataset|data set', 'run,TD3+BC,step,0':'run is no|run.*data set|run: ', 'flat.hdf5,nonesuch,step,0':'nonesuch', 'flat.hdf5,,step,0':'system', 'flat.hdf5,TD3+BC,nonesuch,0':'nonesuch',
+    lines = {'nothing,TD3+BC,step,0':'nothing', ',TD3+BC,step,0':'dataset|data set', 'run,TD3+BC,step,0':"no data set 'run'", 'flat.hdf5,nonesuch,step,0':'nonesuch', 'flat.hdf5,,step,0':'system', 'flat.hdf5,TD3+BC,nonesuch,0':'nonesuch',
         'flat.hdf5,LPT,step,0':'reward'}
     lines |= {f'flat.hdf5,TD3+BC,step,{s}':'seed' for s in ('x','-1','1.5','nan','',2**31)}
     for line,says in lines.items(): yield f'bench of the line {line}', listed(f'{HEAD}\n{GOOD}\n{line}\n'), ('line 3', says)
