@@ -10,7 +10,7 @@ from fuzz.__main__ import inputs, known
 from fuzz.kills import Job, compare, hurry
 
 CATEGORIES = ('HDF5 contents','raw bytes','Minari metadata and episodes','checkpoints','command line','online folders','journals and storages',
-    'environment variables','unusual but valid')
+    'environment variables','unusual but valid','rivals, benches, shared files')
 
 @pytest.fixture(scope='module')
 def done(root, tmp_path_factory):
