@@ -7,7 +7,7 @@ __all__ = ['Place', 'Runs', 'load', 'from_arrays', 'train', 'evaluate', 'Policy'
 
 # %% ../nbs/13c_api.ipynb #2fa2528e
 import difflib, inspect, sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from typing import Any
 import gymnasium as gym
@@ -22,6 +22,7 @@ from .commands import prepare
 from .core import Device, Trajectories, pick_device
 from .critic import Belief
 from .folder import stoppable
+from .layouts import Episodes
 from .query import PlanPolicy, ask_of
 from .run import FIELDS, Run, check_data, load_run, new_run, recipe, resumable, save_run
 from .schema import PLACE, check_argument, check_sizes
@@ -42,7 +43,7 @@ def load(
     return gac.data.load(name)
 
 def from_arrays(
-    states:Iterable[Any]|Callable[[],Iterable[Any]], # (n+1,S) or (n,S) each; or dicts; or what gives them
+    states:Episodes,        # of (n+1,S) or (n,S); or of dicts of states, actions, rewards | return
     actions:Iterable[Any]|None=None, # list of (n,A)
     rewards:Iterable[Any]|None=None, # list of (n,) per-step rewards, to be summed
     returns:Iterable[Any]|None=None, # or one return each
