@@ -1,9 +1,10 @@
 "Temporal differences: what is paid, losses against d3rlpy's, transitions, files."
 import json
+from dataclasses import dataclass
 import pytest
 import torch
-from gac.baselines.td import (CQL, IQL, LEARNERS, TD3BC, Batch, Cfg, Squashed, fit, load_td, load_policy, paid, save_policy,
-                              transitions)
+from gac.baselines.td import (CQL, IQL, LEARNERS, TD3BC, Batch, Cfg, Squashed, Told, fit, load_td, load_policy, paid, save_policy,
+                              settings_of, transitions)
 from gac.core import Trajectories
 from gac.envs import PointMass, point_mass_data
 
@@ -140,3 +141,14 @@ def test_bad_settings():
     with pytest.raises(ValueError, match='gamma=1.5'): IQL(gamma=1.5)
     with pytest.raises(ValueError, match='steps=0'): CQL(steps=0)
     with pytest.raises(ValueError, match='no learner for Cfg: use TD3BC'): fit(point_mass_data(3), None, Cfg())
+
+@dataclass(frozen=True)
+class Own:
+    "Settings of a system of one's own."
+    width:int|None=None
+    lr:float|None=.1
+
+def test_a_setting_that_may_be_none_is_read_back():
+    got = settings_of(Told('f', dict(cfg=dict(width=3, lr=None))), Own)
+    assert (got.width,got.lr)==(3,None)
+    with pytest.raises(ValueError, match="f: its settings are none of Own.*width='x'.* is not of type int"): settings_of(Told('f', dict(cfg=dict(width='x'))), Own)
