@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 # The longest files first, by seconds measured: with two processes none of them is left over for the end.
-LONG = ('test_processes','test_study','test_train','test_fuzz','test_commands','test_online','test_browser','test_cli','test_query',
+LONG = ('test_processes','test_study','test_train','test_fuzz','test_kills','test_commands','test_online','test_browser','test_cli','test_query',
         'test_export','test_critic','test_tune','test_storage','test_readme','test_context','test_workers')
 
 def pytest_collection_modifyitems(items):
