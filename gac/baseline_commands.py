@@ -25,9 +25,10 @@ def _planned(job, device): # Job, --device -> settings of its system, or one cle
 # %% ../nbs/13_system.ipynb #blxfree1
 def _room(out): # folder, locked -> what will be done there, in words; or one clear error
     from gac.folder import begun_with
-    had, there = begun_with(out), [k for k in ('policy.safetensors','rows.csv','run.csv') if (out/k).exists()]
-    if 'rows.csv' in there or there and not had:
-        what = 'a policy' if 'policy.safetensors' in there else there[0]
+    kept = 'checkpoint', 'policy.safetensors', 'rows.csv', 'run.csv'
+    had, there = begun_with(out), [k for k in kept if (out/k).exists()]
+    if 'checkpoint' in there or 'rows.csv' in there or there and not had:
+        what = {'checkpoint':'a run of GAC', 'policy.safetensors':'a policy'}.get(there[0], there[0])
         raise FileExistsError(f'{out} already holds {what}: choose another --out')
     if 'policy.safetensors' in there: return 'the policy that lies there acts'
     return 'what was interrupted there begins anew' if had else 'training does not resume'
@@ -72,7 +73,6 @@ def baseline(
     job = b.Job(dataset, name, rewards, seed, ' '.join(set_ or []), target, episodes=episodes,
                 env_seed=env_seed, env=env or '', env_kwargs=env_kwargs or '')
     cfg = _planned(job, device)
-    if (out/'checkpoint').exists(): raise FileExistsError(f'{out} holds a run of GAC: choose another --out')
     with locked(writable(out)):
         print(f'{name} on {dataset}, rewards: {rewards}; {_room(out)}')
         b.do_job(job, out, device)

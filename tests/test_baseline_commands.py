@@ -24,7 +24,7 @@ def test_refused_before_any_work(tmp_path, args, text, capsys):
 
 def test_a_run_of_gac_is_left_alone(tmp_path, capsys):
     (tmp_path/'x'/'checkpoint').mkdir(parents=True)
-    assert run(tmp_path/'x', 'IQL', HOPPER, *TINY) and 'x holds a run of GAC: choose another --out' in capsys.readouterr().err
+    assert run(tmp_path/'x', 'IQL', HOPPER, *TINY) and 'x already holds a run of GAC: choose another --out' in capsys.readouterr().err
     assert [p.name for p in (tmp_path/'x').iterdir()]==['checkpoint']
 
 def test_step_rewards_that_are_missing(tmp_path, monkeypatch, capsys):

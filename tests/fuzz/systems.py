@@ -23,7 +23,7 @@ def _baseline():
     yield 'baseline TD3+BC --target 3', typed(*BASELINE,'--target',3), ('target',)
     for name in ('nonesuch','','TD3','../TD3+BC'): yield f'baseline {name!r}', typed('baseline',name,'flat.hdf5','--out','b'), ('system',)
     for out in ('taken','taken/below','half','/proc/none'): yield f'baseline --out {out}', typed('baseline','TD3+BC','flat.hdf5','--out',out,'--set','steps=2'), ('taken|half|none',)
-    yield 'baseline into a run of GAC', typed('baseline','TD3+BC','flat.hdf5','--out','run','--set','steps=2'), ('holds a run of GAC',)
+    yield 'baseline into a run of GAC', typed('baseline','TD3+BC','flat.hdf5','--out','run','--set','steps=2'), ('already holds a run of GAC',)
     yield 'baseline LPT --rewards step', typed('baseline','LPT','flat.hdf5','--out','b','--rewards','step'), ('reward',)
     yield 'baseline of nothing', typed('baseline','TD3+BC','nothing','--out','b'), ('nothing',)
     yield 'baseline of a run', typed('baseline','TD3+BC','run','--out','b'), ('run',)
