@@ -183,7 +183,8 @@ class Batch:
     r:Tensor   # (B,) rewards, scaled
     s1:Tensor  # (B,S) next states, standardised
     end:Tensor # (B,) 1.: nothing follows
-    def __getitem__(self, i:Any)->'Batch': return Batch(*(getattr(self, f.name)[i] for f in fields(self)))
+    def __getitem__(self, i:Any)->'Batch': # a slice, or rows
+        return Batch(self.s[i], self.a[i], self.r[i], self.s1[i], self.end[i])
 
 # %% ../../nbs/10_td.ipynb #tdunitsx
 def units_of(tau:Trajectories, cfg:Cfg)->dict[str,Tensor]: # s_mean, s_std (S,), a_max (A,), scale ()
