@@ -257,8 +257,7 @@ def covers(
     def one(d, y):
         r = pick(one_model(rows,d), 'GAC', d, question='prior')
         ends = r.groupby('train_seed').achieved.quantile([.05,.95]).unstack()
-        held = [y.between(*e).mean()-.9 for e in ends.to_numpy()]
-        return by_seed(held, bool(r.met.any())) if len(r) else None
+        return by_seed([y.between(*e).mean()-.9 for e in ends.to_numpy()], r.met.any()) if len(r) else None
     words = 'share of the data in the prior’s middle 90 %, less 0.9'
     return Inequality(words, {d:one(d,y) for d,y in returns.items()})
 

@@ -179,7 +179,7 @@ def t_interval(
         half = sd*scipy.stats.t.ppf(.975, df)
         p = 2*scipy.stats.t.sf(abs(mean)/sd, df)
     out = dict(mean=mean, low=mean-half, high=mean+half, sd=sd, df=df, p=p)
-    return {k:float(v) for k,v in out.items()}|dict(n=n, met=met)
+    return {k:float(v) for k,v in out.items()}|dict(n=n, met=bool(met))
 
 # %% ../nbs/12_tables.ipynb #tab-holmx
 def holm(
