@@ -124,7 +124,7 @@ Table = Annotated[Optional[str], typer.Option(callback=_name,
 Label = Annotated[Optional[str], typer.Option(help='name of the setting in the rows')]
 
 # %% ../nbs/13_commands.ipynb #optrows3
-Cluster = Annotated[Optional[Literal['slurm','local','debug']], typer.Option(help='where')]
+Cluster = Annotated[Optional[Literal['slurm','local','debug']], typer.Option(help='where jobs queue')]
 Gpus = _count(0, 'GPUs on each host')
 JobMinutes = _count(1, 'time limit of a job')
 def _on_gpus(gpus): return dict(gpus_per_node=gpus) if gpus else {} # for submitit
