@@ -335,7 +335,7 @@ def critic_command(
 )->None:
     "Train without some trajectories, then ask the critic about them."
     from gac import critic, data
-    from gac.core import set_threads
+    from gac.core import set_threads, versions
     from gac.rows import save_rows
     set_threads(1)
     at, tau = _rows_at(table, 'critic', (*RUN_ROWS,'split')), data.load(dataset)
@@ -343,7 +343,7 @@ def critic_command(
     fit = {} if iterations is None else dict(iterations=iterations)
     cfg, arch = run_settings(set_ or [], tau.s.shape[1], tau.a.shape[1], **fit)
     rows = critic.held_out(tau, arch, cfg, held, seed=split, dataset=dataset, progress=True, starts=starts)
-    rows = rows.round(4).assign(method=label, env_seed=0)
+    rows = rows.round(4).assign(method=label, env_seed=0, versions=versions())
     save_rows(rows, at, ('dataset','method','train_seed','split'))
     print(critic.calibration_table(rows).round(3).to_string())
 

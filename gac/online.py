@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from .buffer import CURE, episodes, next_offset, own_keys, read_chunks, store, write_chunk
-from .core import Trajectories, data_root, progress_bar, writing
+from .core import Trajectories, data_root, progress_bar, versions, writing
 from .data import load
 from .envs import EpisodeError, check_spaces, rollout
 from .folder import locked, stoppable, usable
@@ -405,5 +405,5 @@ def keep_online(
     if len(rows): save_rows(rows.assign(**of), where/f'{table}.csv')
     if not new: return
     dataset = load_run(Path(out)/'stage-1').meta['dataset']
-    new = pd.concat(new).assign(dataset=dataset, train_seed=cfg.seed, **of)
+    new = pd.concat(new).assign(dataset=dataset, train_seed=cfg.seed, versions=versions(), **of)
     save_rows(new.round(2), where/f'{table}-collected.csv')

@@ -1,6 +1,7 @@
 "Every file of rows has the lines that make it beside it, and they are of the present commands."
 import ast, json, re, shlex, subprocess, sys
 from pathlib import Path
+import pandas as pd
 import pytest
 import typer.main
 from gac.cli import app
@@ -36,6 +37,12 @@ def test_commands_are_read():
 def test_every_file_of_rows_has_its_lines():
     rows, lines = ({p.stem for p in results.glob(f'*.{x}')} for x in ('csv','sh'))
     assert rows==lines, f'without lines: {sorted(rows-lines)}; without rows: {sorted(lines-rows)}'
+
+@pytest.mark.parametrize('file', sorted(results.glob('*.csv')), ids=lambda p: p.stem)
+def test_every_row_says_its_versions(file):
+    made = pd.read_csv(file, low_memory=False).versions
+    bad = made[~made.fillna('').str.contains(r'torch \d+\.\d+.*; mujoco \d+\.\d+')]
+    assert bad.empty, f'{file.name}: {len(bad)} rows do not, the first at line {bad.index[0]+2}: {bad.iloc[0]!r}'
 
 @each
 def test_shell_parses(script): subprocess.run(['bash','-n',script], check=True, capture_output=True)

@@ -1,6 +1,6 @@
 python - <<'PY'
 import pandas as pd
-from gac.core import data_root
+from gac.core import data_root, versions
 from gac.luck import asked, critic_value, learn, lottery_data, weighed
 from gac.query import Ask, PlanPolicy, asker
 
@@ -18,8 +18,8 @@ ways = {'2×4, 600 batches':runs(**short, **slow, iterations=600), '2×4, 1500 b
 searched = {w:asked(ask,r) for w,r in ways.items()}
 searched['2×4, 1500 batches, longer search'] = asked(longer, ways['2×4, 1500 batches'])
 told = pd.concat(searched, names=['way']).reset_index(level=0).query("start=='nearest'")
-told.round(4).to_csv(data_root()/'results'/'lottery-short.csv', index=False)
+told.round(4).assign(versions=versions()).to_csv(data_root()/'results'/'lottery-short.csv', index=False)
 ways['3×32, as above'] = runs()
 prices = pd.DataFrame([dict(way=w, train_seed=s, **price(r,s)) for w,rs in ways.items() for s,r in enumerate(rs)])
-prices.round(4).to_csv(data_root()/'results'/'lottery-short-prices.csv', index=False)
+prices.round(4).assign(versions=versions()).to_csv(data_root()/'results'/'lottery-short-prices.csv', index=False)
 PY

@@ -72,7 +72,8 @@ def counts(done, version)->list: # results -> one row for each category
 
 def keep(rows, path): # the rows of this version anew, those of others as they are
     import pandas as pd
-    new = pd.DataFrame(rows)
+    from gac.core import versions
+    new = pd.DataFrame(rows).assign(versions=versions())
     if Path(path).exists():
         old = pd.read_csv(path)
         new = pd.concat([old[old.version!=new.version[0]], new])
