@@ -64,9 +64,9 @@ demo: $(STAMP) ## train on a shipped set, ask four questions, act on the answers
 test: export MPLBACKEND := agg
 test: $(STAMP) ## notebooks clean, exported, executed; then pytest (about a quarter of an hour on two cores)
 	@echo "test 1/3: the notebooks are clean, and gac/ is what they export (seconds)"
-	@$(BIN)/python -m pytest -q tests/test_notebooks.py -k 'clean or modules_match'
+	@$(BIN)/python -m pytest -q -n 2 tests/test_notebooks.py -k 'clean or modules_match'
 	@echo "test 2/3: every notebook runs (five minutes)"
-	@$(BIN)/nbdev_test --n_workers 2 --timing --do_print
+	@$(BIN)/python tests/run_notebooks.py --n_workers 2 --timing --do_print
 	@echo "test 3/3: pytest, on two processes (nine minutes)"
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=5 \
 	  --deselect=tests/test_notebooks.py::test_notebooks_are_clean --deselect=tests/test_notebooks.py::test_modules_match_notebooks
