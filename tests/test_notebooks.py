@@ -1,5 +1,6 @@
 "The house limits, checked: a notebook that grows a giant cell is a `.py` file in disguise."
 import ast, io, json, os, re, shutil, subprocess, sys, tokenize
+from functools import cache
 from pathlib import Path
 from statistics import median
 import pytest
@@ -18,6 +19,7 @@ EXPORT = re.compile(r'^#\|\s*exports?\b', re.M)
 SKIPPED = re.compile(r'^#\|\s*(slow|d4rl|gpu|eval:\s*false)\b', re.M)
 DEV_ONLY = {'nbdev','fastcore','execnb','ghapi'}
 
+@cache # each is asked for hundreds of times
 def load(nb): return [c|{'source': ''.join(c['source']).strip()} for c in json.loads(nb.read_text(encoding='utf-8'))['cells']]
 def cells(nb, kind): return [c['source'] for c in load(nb) if c['cell_type']==kind and c['source']]
 def outputs(nb): return [(c['source'],o) for c in load(nb) for o in c.get('outputs',())]
