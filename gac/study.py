@@ -248,7 +248,7 @@ class TrialWorkers:
     def __init__(self)->None: self.idle, self.busy, self.why = {}, {}, []
 
     def start(self, n:int, args:tuple)->None: # how many; of `_work`, between the first and the last
-        ctx = fresh_processes('gac.study')
+        ctx = fresh_processes('gac.study', 'torch._dynamo') # which the first optimiser imports
         for _ in range(n):
             mine, theirs = ctx.Pipe()
             self.idle[mine] = p = ctx.Process(target=_work, args=(dict(os.environ),*args,theirs), daemon=True)

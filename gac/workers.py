@@ -81,13 +81,13 @@ def worker(job:bytes)->Trajectories: # of `_pickled`
 
 # %% ../nbs/02c_workers.ipynb #procspr2
 def fresh_processes(
-    preload:str='gac.workers', # module that all of them need; the first call of a process decides
+    *preload:str, # modules that all of them need, none: gac.workers; the first call of a process decides
 )->BaseContext:
     "Processes that begin with torch imported, and share nothing with this one."
     if 'forkserver' not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context('spawn')
     server = multiprocessing.get_context('forkserver')
-    server.set_forkserver_preload([preload])
+    server.set_forkserver_preload([*preload] or ['gac.workers'])
     return server
 
 # %% ../nbs/02c_workers.ipynb #procspr4
