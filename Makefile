@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help install demo test fuzz runall speed rows tables oracles docs lab notebooks readme readme-to clean
+.PHONY: help install demo test fuzz runall speed rows tables oracles docs lab notebooks readme readme-to address clean
 
 # The first of these that is Python 3.11 or later and can make a venv.
 PYTHON ?= $(firstword $(foreach p,python3.11 python3,$(shell $p -c 'import sys, venv, ensurepip; sys.version_info>=(3,11) and print("$p")' 2>/dev/null)))
@@ -22,6 +22,14 @@ TORCH_FLAGS ?= $(shell [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/d
 # passed on, and all are asked, as pip does. Where uv cannot be had or does not get through, pip does it.
 UV       = $(BIN)/uv pip install -q --python $(BIN)/python --index-strategy unsafe-best-match $$($(BIN)/pip config list | $(INDEXES))
 INDEXES := sed -nE "s/^.*[.:.](index-url|extra-index-url|find-links)='(.*)'$$/\1 \2/p" | while read -r k v; do printf -- "--$$k %s " $$v; done
+
+# The repository's public address: REPO=owner/name, else what GitHub Actions sets, else git_url of settings.ini. Neither make nor
+# the shell reads these words as anything but text.
+PUBLIC := $(if $(filter undefined,$(origin REPO)),$(value GITHUB_REPOSITORY),$(value REPO))
+TAG    := $(value BRANCH)
+unexport REPO BRANCH
+address docs: export ADDRESS := $(value PUBLIC)
+address docs: export ADDRESS_BRANCH := $(value TAG)
 
 # One thread: two threads make small networks slower.
 export OMP_NUM_THREADS ?= 1
@@ -118,7 +126,7 @@ oracles: $(STAMP) ## numbers of d3rlpy and rliable that the tests compare with, 
 	@.docs/bin/pip install -q -c constraints.txt -r docs/requirements.txt
 	@touch $@
 
-docs: .docs/.installed ## the site from notebooks and docments, into _docs/site (two minutes; no network once .docs is there)
+docs: .docs/.installed ## the site from notebooks and docments, into _docs/site (two minutes; REPO=owner/name: with Colab badges)
 	@echo "docs: pages from the notebooks as they are committed, and a reference from docments; two minutes"
 	@.docs/bin/python docs/pages.py _docs
 	@NO_MKDOCS_2_WARNING=1 .docs/bin/mkdocs build --strict --quiet -f _docs/mkdocs.yml
@@ -174,9 +182,12 @@ else
 	    inside && fence && !/^#\|/ {print fence; fence=""} \
 	    /^```/ {inside=0; if (!quiet) print; quiet=0; next} \
 	    !/^#\|/ && !style && !quiet; /^<\/style>/ {style=0}' \
-	  > '$(DIR)/README.md.tmp'
+	  | $(BIN)/python docs/address.py readme > '$(DIR)/README.md.tmp'
 	@mv '$(DIR)/README.md.tmp' '$(DIR)/README.md'
 endif
+
+address: ## the public address, REPO=owner/name: badges, README's links, citation, metadata (seconds; nothing to install)
+	@$(PYTHON) docs/address.py
 
 clean: ## remove .venv, caches and builds; runs/ and data/ stay (seconds)
 	@echo "clean: removing .venv, .oracles, .docs, caches and builds; runs/ and data/ stay"

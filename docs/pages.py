@@ -5,6 +5,8 @@ stand beside their parameters. `make docs` calls this and then MkDocs.
 """
 import ast, json, re, shutil, sys
 from pathlib import Path
+sys.path.insert(0, str(Path(__file__).resolve().parent)) # also where a test reads this file
+from address import PAGES, badged, known
 
 HIDDEN = re.compile(r'^#\|\s*hide\b', re.M)
 SILENT = re.compile(r'^#\|\s*echo:\s*false', re.M)
@@ -46,8 +48,11 @@ def readable(output): # links in what a cell shows lead to pages too
     data = output.get('data', {})
     return output|dict(data={k: linked(''.join(v)) if k=='text/markdown' else v for k,v in data.items()}) if data else output
 
-def page(nb): # path of a notebook -> dict of one with what is shown
+def page(nb, repo='', branch=''): # path of a notebook, address -> dict of one with what is shown
     made = json.loads(nb.read_text(encoding='utf-8'))
+    if repo and nb.stem in PAGES:
+        first = next(c for c in made['cells'] if c['cell_type']=='markdown')
+        first['source'] = badged(''.join(first['source']), nb.stem, repo, branch)
     made['cells'] = [c for c in map(shown, made['cells']) if c]
     made['metadata']['kernelspec'] = dict(name='python3', display_name='Python 3', language='python')
     return made
@@ -122,13 +127,13 @@ def nav(chapters, modules): # -> lines of YAML
     lines += ['- Reference:', *(f'  - gac.{m}: api/{m}.md' for m in modules)]
     return [*lines, '- Project:', *(f'  - {say(t[:-3].capitalize())}: {t}' for t in TEXTS)]
 
-def write(root, out): # Paths: of the repository; folder to make anew
+def write(root, out, repo='', branch=''): # Paths: of the repository; folder to make anew; the public address
     "Pages, reference and configuration below `out`."
     shutil.rmtree(out, ignore_errors=True)
     (out/'src'/'api').mkdir(parents=True)
     chapters, modules = [], []
     for nb in sorted((root/'nbs').glob('*.ipynb')):
-        made = page(nb)
+        made = page(nb, repo, branch)
         chapters.append((nb.name, title(made['cells'])))
         (out/'src'/nb.name).write_text(json.dumps(made, ensure_ascii=False), encoding='utf-8')
     for module in sorted((root/'gac').rglob('[a-z]*.py')):
@@ -146,4 +151,6 @@ def plain(path): # a text of the root: links to files of the repository that are
     text = path.read_text(encoding='utf-8')
     return re.sub(r'\[([^\]]+)\]\((?!https?:|#)([^)]+)\)', r'\1', text)
 
-if __name__=='__main__': write(Path(__file__).resolve().parents[1], Path(sys.argv[1]).resolve())
+if __name__=='__main__':
+    top = Path(__file__).resolve().parents[1]
+    write(top, Path(sys.argv[1]).resolve(), *known(top))

@@ -47,6 +47,16 @@ def test_a_link_to_no_page_is_named(pages, tmp_path):
     (tmp_path/'b.md').write_text('[there](lost.ipynb)')
     with pytest.raises(ValueError, match='b.md leads to lost.ipynb'): pages.whole(tmp_path)
 
+def test_badges_stand_on_two_pages_where_the_address_is_known(pages, root, monkeypatch):
+    for name in ('index','07e_explorer','07_query'):
+        bare, told = (pages.page(root/'nbs'/f'{name}.ipynb', *a) for a in ((), ('jane/x','v1')))
+        at = f'(https://colab.research.google.com/github/jane/x/blob/v1/nbs/{name}.ipynb)'
+        assert str(told).count(at)==str(told).count('jane/x')==(name!='07_query') and 'jane/x' not in str(bare)
+    monkeypatch.setenv('ADDRESS', 'jane/x')
+    assert pages.known(root)[0]=='jane/x'
+    monkeypatch.setenv('ADDRESS', 'jane')
+    with pytest.raises(SystemExit, match='REPO is to be owner/name'): pages.known(root)
+
 def test_hidden_cells_and_directives_go(site):
     for page in (site/'src').glob('*.ipynb'):
         for c in json.loads(page.read_text(encoding='utf-8'))['cells']:

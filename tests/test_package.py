@@ -52,9 +52,12 @@ def test_notebooks_extra_brings_all_that_they_import(root, settings):
                 missing = {f.split('.')[0] for f in found}-told-asked
                 assert not missing, f'{nb.name} imports {sorted(missing)}'
 
-def test_names_no_address_that_is_not_true(metadata):
-    text = str(metadata)
-    assert 'example.org' not in text and not metadata['Author-email'] and not metadata['Home-page']
+def test_names_no_address_that_is_not_true(metadata, settings):
+    "None before `make address`, then that of settings.ini alone."
+    text, url = str(metadata), settings['git_url']
+    assert 'example.org' not in text and 'gac-authors' not in text and not metadata['Author-email'] and not metadata['Home-page']
+    urls = [u.split(', ')[1] for u in metadata.get_all('Project-URL') or []]
+    assert bool(urls)==bool(url) and all(u.startswith(url) for u in urls)
 
 def test_citation_names_this_version(root, settings):
     told = (root/'CITATION.cff').read_text(encoding='utf-8')
