@@ -74,7 +74,7 @@ def slim(
 def fetch_command(
     name:Annotated[str, typer.Argument(help='demo, or another checkpoint of the manifest')]='demo',
     url:Annotated[Optional[str], typer.Option('--from',
-        help='address or folder of the files; default: $GAC_RELEASE')]=None,
+        help='address or folder of the files; default: $GAC_RELEASE, else the release of this version')]=None,
     cache:Annotated[Optional[Path], typer.Option(
         help='where it is kept; default: $GAC_CACHE, else gac in your cache folder')]=None,
 )->None:

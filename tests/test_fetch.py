@@ -179,3 +179,32 @@ def test_a_release_is_shown_after_all_else(root):
     assert [jobs[k].get('needs') for k in ('draft','pypi','publish')]==[['test','build'],'draft','pypi']
     used = [s['uses'] for w in ('release','docs') for j in yaml.safe_load((root/'.github'/'workflows'/f'{w}.yml').read_text())['jobs'].values() for s in j.get('steps',[]) if 'uses' in s]
     assert used and all(u.partition('@')[2].count('.')==2 for u in used), used
+
+def named(monkeypatch, *urls):
+    "A package whose metadata say so, outside the repository."
+    from email.message import Message
+    told = Message()
+    told['Version'] = '1.2.3'
+    for u in urls: told['Project-URL'] = u
+    def nowhere(): raise FileNotFoundError('no data/ folder found')
+    monkeypatch.delenv('GAC_RELEASE', raising=False)
+    monkeypatch.setattr(f, 'metadata', lambda name: told)
+    monkeypatch.setattr(f, 'data_root', nowhere)
+
+def test_a_package_that_names_its_repository_is_enough(monkeypatch, tmp_path):
+    named(monkeypatch, 'Issues, https://x.org/i', 'Source, https://github.com/jane/x')
+    assert f.source()('demo','a.json')=='https://github.com/jane/x/releases/download/v1.2.3/demo-a.json'
+    assert f.results_at()=='https://github.com/jane/x/raw/v1.2.3/data/results'
+    monkeypatch.setenv('GAC_RELEASE', str(data_root()/'checkpoints'))
+    monkeypatch.setenv('GAC_CACHE', str(tmp_path))
+    assert f.shipped('demo')==tmp_path/'demo' and (tmp_path/'demo'/'checkpoint').is_dir()
+
+def test_one_that_names_none_says_what_is_missing(monkeypatch, tmp_path):
+    named(monkeypatch, 'Issues, https://x.org/i')
+    monkeypatch.setenv('GAC_CACHE', str(tmp_path))
+    with pytest.raises(ValueError, match='knows no address to fetch from: give --from'): f.shipped('demo')
+    with pytest.raises(FileNotFoundError, match='no data/ folder'): f.results_at()
+
+def test_in_the_repository_nothing_is_fetched(monkeypatch):
+    monkeypatch.setattr(f, 'fetch', lambda *_: pytest.fail('fetched'))
+    assert f.shipped('demo')==data_root()/'checkpoints'/'demo' and f.results_at()==str(data_root()/'results')
