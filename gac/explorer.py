@@ -19,6 +19,7 @@ from .compare import COLOURS, beside
 from .core import Posterior, data_root, generator
 from .worlds import env_from, make_env
 from .envs import rollout
+from .fetch import cache, fetch, manifest
 from .film import film as make_film
 from .plans import flat_map
 from .query import (ACTINGS, PLANS, QUESTIONS, READS, Ask, PlanPolicy, acting_of, ask, bounds,
@@ -31,20 +32,24 @@ FIRST = 'hopper' # the shipped checkpoint that a panel opens with
 
 def checkpoints()->dict[str,Path]: # name → folder
     "What there is to explore: `FIRST`, the other shipped ones, then runs beside the data."
-    tops = [data_root()/'checkpoints', data_root().parent/'runs', Path('runs')]
-    found = {}
+    try: tops, found = [data_root()/'checkpoints', data_root().parent/'runs', Path('runs')], {}
+    except FileNotFoundError: tops, found = [Path('runs')], {}
     for top in tops:
         for d in sorted(p.parent for p in top.glob('**/checkpoint') if (p/'config.json').exists()):
             found.setdefault(str(d.relative_to(top)), d)
-    if not found:
-        raise FileNotFoundError(f'no checkpoint in {tops[0]} or {tops[1]}: train one with `gac train`')
-    return dict(sorted(found.items(), key=lambda kv: kv[0]!=FIRST))
+    if FIRST not in found: found = {k:cache()/k for k in manifest()}|found # fetched when chosen
+    return dict(sorted(found.items(), key=lambda kv: (not kv[1].exists(), kv[0]!=FIRST)))
+
+# %% ../nbs/07e_explorer.ipynb #xpl017
+def _here(folder): # of a checkpoint -> the same, fetched if it is one of the manifest in the cache
+    name = Path(folder).name
+    return fetch(name) if name in manifest() and Path(folder)==cache()/name else folder
 
 # %% ../nbs/07e_explorer.ipynb #xpl003
 class Scene:
     "A checkpoint, its data's plans on a map, and one question at a time."
     def __init__(self, folder:str|Path, steps:int=60): # folder of a checkpoint; ascent steps
-        self.run, self.steps = load_run(folder), steps
+        self.run, self.steps = load_run(_here(folder)), steps
         self.env, self.y = env_from(self.run.meta['env'], where='the run'), self.run.y.numpy()
         self.seen = seen_by(self.run)
         self.map = flat_map(self.seen[1].mu)

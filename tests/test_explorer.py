@@ -57,3 +57,33 @@ def test_sliders_reach_as_far_as_the_data_make_sense(y, target, delta_y):
     c = controls(['a'])
     set_range(c, np.array(y))
     for name,(lo,hi,step) in dict(target=target, delta_y=delta_y).items(): assert (c[name].min,c[name].max,c[name].step)==pytest.approx((lo,hi,step)) and lo<=c[name].value<=hi
+
+@pytest.fixture
+def bare(tmp_path, monkeypatch):
+    "A folder with nothing in it, the shipped checkpoints to be fetched."
+    import gac.explorer
+    from gac.core import data_root
+    def nowhere(): raise FileNotFoundError('no data/ folder found')
+    monkeypatch.setenv('GAC_RELEASE', str(data_root()/'checkpoints'))
+    monkeypatch.setenv('GAC_CACHE', str(tmp_path/'cache'))
+    monkeypatch.setattr(gac.explorer, 'data_root', nowhere)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+def test_away_from_the_repository_a_model_is_fetched_when_it_is_chosen(bare):
+    from gac.fetch import manifest
+    found = checkpoints()
+    assert next(iter(found))=='hopper' and {*found}=={*manifest()} and not (bare/'cache').exists()
+    assert Scene(found['demo']).run.meta['env'] and [p.name for p in (bare/'cache').iterdir()]==['demo']
+
+def test_away_from_the_repository_own_runs_come_first(bare):
+    import shutil
+    from gac.core import data_root
+    shutil.copytree(data_root()/'checkpoints'/'demo', bare/'runs'/'mine')
+    assert [*checkpoints()][:2]==['mine','hopper']
+
+def test_away_from_everything_one_line_says_what_is_missing(bare, monkeypatch):
+    import gac.fetch
+    monkeypatch.delenv('GAC_RELEASE')
+    monkeypatch.setattr(gac.fetch, 'repository', lambda: ('',''))
+    with pytest.raises(ValueError, match='knows no address to fetch from'): Explorer(film=False)
