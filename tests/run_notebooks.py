@@ -6,8 +6,11 @@ from nbdev import test
 
 ROOT = Path(__file__).resolve().parents[1]
 
-def longest_first(files): # by CPU seconds measured; what is not known comes first
-    with open(ROOT/'data'/'results'/'run-all.csv', encoding='utf-8') as f: took = {r['notebook']:float(r['cpu']) for r in csv.DictReader(f)}
+def cpu_seconds(): # -> dict: name of a notebook -> as measured
+    with open(ROOT/'data'/'results'/'run-all.csv', encoding='utf-8') as f: return {r['notebook']:float(r['cpu']) for r in csv.DictReader(f)}
+
+def longest_first(files): # what is not known comes first
+    took = cpu_seconds()
     return sorted(files, key=lambda f: -took.get(f.stem, float('inf')))
 
 def each(f, files, parallel=test.parallel, **kw): # as `parallel`: results in the order of the files

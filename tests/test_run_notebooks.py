@@ -1,13 +1,18 @@
-"Which notebook runs first, and whose result is whose."
+"Which notebook runs first, whose result is whose, and how it ends."
+import json, shutil, subprocess, sys
 from pathlib import Path
-from run_notebooks import ROOT, each, longest_first
+import pytest
+from run_notebooks import ROOT, cpu_seconds, each, longest_first
 
 pages = sorted((ROOT/'nbs').glob('*.ipynb'))
 
 def test_the_longest_is_first_and_all_are_there():
-    order, new = longest_first(pages), Path('99_new.ipynb')
-    assert sorted(order)==pages and order!=pages
-    assert longest_first([order[-1],order[-2],new])==[new,order[-2],order[-1]]
+    took, new = cpu_seconds(), Path('99_new.ipynb')
+    known = [p for p in pages if p.stem in took]
+    order = longest_first([*known,new])
+    seconds = [took[p.stem] for p in order[1:]]
+    assert order[0]==new and sorted(order[1:])==known and len(known)>9
+    assert seconds==sorted(seconds, reverse=True)!=[took[p.stem] for p in known]
 
 def test_results_stay_with_their_notebooks():
     seen = []
@@ -16,3 +21,17 @@ def test_results_stay_with_their_notebooks():
         return [f(p, **kw) for p in files]
     assert each(lambda p, by: p.name+by, pages, run, by='!')==[p.name+'!' for p in pages]
     assert seen==longest_first(pages)
+
+@pytest.mark.parametrize('second,code', [('assert 1+1==2',0), ('assert 1+1==3',1)])
+def test_it_ends_in_1_when_a_notebook_fails(second, code, tmp_path):
+    "Two processes, as `make test` has them."
+    shutil.copy(ROOT/'settings.ini', tmp_path)
+    (tmp_path/'nbs').mkdir()
+    for name,source in dict(a='1+1', b=second).items():
+        cell = dict(cell_type='code', execution_count=None, id=name, metadata={}, outputs=[], source=[source])
+        kernel = dict(name='python3', display_name='python3', language='python')
+        nb = dict(cells=[cell], metadata=dict(kernelspec=kernel), nbformat=4, nbformat_minor=5)
+        (tmp_path/'nbs'/f'{name}.ipynb').write_text(json.dumps(nb), encoding='utf-8')
+    done = subprocess.run([sys.executable,ROOT/'tests'/'run_notebooks.py','--n_workers','2','--timing'], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode==code, done.stderr
+    assert ('b.ipynb' in done.stderr)==bool(code) and ('Success' in done.stdout)==(not code)
