@@ -199,6 +199,21 @@ def test_a_package_that_names_its_repository_is_enough(monkeypatch, tmp_path):
     monkeypatch.setenv('GAC_CACHE', str(tmp_path))
     assert f.shipped('demo')==tmp_path/'demo' and (tmp_path/'demo'/'checkpoint').is_dir()
 
+def test_a_version_that_is_not_released_says_so(monkeypatch, tmp_path):
+    with serving(lambda h: say(h, 404)) as (url,_):
+        named(monkeypatch, f'Source, {url}')
+        with pytest.raises(ConnectionError, match='says 404 .*may not be released: give --from'): f.fetch('demo', folder=tmp_path)
+        with pytest.raises(ConnectionError, match=r'says 404 Not Found$'): f.fetch('demo', f'{url}/own', tmp_path)
+
+def test_a_mistyped_data_folder_is_named_and_nothing_fetched(monkeypatch, tmp_path):
+    from gac import core
+    named(monkeypatch, 'Source, https://github.com/jane/x')
+    monkeypatch.setattr(f, 'data_root', core.data_root)
+    monkeypatch.setattr(f, 'fetch', lambda *_: pytest.fail('fetched'))
+    monkeypatch.setenv('GAC_DATA', str(tmp_path/'lost'))
+    for asked in (lambda: f.shipped('demo'), f.results_at):
+        with pytest.raises(FileNotFoundError, match='GAC_DATA=.*lost is not a folder'): asked()
+
 def test_one_that_names_none_says_what_is_missing(monkeypatch, tmp_path):
     named(monkeypatch, 'Issues, https://x.org/i')
     monkeypatch.setenv('GAC_CACHE', str(tmp_path))
