@@ -25,11 +25,12 @@ INDEXES := sed -nE "s/^.*[.:.](index-url|extra-index-url|find-links)='(.*)'$$/\1
 
 # The repository's public address: REPO=owner/name, else what GitHub Actions sets, else git_url of settings.ini. Neither make nor
 # the shell reads these words as anything but text.
+# BRANCH is for the release, which writes its tag; another default branch than main is `branch` of settings.ini.
 PUBLIC := $(if $(filter undefined,$(origin REPO)),$(value GITHUB_REPOSITORY),$(value REPO))
 TAG    := $(value BRANCH)
 unexport REPO BRANCH
-address docs: export ADDRESS := $(value PUBLIC)
-address docs: export ADDRESS_BRANCH := $(value TAG)
+address docs: export GAC_ADDRESS := $(value PUBLIC)
+address docs: export GAC_ADDRESS_BRANCH := $(value TAG)
 
 # One thread: two threads make small networks slower.
 export OMP_NUM_THREADS ?= 1
@@ -172,18 +173,19 @@ readme-to:
 ifeq ($(wildcard nbs/index.ipynb),)
 	@echo "readme: there is no nbs/index.ipynb, README.md stays as it is"
 else
-	@rm -rf '$(DIR)/README_files'
-	@$(BIN)/jupyter nbconvert --log-level=ERROR --to markdown nbs/index.ipynb --output-dir '$(DIR)' --output README \
-	  --RegexRemovePreprocessor.patterns='^#\|\s*hide'
-	@sed -E -e 's#(\]\(|(src|href)=")\.\./#\1#g' -e 's#(\]\(|href=")([0-9a-z_]+\.ipynb)#\1nbs/\2#g' '$(DIR)/README.md' \
+	@set -e -o pipefail; new=$$(mktemp -d); trap 'rm -rf "$$new"' EXIT; \
+	  $(BIN)/jupyter nbconvert --log-level=ERROR --to markdown nbs/index.ipynb --output-dir "$$new" --output README \
+	    --RegexRemovePreprocessor.patterns='^#\|\s*hide'; \
+	  sed -E -e 's#(\]\(|(src|href)=")\.\./#\1#g' -e 's#(\]\(|href=")([0-9a-z_]+\.ipynb)#\1nbs/\2#g' "$$new/README.md" \
 	  | awk '/^<style/ {style=1} \
 	    /^```/ && !inside {inside=1; fence=($$0=="```" ? "```python" : $$0); next} \
 	    inside && fence && /^#\| echo: false/ {quiet=1; fence=""} \
 	    inside && fence && !/^#\|/ {print fence; fence=""} \
 	    /^```/ {inside=0; if (!quiet) print; quiet=0; next} \
 	    !/^#\|/ && !style && !quiet; /^<\/style>/ {style=0}' \
-	  | $(BIN)/python docs/address.py readme > '$(DIR)/README.md.tmp'
-	@mv '$(DIR)/README.md.tmp' '$(DIR)/README.md'
+	  | $(BIN)/python docs/address.py readme > "$$new/whole.md"; \
+	  rm -rf '$(DIR)/README_files'; if [ -d "$$new/README_files" ]; then cp -R "$$new/README_files" '$(DIR)'; fi; \
+	  cp "$$new/whole.md" '$(DIR)/README.md'
 endif
 
 address: ## the public address, REPO=owner/name: badges, README's links, citation, metadata (seconds; nothing to install)

@@ -7,7 +7,7 @@ root = Path(__file__).resolve().parent
 cfg = ConfigParser(delimiters=['='], interpolation=None); cfg.read(root/'settings.ini', encoding='utf-8'); cfg = cfg['DEFAULT']
 extras = {k: cfg[f'{k}_requirements'].split() for k in ('notebooks','tensorboard','cluster','tune','mazes','export','baselines','dev')}
 
-url = cfg.get('git_url','') # empty until `make address`
+url = cfg.get('git_url','').rstrip('/') # empty until `make address`
 links = dict(Source=url, Changelog=f"{url}/blob/{cfg['branch']}/CHANGELOG.md") if url else {}
 
 setuptools.setup(

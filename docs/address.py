@@ -28,12 +28,22 @@ def checked(repo, branch): # what the user gave -> the same
     if not BRANCH.fullmatch(branch): raise SystemExit(f'address: BRANCH is to be a branch or tag, not {branch!r}; nothing is written')
     return repo, branch
 
-def known(root): # path -> owner/name, '' where none is known; branch
+def address_of(root): # path -> git_url, without a slash at its end
+    return settings(root).get('git_url','').rstrip('/')
+
+def written(root): # path -> owner/name, '' where there is none; branch
+    "What settings.ini says."
+    url, branch = address_of(root), settings(root)['branch']
+    repo = url.removeprefix(GITHUB)
+    if url and (repo==url or not NAME.fullmatch(repo)):
+        raise SystemExit(f'address: git_url of settings.ini is to be {GITHUB}owner/name, not {url!r}')
+    return repo, branch
+
+def known(root): # path -> the same
     "What the command was told, else what settings.ini says."
-    cfg, told = settings(root), os.environ.get('ADDRESS')
-    branch = os.environ.get('ADDRESS_BRANCH') or cfg['branch']
-    repo = told or cfg.get('git_url','').removeprefix(GITHUB)
-    return checked(repo, branch) if repo else ('', branch)
+    told, tag = os.environ.get('GAC_ADDRESS'), os.environ.get('GAC_ADDRESS_BRANCH')
+    repo, branch = (told, settings(root)['branch']) if told else written(root)
+    return checked(repo, tag or branch) if repo else ('', branch)
 
 def badge(page, repo, branch): # name of a notebook, owner/name, branch -> markdown
     at = f'https://colab.research.google.com/github/{repo}/blob/{branch}/nbs/{page}.ipynb'
@@ -72,7 +82,7 @@ def citation(text, url): # CITATION.cff -> with the address behind the license
     return re.sub(r'^(license:.*\n)', rf'\1repository-code: {url}\n', bare, flags=re.M)
 
 def texts(root, repo, branch): # -> dict: path -> what is to stand there
-    old, url = settings(root).get('git_url','').removeprefix(GITHUB), GITHUB+repo
+    old, url = address_of(root).removeprefix(GITHUB), GITHUB+repo
     read = lambda name: (root/name).read_text(encoding='utf-8')
     readme = relative(relative(read('README.md'), old or repo), repo)
     made = {f'nbs/{p}.ipynb': notebook(root/'nbs'/f'{p}.ipynb', repo, branch) for p in PAGES}
@@ -90,9 +100,9 @@ def write(root, repo, branch): # -> names of the files that changed
 if __name__=='__main__':
     top = Path(__file__).resolve().parents[1]
     if sys.argv[1:]==['readme']: # a filter of `make readme`
-        repo, branch = known(top)
+        repo, branch = written(top)
         text = sys.stdin.read()
         sys.stdout.write(absolute(text, repo, branch) if repo else text)
     else:
-        repo, branch = checked(os.environ.get('ADDRESS',''), os.environ.get('ADDRESS_BRANCH') or settings(top)['branch'])
+        repo, branch = checked(os.environ.get('GAC_ADDRESS',''), os.environ.get('GAC_ADDRESS_BRANCH') or settings(top)['branch'])
         print(f'address: {GITHUB}{repo}, branch {branch};', ', '.join(write(top, repo, branch)) or 'nothing', 'changed')

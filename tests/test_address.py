@@ -21,17 +21,16 @@ def copy(root, tmp_path):
     return to
 
 def make(copy, target, *words, **env):
-    own = {k:v for k,v in os.environ.items() if not k.startswith(('MAKE','GITHUB','ADDRESS')) and k not in ('REPO','BRANCH')}
+    own = {k:v for k,v in os.environ.items() if not k.startswith(('MAKE','GITHUB','GAC_ADDRESS')) and k not in ('REPO','BRANCH')}
     return subprocess.run(['make','-s',target,f'PYTHON={sys.executable}',f'BIN={os.path.dirname(sys.executable)}',*words],
                           cwd=copy, env=own|env, capture_output=True, text=True)
 
 def texts(copy): return {p.relative_to(copy).as_posix(): p.read_text(encoding='utf-8') for p in copy.rglob('*') if p.is_file()}
 def first(text): return next(''.join(c['source']) for c in json.loads(text)['cells'] if c['cell_type']=='markdown')
 
-def test_nothing_stands_before_there_is_an_address(root, address, monkeypatch):
+def test_nothing_stands_before_there_is_an_address(root, address):
     "Or all of it, as `make address` writes it."
-    monkeypatch.delenv('ADDRESS', raising=False)
-    repo, branch = address.known(root)
+    repo, branch = address.written(root)
     if repo:
         differ = [p.name for p,t in address.texts(root, repo, branch).items() if p.read_text(encoding='utf-8')!=t]
         assert not differ, f'{differ}: make address REPO={repo}'
@@ -52,7 +51,7 @@ def test_badges_links_citation_and_metadata(root, copy):
     assert 'Project-URL: Source, https://github.com/jane/gac.x\n' in told and now['README.md'].strip() in told
 
 def test_every_link_of_readme_is_absolute_and_names_a_file(root, copy, address):
-    before = address.relative((copy/'README.md').read_text(encoding='utf-8'), address.known(copy)[0] or 'x/x')
+    before = address.relative((copy/'README.md').read_text(encoding='utf-8'), address.written(copy)[0] or 'x/x')
     assert make(copy, 'address', GITHUB_REPOSITORY='jane/gac.x').returncode==0
     text = (copy/'README.md').read_text(encoding='utf-8')
     prose = ''.join(address.CODE.split(text)[::2])
@@ -76,7 +75,26 @@ def test_a_second_run_changes_nothing_and_another_address_takes_over(copy):
 def test_readme_is_what_the_badged_index_makes(copy):
     make(copy, 'address', 'REPO=jane/gac.x')
     once = texts(copy)
-    assert make(copy, 'readme-to', 'DIR=.').returncode==0 and texts(copy)==once
+    other = dict(GAC_ADDRESS='joe/n', GAC_ADDRESS_BRANCH='v9') # README follows settings.ini alone
+    assert make(copy, 'readme-to', 'DIR=.', **other).returncode==0 and texts(copy)==once
+
+def test_a_filter_that_fails_leaves_readme_as_it_was(copy, tmp_path):
+    before, bad = texts(copy), tmp_path/'bin'
+    bad.mkdir()
+    (bad/'awk').write_text('#!/bin/sh\nexit 3\n')
+    (bad/'awk').chmod(0o755)
+    assert make(copy, 'readme-to', 'DIR=.', PATH=f"{bad}:{os.environ['PATH']}").returncode and texts(copy)==before
+
+@pytest.mark.parametrize('url', ['https://github.com/jane/x','https://github.com/jane/x/',''])
+def test_an_address_by_hand_is_read(url, address, tmp_path, monkeypatch):
+    for k in ('GAC_ADDRESS','GAC_ADDRESS_BRANCH'): monkeypatch.delenv(k, raising=False)
+    (tmp_path/'settings.ini').write_text(f'[DEFAULT]\nbranch = main\ngit_url = {url}\n')
+    assert address.written(tmp_path)==address.known(tmp_path)==('jane/x' if url else '','main')
+
+@pytest.mark.parametrize('url', ['https://gitlab.com/jane/x','jane/x','https://github.com/jane','https://github.com/jane/x/tree'])
+def test_an_address_by_hand_that_is_none_is_named(url, address, tmp_path):
+    (tmp_path/'settings.ini').write_text(f'[DEFAULT]\nbranch = main\ngit_url = {url}\n')
+    with pytest.raises(SystemExit, match=re.escape(f'git_url of settings.ini is to be https://github.com/owner/name, not {url!r}')): address.written(tmp_path)
 
 def test_the_index_of_names_is_as_the_export_writes_it(root, address):
     path = root/'gac'/'_modidx.py'

@@ -52,9 +52,9 @@ def test_badges_stand_on_two_pages_where_the_address_is_known(pages, root, monke
         bare, told = (pages.page(root/'nbs'/f'{name}.ipynb', *a) for a in ((), ('jane/x','v1')))
         at = f'(https://colab.research.google.com/github/jane/x/blob/v1/nbs/{name}.ipynb)'
         assert str(told).count(at)==str(told).count('jane/x')==(name!='07_query') and 'jane/x' not in str(bare)
-    monkeypatch.setenv('ADDRESS', 'jane/x')
+    monkeypatch.setenv('GAC_ADDRESS', 'jane/x')
     assert pages.known(root)[0]=='jane/x'
-    monkeypatch.setenv('ADDRESS', 'jane')
+    monkeypatch.setenv('GAC_ADDRESS', 'jane')
     with pytest.raises(SystemExit, match='REPO is to be owner/name'): pages.known(root)
 
 def test_hidden_cells_and_directives_go(site):
