@@ -1,5 +1,5 @@
 "README's Python is run as it stands, block after block, on a small log, by the wheel alone; only the training is short."
-import ast, json, os, re, subprocess, sys
+import ast, json, os, re, shlex, subprocess, sys
 from configparser import ConfigParser
 from pathlib import Path
 import pytest
@@ -41,8 +41,10 @@ sys.modules['nbdev'] = None # it does not come with the wheel
 from IPython.core.interactiveshell import InteractiveShell
 import gac
 shell = InteractiveShell.instance()
-for sources in json.load(sys.stdin):
+for sources, rows in json.load(sys.stdin):
     shell.reset()
+    os.environ.pop('GAC_DATA', None)
+    if rows: os.environ['GAC_DATA'] = rows
     for source in sources: shell.run_cell(source).raise_error()
 print(json.dumps([gac.__file__, os.listdir()]))
 """
@@ -58,14 +60,15 @@ def shortened(page):
     return text.replace(old, new).split('\0')
 
 def test_both_notebooks_run_in_an_empty_folder_by_the_wheel_alone(site, tmp_path):
-    "All cells; checkpoints are fetched, the rows are a folder's. No film is drawn: that takes ten seconds and is tests/test_film.py."
+    "All cells; checkpoints are fetched, the rows of index are a folder's. No film is drawn: that takes ten seconds and is tests/test_film.py."
     for name in ('bare','rows'): (tmp_path/name).mkdir()
     (tmp_path/'rows'/'results').symlink_to(ROOT/'data'/'results')
-    env = os.environ|dict(GAC_RELEASE=str(ROOT/'data'/'checkpoints'), GAC_CACHE=str(tmp_path/'cache'), GAC_DATA=str(tmp_path/'rows'),
+    env = os.environ|dict(GAC_RELEASE=str(ROOT/'data'/'checkpoints'), GAC_CACHE=str(tmp_path/'cache'),
                           MUJOCO_GL='disable', IPYTHONDIR=str(tmp_path/'ipython'))
     env.pop('PYTHONPATH', None)
+    put = [(shortened(p), str(tmp_path/'rows') if p=='index' else None) for p in PAGES]
     done = subprocess.run([sys.executable,'-P','-c',BARE.format(site=str(site))], cwd=tmp_path/'bare', env=env,
-                          input=json.dumps([*map(shortened, PAGES)]), capture_output=True, text=True)
+                          input=json.dumps(put), capture_output=True, text=True)
     assert done.returncode==0, done.stdout[-3000:]+done.stderr[-3000:]
     at, left = json.loads(done.stdout.splitlines()[-1])
     assert at.startswith(str(site)) and left==[]
@@ -73,20 +76,25 @@ def test_both_notebooks_run_in_an_empty_folder_by_the_wheel_alone(site, tmp_path
     assert {'hopper','hopper-medium','walker2d-medium-replay','halfcheetah-medium-replay'}<=fetched
 
 @pytest.mark.parametrize('page', PAGES)
-def test_the_first_cell_installs_what_the_wheel_lacks_and_only_then(page, monkeypatch):
-    said = []
+def test_the_first_cell_installs_what_the_wheel_lacks_in_colab_alone(page, monkeypatch):
+    said, there = [], set()
+    def spec(name): # as the true one does
+        if '.' in name and name.partition('.')[0] not in there: raise ModuleNotFoundError(name)
+        return object() if name in there else None
     first = next(i for i,s in enumerate(sources(page)) if 'find_spec' in s)
     class Shell: run_line_magic = staticmethod(lambda *words: said.append(words))
     monkeypatch.setattr('IPython.get_ipython', Shell)
-    exec(sources(page)[first], {})
+    monkeypatch.setattr('importlib.util.find_spec', spec)
+    for there in (set(), {'google'}, {'gac'}, {'google','google.colab','gac'}): exec(sources(page)[first], {})
     assert said==[] and not any('import' in s for s in sources(page)[:first])
-    monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
+    there = {'google','google.colab'}
     exec(sources(page)[first], {})
     cfg = ConfigParser(delimiters=['='], interpolation=None)
     cfg.read(ROOT/'settings.ini', encoding='utf-8')
-    magic, words = said[0][0], said[0][1].split()
+    magic, words = said[0][0], shlex.split(said[0][1])
     assert magic=='pip' and words[:3]==['install','-q',cfg['DEFAULT']['lib_name']]
-    assert needed(page)-{re.match(r'[\w-]+', r)[0] for r in cfg['DEFAULT']['requirements'].split()}=={*words[3:]}
+    bounds, own = ({re.match(r'[\w-]+', r)[0]: r for r in cfg['DEFAULT'][k].split()} for k in ('notebooks_requirements','requirements'))
+    assert {bounds[n] for n in needed(page)-{*own}}=={*words[3:]}
 
 def needed(page): # packages that a notebook imports, without those of Python, of IPython and of developers
     nodes = [n for s in sources(page) for n in ast.walk(ast.parse(s))]
