@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['FIRST', 'TOLD', 'checkpoints', 'Scene', 'draw_returns', 'draw_answer', 'filmed', 'act_out', 'looks_at', 'slider',
-           'controls', 'set_range', 'readout', 'png', 'outputs', 'arranged', 'Explorer']
+           'controls', 'set_range', 'asked_by', 'readout', 'png', 'opened', 'outputs', 'arranged', 'Explorer']
 
 # %% ../nbs/07e_explorer.ipynb #fdb9f62f
-import tempfile, time
+import html, tempfile, time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 from .compare import COLOURS, beside
-from .core import Posterior, data_root, generator
+from .core import Posterior, generator
 from .worlds import env_from, make_env
 from .envs import rollout
-from .fetch import cache, fetch, manifest
+from .fetch import cache, fetch, local_data, manifest
 from .film import film as make_film
 from .plans import flat_map
 from .query import (ACTINGS, PLANS, QUESTIONS, READS, Ask, PlanPolicy, acting_of, ask, bounds,
@@ -30,14 +30,19 @@ from .run import load_run
 # %% ../nbs/07e_explorer.ipynb #xpl001
 FIRST = 'hopper' # the shipped checkpoint that a panel opens with
 
-def checkpoints()->dict[str,Path]: # name → folder
-    "What there is to explore: `FIRST`, the other shipped ones, then runs beside the data."
-    try: tops, found = [data_root()/'checkpoints', data_root().parent/'runs', Path('runs')], {}
-    except FileNotFoundError: tops, found = [Path('runs')], {}
-    for top in tops:
-        for d in sorted(p.parent for p in top.glob('**/checkpoint') if (p/'config.json').exists()):
-            found.setdefault(str(d.relative_to(top)), d)
-    if FIRST not in found: found = {k:cache()/k for k in manifest()}|found # fetched when chosen
+def _runs_in(top): # folder -> dict: name → run folder
+    found = sorted(p.parent for p in top.glob('**/checkpoint') if (p/'config.json').exists())
+    return {str(d.relative_to(top)):d for d in found}
+
+def checkpoints()->dict[str,Path]: # name → run folder
+    "The shipped ones, then own runs, in `runs/` here or beside the data. What is to be fetched comes last."
+    data, found = local_data(), {k:cache()/k for k in manifest()} # fetched when chosen
+    if data: found |= _runs_in(data/'checkpoints')
+    own = [data.parent/'runs', Path('runs')] if data else [Path('runs')]
+    for top in dict.fromkeys(p.resolve() for p in own):
+        for name, d in _runs_in(top).items():
+            key = next(k for k in (name, f'runs/{name}', str(d)) if k not in found)
+            found[key] = d
     return dict(sorted(found.items(), key=lambda kv: (not kv[1].exists(), kv[0]!=FIRST)))
 
 # %% ../nbs/07e_explorer.ipynb #xpl017
@@ -181,13 +186,25 @@ def set_range(controls:Mapping[str,Any], y:np.ndarray)->None: # of `controls`; r
         b.min = lo
         b.max = hi
 
+# %% ../nbs/07e_explorer.ipynb #xpl019
+def asked_by(controls:Mapping[str,Any])->Ask: # of `controls`
+    "What they ask; those that the question does not look at are disabled."
+    own = looks_at(controls['question'].value)
+    for k in {k for q in QUESTIONS for k in looks_at(q)}: controls[k].disabled = k not in own
+    put = {k:controls[k].value for k in own if k!='acting'}
+    return Ask(**put|dict(width=put.get('width') or None)) # 0 is learned
+
+def _width(cfg): return f'width {cfg.width:.2f}' if cfg.width else 'width learned'
+
 # %% ../nbs/07e_explorer.ipynb #xpl011
 def readout(a:Mapping[str,Any], seconds:float)->str: # an answer, seconds it took -> HTML
     "What the legend says, and what it does not."
     names = [k for k in ('goal','predicted','achieved','length') if a.get(k) is not None]
     parts = [f'{k} <b>{a[k]:.0f}</b>' for k in names]
     parts += [f"KL {a['kl']:.0f} nats", a.get('width',''), f'{seconds:.1f} s', a.get('note','')]
-    return f"<span class='gac-readout'>{a['question']}: {', '.join(p for p in parts if p)}</span>"
+    return _line(f"{a['question']}: {', '.join(p for p in parts if p)}")
+
+def _line(text): return f"<span class='gac-readout'>{text}</span>"
 
 def png(scene:Scene, a:Mapping[str,Any])->bytes: # Scene, an answer -> a PNG
     "The picture of `draw_answer`."
@@ -197,6 +214,21 @@ def png(scene:Scene, a:Mapping[str,Any])->bytes: # Scene, an answer -> a PNG
     draw_answer(scene, a, fig.subplots(1, 2))
     fig.savefig(f, format='png')
     return f.getvalue()
+
+# %% ../nbs/07e_explorer.ipynb #xpl021
+def opened(e:'Explorer')->Scene: # of the model that is chosen
+    "Loaded once, and fetched if it is not here."
+    name = e.model.value
+    if name in e.scenes: return e.scenes[name]
+    if not e.known[name].exists(): e.said.value = _line(f'{name} is being fetched')
+    e.scenes[name] = Scene(e.known[name])
+    return e.scenes[name]
+
+def _stay(e, why): # panel, what went wrong: the model before stays
+    e.quiet = True
+    e.model.value = e.chosen
+    e.quiet = False
+    e.said.value = _line(html.escape(str(why)))
 
 # %% ../nbs/07e_explorer.ipynb #xpl0lay1
 def outputs()->dict[str,Any]: # name -> widget
@@ -227,13 +259,15 @@ class Explorer:
         self.box = arranged(self)
         self.choose()
 
-    def scene(self)->Scene:
-        name = self.model.value
-        if name not in self.scenes: self.scenes[name] = Scene(self.known[name])
-        return self.scenes[name]
+    def scene(self)->Scene: return opened(self)
 
     def choose(self)->None: # another model
-        y, self.quiet = self.scene().y, True
+        if self.quiet: return
+        try: y = self.scene().y
+        except (OSError, ValueError) as e:
+            if not self.scenes: raise # no model came before it
+            return _stay(self, e)
+        self.chosen, self.quiet = self.model.value, True
         set_range(self.controls, y)
         self.acting.value = acting_of(self.scene().run.model.arch, self.question.value)
         self.quiet = False
@@ -242,21 +276,19 @@ class Explorer:
     def ask(self)->None: # a control moved
         "Ask again, draw, and say how long it took."
         if self.quiet: return
-        begun, own = time.perf_counter(), looks_at(self.question.value)
-        for k in {k for q in QUESTIONS for k in looks_at(q)}: self.controls[k].disabled = k not in own
-        put = {k:self.controls[k].value for k in own if k!='acting'}
-        cfg = Ask(**put|dict(width=put.get('width') or None)) # 0 is learned
+        begun, cfg = time.perf_counter(), asked_by(self.controls)
         self.answer = self.scene().answer(self.question.value, cfg, self.acting.value, self.seed.value)
-        if 'width' in put: self.answer['width'] = f"width {cfg.width:.2f}" if cfg.width else 'width learned'
+        if not self.width.disabled: self.answer['width'] = _width(cfg)
         self.movie.layout.display = 'none'
         self._show(begun)
 
     def roll(self)->None: # the button
         begun, self.go.disabled = time.perf_counter(), True
-        self.answer = act_out(self.scene(), self.answer, self.film)
-        if self.answer['gif']: self.movie.value, self.movie.layout.display = self.answer['gif'], ''
-        self._show(begun)
-        self.go.disabled = False
+        try:
+            self.answer = act_out(self.scene(), self.answer, self.film)
+            if self.answer['gif']: self.movie.value, self.movie.layout.display = self.answer['gif'], ''
+            self._show(begun)
+        finally: self.go.disabled = False
 
     def _show(self, begun):
         self.picture.value = png(self.scene(), self.answer)

@@ -61,12 +61,12 @@ def test_sliders_reach_as_far_as_the_data_make_sense(y, target, delta_y):
 @pytest.fixture
 def bare(tmp_path, monkeypatch):
     "A folder with nothing in it, the shipped checkpoints to be fetched."
-    import gac.explorer
+    import gac.fetch
     from gac.core import data_root
     def nowhere(): raise FileNotFoundError('no data/ folder found')
     monkeypatch.setenv('GAC_RELEASE', str(data_root()/'checkpoints'))
     monkeypatch.setenv('GAC_CACHE', str(tmp_path/'cache'))
-    monkeypatch.setattr(gac.explorer, 'data_root', nowhere)
+    monkeypatch.setattr(gac.fetch, 'data_root', nowhere)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -81,6 +81,46 @@ def test_away_from_the_repository_own_runs_come_first(bare):
     from gac.core import data_root
     shutil.copytree(data_root()/'checkpoints'/'demo', bare/'runs'/'mine')
     assert [*checkpoints()][:2]==['mine','hopper']
+
+def test_an_own_run_of_a_shipped_name_hides_none(bare, monkeypatch):
+    import shutil
+    from gac.core import data_root
+    from gac.fetch import cache, manifest
+    data = data_root()
+    shutil.copytree(data/'checkpoints'/'demo', bare/'runs'/'hopper')
+    away = checkpoints()
+    assert away['runs/hopper']==bare/'runs'/'hopper' and {*away}-{'runs/hopper'}=={*manifest()}
+    assert all(away[k]==cache()/k for k in manifest())
+    monkeypatch.setenv('GAC_DATA', str(data))
+    monkeypatch.setattr('gac.fetch.data_root', data_root)
+    here = checkpoints()
+    assert next(iter(here))=='hopper' and here['hopper']==data/'checkpoints'/'hopper' and here['runs/hopper']==bare/'runs'/'hopper'
+
+def test_a_mistyped_data_folder_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv('GAC_DATA', str(tmp_path/'lost'))
+    with pytest.raises(FileNotFoundError, match='GAC_DATA=.*lost is not a folder'): checkpoints()
+
+def test_a_model_that_cannot_be_had_is_named_and_the_one_before_stays(bare, monkeypatch):
+    from gac.fetch import fetch
+    fetch('demo')
+    panel = Explorer(film=False)
+    before = panel.answer
+    monkeypatch.setenv('NO_PROXY', '*')
+    for release,said in (('http://127.0.0.1:9/<b>','127.0.0.1:9/&lt;b&gt;'), ('nowhere','nowhere: neither a folder')):
+        monkeypatch.setenv('GAC_RELEASE', release)
+        lines = []
+        panel.said.observe(lambda change: lines.append(change['new']), 'value')
+        panel.model.set_state(dict(index=[*panel.known].index('hopper'))) # as a page does
+        assert panel.model.value==panel.chosen=='demo' and panel.answer is before
+        assert 'hopper is being fetched' in lines[0] and said in panel.said.value==lines[-1] and 'gac-readout' in lines[-1]
+    panel.question.value = 'prior'
+    assert panel.answer['question']=='prior' and panel.answer is not before
+
+def test_the_button_comes_back_where_acting_fails(panel, monkeypatch):
+    def fails(*_): raise RuntimeError('no world')
+    monkeypatch.setattr('gac.explorer.act_out', fails)
+    with pytest.raises(RuntimeError, match='no world'): panel.roll()
+    assert not panel.go.disabled
 
 def test_away_from_everything_one_line_says_what_is_missing(bare, monkeypatch):
     import gac.fetch
