@@ -36,7 +36,8 @@ def _runs_in(top): # folder -> dict: name → run folder
 
 def checkpoints()->dict[str,Path]: # name → run folder
     "The shipped ones, then own runs, in `runs/` here or beside the data. What is to be fetched comes last."
-    data, found = local_data(), {k:cache()/k for k in manifest()} # fetched when chosen
+    data = local_data()
+    found = {k:cache()/k for k in manifest()} # fetched when chosen
     if data: found |= _runs_in(data/'checkpoints')
     own = [data.parent/'runs', Path('runs')] if data else [Path('runs')]
     for top in dict.fromkeys(p.resolve() for p in own):
