@@ -131,7 +131,7 @@ def train(
     progress:bool=True,       # show a bar?
     **settings:Any,           # fields of Fit and Arch: minutes, iterations, seed, batch, …
 )->Run:
-    "Train until the bound of held-out trajectories stops rising, or for `iterations` batches."
+    "Train by the recipe; with `minutes`, until the bound of held-out trajectories stops rising."
     _checked('train', out=out, name=name, resume=resume)
     dev, tau = pick_device(device), _data(tau, 'train')
     if out is not None: prepare(out, resume)

@@ -77,9 +77,9 @@ Resume = Annotated[bool, typer.Option('--resume', help='go on with what lies in 
 Set = Annotated[Optional[list[str]], typer.Option('--set',
     help='any field of Fit or Arch, as name=value; repeatable; recipe=none: their own defaults')]
 Iterations = Annotated[Optional[int], typer.Option(min=1, max=10**9,
-    help='batches; none: until the bound of held-out trajectories stops rising')]
+    help='batches; none: 250, or as --minutes says')]
 Minutes = Annotated[Optional[float], typer.Option(callback=_finite,
-    help='time limit where --iterations is not given; default: 25')]
+    help='train until the bound of held-out trajectories stops rising, so long at most')]
 SaveEvery = _count(1, 'batches between two checkpoints; what is stopped saves too')
 HeldOut = _count(2, 'trajectories held out')
 
@@ -204,7 +204,7 @@ def train_command(
 def _options_agree(fit, pairs, resume, world): # fields of Fit given, --set, bool, is an environment named?
     "Refuse options that contradict each other."
     if {'iterations','minutes'}<=set(fit):
-        raise ValueError('--minutes counts where --iterations is not given: leave one of them out')
+        raise ValueError('--iterations and --minutes each say when a training ends: leave one of them out')
     names = [p.partition('=')[0] for p in pairs]
     twice = [k for k in fit if k in names]
     if twice:
@@ -465,11 +465,11 @@ def _state_option(text, S): # '0.1,0.2,…', state dimension -> S numbers
 def demo(
     out:Out=Path('runs/demo'),
     dataset:Annotated[str, typer.Option(help='a shipped set')]='gac/hopper/medium-replay-mini-v0',
-    iterations:Iterations=300, episodes:Episodes=100, seed:Seed=0, threads:Threads=1,
+    iterations:Iterations=None, episodes:Episodes=100, seed:Seed=0, threads:Threads=1,
     resume:Resume=False,
     clone_steps:_count(1, 'gradient steps of the cloned reference')=8000,
 )->None:
-    "Train on a shipped set, ask four questions, act on the answers: the main job, about seven minutes."
+    "Train on a shipped set, ask four questions, act on the answers: the main job, about six minutes."
     first = {} if resume else dict(iterations=iterations, seed=seed)
     for k in ('rows.csv','table.csv'): writable(out/k, folder=False)
     _must_act(dataset)
