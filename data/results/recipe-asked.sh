@@ -1,5 +1,5 @@
-# How far the answers of the recipe's models should go, from the runs of recipe.sh. `best` by λ, and a target of 85 % of the best
-# return, 60 episodes each on environment seeds for choosing; then that target on the table's, 100 episodes. Seed 0 is shipped.
+# How far the answers of the recipe's models should go, from the runs of recipe-400.sh. `best` by λ, and a target of 85 % of the best
+# return, 60 episodes each on environment seeds for choosing; then that target on the table's, 100 episodes.
 # `average`: the mean action of eight samples of one answer; `answers`: of one sample of each of eight.
 python - <<'PY'
 from pathlib import Path
@@ -15,14 +15,14 @@ jobs = [(s,r,m,5000,60) for s in (5,6) for r in ('walker2d','hopper') for m in w
 less = [*ways][-1]
 ways['eight answers'] = 'best', {}
 jobs += [(s,r,less,10_000,100) for s in (0,*range(5,10)) for r in ('walker2d','hopper')]
-jobs += [(0,r,m,5000,60) for r in ('walker2d','hopper') for m in ('λ = 1',less)] # the shipped models
+jobs += [(0,r,m,5000,60) for r in ('walker2d','hopper') for m in ('λ = 1',less)]
 jobs += [(s,r,m,5000,60) for m in ('eight answers','λ = 1') for s in (0,5,6,7) for r in ('walker2d','hopper') if r!='walker2d' or s<7]
 made = pd.read_csv(to) if to.exists() else pd.DataFrame(columns=of)
 made = {*made[[*of]].itertuples(index=False, name=None)}
 for seed,robot,method,env_seed,n in jobs:
-    out = Path(f'runs/recipe-{robot}-{seed}') if seed else data_root()/'checkpoints'/robot
+    out = Path(f'runs/recipe-400-{robot}-{seed}')
     question, given = ways[method]
-    if not (out/'checkpoint').is_dir(): continue # recipe.sh makes it
+    if not (out/'checkpoint').is_dir(): continue # recipe-400.sh makes it
     run = load_run(out)
     if run.i<400 or (run.meta['dataset'],method,seed,env_seed) in made: continue
     cfg = Ask(**(dict(target=.85*float(run.y.max())) if given is None else given))

@@ -11,7 +11,7 @@ from gac.run import load_run, new_run, recipe
 from gac.train import fit
 set_threads(1)
 to, same = data_root()/'results', ('dataset','method','question','acting','train_seed','env_seed')
-asked = ('best','answers'), ('best','average'), ('best','sample'), ('target','average')
+asked = ('best','answers'), ('best','sample'), ('target','average'), ('target','sample')
 asked += ('improve','sample'), ('prior','sample')
 for s in range(10):
     for d in ('hopper','walker2d'):
@@ -21,7 +21,7 @@ for s in range(10):
         left = sorted({*asked}-{*zip(kept.question, kept.acting)})
         if not left: continue
         tau = load(name)
-        cfg, arch = recipe(tau.s.shape[1], tau.a.shape[1], iterations=400, seed=s)
+        cfg, arch = recipe(tau.s.shape[1], tau.a.shape[1], seed=s)
         shipped = s==0 and not (out/'checkpoint').is_dir() # a slim copy of it
         at = data_root()/'checkpoints'/d if shipped else out
         run = load_run(at) if (at/'checkpoint').is_dir() or shipped else new_run(tau, arch, cfg, dataset=name, env=env_of(name))
