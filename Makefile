@@ -66,8 +66,8 @@ $(STAMP): settings.ini setup.py constraints.txt
 
 install: $(STAMP) ## .venv with everything in it (about a minute the first time, then nothing to do)
 
-demo: $(STAMP) ## train on a shipped set, ask four questions, act on the answers: runs/demo (7 minutes after the installation)
-	@echo "demo: trains on the shipped Hopper set, asks four questions, acts on the answers; about 7 minutes on one core"
+demo: $(STAMP) ## train on a shipped set, ask four questions, act on the answers: runs/demo (6 minutes after the installation)
+	@echo "demo: trains on the shipped Hopper set, asks four questions, acts on the answers; about 6 minutes on one core"
 	@$(BIN)/gac demo --out '$(OUT)' $(if $(wildcard $(OUT)/checkpoint),--resume)
 
 test: export MPLBACKEND := agg
@@ -76,8 +76,8 @@ test: $(STAMP) ## notebooks clean, exported, executed; then pytest (about a quar
 	@$(BIN)/python -m pytest -q -n 2 tests/test_notebooks.py -k 'clean or modules_match'
 	@echo "test 2/3: every notebook runs (five minutes)"
 	@$(BIN)/python tests/run_notebooks.py --n_workers 2 --timing --do_print
-	@echo "test 3/3: pytest, on two processes (nine minutes)"
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=5 \
+	@echo "test 3/3: pytest, on three processes, for many tests wait (eight minutes)"
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder --durations=5 \
 	  --deselect=tests/test_notebooks.py::test_notebooks_are_clean --deselect=tests/test_notebooks.py::test_modules_match_notebooks
 	@echo "test: all passed"
 
