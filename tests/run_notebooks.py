@@ -2,6 +2,7 @@
 import csv
 from functools import partial
 from pathlib import Path
+import gymnasium as gym
 from nbdev import test
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -13,9 +14,17 @@ def longest_first(files): # what is not known comes first
     took = cpu_seconds()
     return sorted(files, key=lambda f: -took.get(f.stem, float('inf')))
 
+def by_itself(f, *args, **kw): # a notebook that shares its process leaves no environment of its own to the next
+    before = dict(gym.registry)
+    try: return f(*args, **kw)
+    finally:
+        for name in [k for k,s in gym.registry.items() if str(s.entry_point).startswith('__main__:')]:
+            del gym.registry[name]
+            if name in before: gym.registry[name] = before[name]
+
 def each(f, files, parallel=test.parallel, **kw): # as `parallel`: results in the order of the files
     order = longest_first(files)
-    got = dict(zip(order, parallel(f, order, **kw), strict=True))
+    got = dict(zip(order, parallel(partial(by_itself, f), order, **kw), strict=True))
     return [got[f] for f in files]
 
 if __name__=='__main__':

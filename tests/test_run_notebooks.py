@@ -1,8 +1,9 @@
 "Which notebook runs first, whose result is whose, and how it ends."
 import json, shutil, subprocess, sys
 from pathlib import Path
+import gymnasium as gym
 import pytest
-from run_notebooks import ROOT, cpu_seconds, each, longest_first
+from run_notebooks import ROOT, by_itself, cpu_seconds, each, longest_first
 
 pages = sorted((ROOT/'nbs').glob('*.ipynb'))
 
@@ -21,6 +22,16 @@ def test_results_stay_with_their_notebooks():
         return [f(p, **kw) for p in files]
     assert each(lambda p, by: p.name+by, pages, run, by='!')==[p.name+'!' for p in pages]
     assert seen==longest_first(pages)
+
+def test_a_notebook_leaves_no_environment_of_its_own():
+    import gac.envs # has the id that 02_envs registers again, as a class of __main__
+    spec = gym.registry['gac/PointMass-v0']
+    def run(x, y=0):
+        for name in ('gac/PointMass-v0','mine/New-v0'): gym.register(name, '__main__:Mine')
+        gym.register('kept/Other-v0', 'gac.envs:PointMass')
+        return x+y
+    with pytest.warns(UserWarning, match='Overriding'): assert by_itself(run, 1, y=2)==3
+    assert gym.registry['gac/PointMass-v0'] is spec and 'mine/New-v0' not in gym.registry and gym.registry.pop('kept/Other-v0')
 
 @pytest.mark.parametrize('second,code', [('assert 1+1==2',0), ('assert 1+1==3',1)])
 def test_it_ends_in_1_when_a_notebook_fails(second, code, tmp_path):
