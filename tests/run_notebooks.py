@@ -28,6 +28,7 @@ def each(f, files, parallel=test.parallel, **kw): # as `parallel`: results in th
     return [got[f] for f in files]
 
 if __name__=='__main__':
-    test.parallel = each
+    import run_notebooks # by its name, for a notebook takes the place of __main__ in its process
+    test.parallel = run_notebooks.each
     test.CaptureShell = partial(test.CaptureShell, mpl_format='png') # pictures as a page has them; nbdev draws four times the pixels
     test.nbdev_test()

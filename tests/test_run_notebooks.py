@@ -35,10 +35,10 @@ def test_a_notebook_leaves_no_environment_of_its_own():
 
 @pytest.mark.parametrize('second,code', [('assert 1+1==2',0), ('assert 1+1==3',1)])
 def test_it_ends_in_1_when_a_notebook_fails(second, code, tmp_path):
-    "Two processes, as `make test` has them."
+    "Two processes, as `make test` has them, and more notebooks than that."
     shutil.copy(ROOT/'settings.ini', tmp_path)
     (tmp_path/'nbs').mkdir()
-    for name,source in dict(a='1+1', b=second).items():
+    for name,source in dict(a='1+1', b=second, c='1+2', d='1+3', e='1+4').items():
         cell = dict(cell_type='code', execution_count=None, id=name, metadata={}, outputs=[], source=[source])
         kernel = dict(name='python3', display_name='python3', language='python')
         nb = dict(cells=[cell], metadata=dict(kernelspec=kernel), nbformat=4, nbformat_minor=5)
