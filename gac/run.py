@@ -80,10 +80,10 @@ def recipe(
     **kw:Any,     # those that shall differ
 )->tuple[Fit,Arch]:
     "One set of settings for all data; a setting of `OPEN_END` leaves the end of training to the bound."
-    given, kw = kw, base|kw
+    open_end = any(k in kw for k in OPEN_END) and 'iterations' not in kw
+    kw = base|kw|(dict(iterations=None) if open_end else {})
     odd = [k for k in kw if k not in FIELDS]
     if odd: raise ValueError(f'GAC has no setting {odd[0]!r}; it has {", ".join(FIELDS)}')
-    if any(k in kw for k in OPEN_END) and 'iterations' not in given: kw['iterations'] = None
     fit, arch = ({k:v for k,v in kw.items() if FIELDS[k] is kind} for kind in (Fit,Arch))
     return Fit(**fit), Arch(S, A, **arch)
 

@@ -8,7 +8,7 @@ from gac import train
 from gac.cli import run_settings
 from gac.commands import REGISTRIES
 from gac.model import Arch
-from gac.run import RECIPE, Fit, load_run, recipe
+from gac.run import OPEN_END, RECIPE, Fit, load_run, recipe
 from toys.terminal import MINI, SMALL, call, calm, quiet, refused, shell, stocked, weights
 
 @pytest.fixture(scope='module')
@@ -123,6 +123,14 @@ def test_settings():
     fit, arch = run_settings(['batch=8','clip=.5','warm=false','D=16','heads=2','transition=True','draw=sqrt'], 3, 2, seed=4, iterations=9)
     assert (fit.batch,fit.clip,fit.warm,fit.draw,fit.seed,fit.iterations)==(8,.5,False,'sqrt',4,9)
     assert (arch.S,arch.A,arch.D,arch.heads,arch.transition)==(3,2,16,2,True)
+
+@pytest.mark.parametrize('name', OPEN_END)
+def test_a_setting_of_an_open_end_leaves_the_end_to_the_bound(name):
+    value = type(getattr(Fit(),name))(2)
+    for cfg in (run_settings([f'{name}={value}'], 3, 2)[0], run_settings([], 3, 2, **{name:value})[0]): assert cfg.iterations is None
+    assert run_settings([f'{name}={value}'], 3, 2, iterations=7)[0].iterations==7
+    assert run_settings([], 3, 2)[0].iterations==RECIPE['iterations']
+    assert recipe(3, 2, dict(iterations=9, **{name:value}))[0].iterations==9 # a base says both
 
 def test_settings_begin_with_the_recipe():
     assert run_settings([], 3, 2, seed=4)==recipe(3, 2, seed=4)
