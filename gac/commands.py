@@ -77,7 +77,7 @@ Resume = Annotated[bool, typer.Option('--resume', help='go on with what lies in 
 Set = Annotated[Optional[list[str]], typer.Option('--set',
     help='any field of Fit or Arch, as name=value; repeatable; recipe=none: their own defaults')]
 Iterations = Annotated[Optional[int], typer.Option(min=1, max=10**9,
-    help='batches; none: 250, or as --minutes says')]
+    help="batches; none: the recipe's, or as --minutes says")]
 Minutes = Annotated[Optional[float], typer.Option(callback=_finite,
     help='train until the bound of held-out trajectories stops rising, so long at most')]
 SaveEvery = _count(1, 'batches between two checkpoints; what is stopped saves too')
