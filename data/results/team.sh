@@ -1,5 +1,7 @@
 # Pairs of the ten trainings that recipe.sh makes, each acting together, 100 episodes of the table; what is there is not made again.
+# BATCHES: of trainings of another length, which `BATCHES=… recipe.sh` makes.
 python - <<'PY'
+import os
 from pathlib import Path
 import pandas as pd
 from gac.core import data_root, set_threads
@@ -7,11 +9,12 @@ from gac.rows import save_rows
 from gac.run import load_run
 from gac.team import evaluate_runs
 set_threads(1)
-to, same = data_root()/'results'/'team.csv', ('dataset','method','question','acting','train_seed','env_seed')
+tag = f"-{os.environ['BATCHES']}" if os.environ.get('BATCHES') else ''
+to, same = data_root()/'results'/f'team{tag}.csv', ('dataset','method','question','acting','train_seed','env_seed')
 done = pd.read_csv(to) if to.exists() else pd.DataFrame(columns=same)
 def trained(d, s): # the recipe's training of seed s; of seed 0 a slim copy is shipped
-    out = Path(f'runs/recipe-{d}-{s}')
-    return load_run(out if s or (out/'checkpoint').is_dir() else data_root()/'checkpoints'/d)
+    out = Path(f'runs/recipe{tag}-{d}-{s}')
+    return load_run(out if s or tag or (out/'checkpoint').is_dir() else data_root()/'checkpoints'/d)
 for first in range(0, 10, 2):
     for d in ('hopper','walker2d'):
         if ((done.dataset==f'gac/{d}/medium-replay-mini-v0')&(done.train_seed==first)).any(): continue
@@ -19,6 +22,7 @@ for first in range(0, 10, 2):
         rows = evaluate_runs(runs, runs[0].meta['env'])
         save_rows(rows, to, same=same, then='env_seed')
 PY
+if [ -n "${BATCHES:-}" ]; then exit; fi
 # The same with Decision Transformers, whose policies `gac bench data/bench/shipped.csv --out runs/bench` leaves there.
 python - <<'PY'
 from pathlib import Path
