@@ -114,7 +114,7 @@ def compare_command(
     out = runs/re.sub('[/ ]', '-', '-'.join([core.name_of(dataset), label, str(seed)]))
     train_it = lambda **kw: train_command(dataset, out, device='cpu', **kw)
     if not (out/'checkpoint').is_dir():
-        train_it(env=env, env_kwargs=env_kwargs, iterations=iterations, seed=seed, set_=set_)
+        train_it(env=env, env_kwargs=env_kwargs, iterations=iterations, seed=seed, set_=set_, members=1)
     else:
         had = load_run(out)
         _same_data(had, tau, out)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['REGISTRIES', 'app', 'Dataset', 'Out', 'Seed', 'EnvSeed', 'Resume', 'Set', 'Iterations', 'Minutes', 'SaveEvery',
-           'HeldOut', 'Episodes', 'Threads', 'Device', 'QuestionName', 'Acting', 'Folder', 'Mates', 'Target',
+           'Members', 'HeldOut', 'Episodes', 'Threads', 'Device', 'QuestionName', 'Acting', 'Folder', 'Mates', 'Target',
            'Quantile', 'DeltaY', 'Lam', 'Width', 'AskSeed', 'Steps', 'Own', 'Env', 'EnvKwargs', 'Imports', 'Table',
            'Label', 'Cluster', 'Gpus', 'JobMinutes', 'MAY_CHANGE', 'Listing', 'info', 'writable', 'prepare',
            'train_command', 'try_drawing', 'run_settings', 'evaluate_command', 'ask_command', 'demo']
@@ -81,6 +81,8 @@ Iterations = Annotated[Optional[int], typer.Option(min=1, max=10**9,
 Minutes = Annotated[Optional[float], typer.Option(callback=_finite,
     help='train until the bound of held-out trajectories stops rising, so long at most')]
 SaveEvery = _count(1, 'batches between two checkpoints; what is stopped saves too')
+Members = Annotated[Optional[int], typer.Option(min=1, max=64,
+    help='trainings side by side, from seeds of their own, which act together; none: two')]
 HeldOut = _count(2, 'trajectories held out')
 
 # %% ../nbs/13_commands.ipynb #cmdopt02
@@ -145,7 +147,7 @@ def info(dataset:Dataset, env:Env=None, imports:Imports=None)->None:
 def _of_run(folder): # -> dict; {}: no run lies there
     if not any((Path(folder)/k).is_file() for k in ('config.json','checkpoint/config.json')): return {}
     r = _loaded(folder, 'cpu', 1)
-    of = {k:r.meta.get(k) for k in ('dataset','fingerprint','env','source')}
+    of = {k:r.meta.get(k) for k in ('dataset','fingerprint','env','source','members')}
     size = dict(N=len(r.y), S=r.model.arch.S, A=r.model.arch.A, iterations=r.i, return_max=float(r.y.max()))
     return dict(name=str(folder), kind='run')|of|size
 
@@ -184,16 +186,17 @@ def prepare(out:str|os.PathLike[str], resume:bool)->None: # folder, shall its ru
 @app.command('train')
 def train_command(
     dataset:Dataset, out:Out, env:Env=None, iterations:Iterations=None, minutes:Minutes=None,
-    seed:Seed=None, set_:Set=None, resume:Resume=False, save_every:SaveEvery=200, device:Device=None,
-    threads:Threads=1, env_kwargs:EnvKwargs=None, imports:Imports=None,
+    seed:Seed=None, members:Members=None, set_:Set=None, resume:Resume=False, save_every:SaveEvery=200,
+    device:Device=None, threads:Threads=1, env_kwargs:EnvKwargs=None, imports:Imports=None,
     tensorboard:Annotated[Optional[Path], typer.Option(help='also log to this folder')]=None,
 )->None:
-    "Train on a data set and write a checkpoint that can be resumed and asked."
+    "Train on a data set, twice side by side, and write checkpoints that can be resumed and asked."
     prepare(out, resume)
     if tensorboard: writable(tensorboard)
     fit = {k:v for k,v in dict(iterations=iterations, minutes=minutes, seed=seed).items() if v is not None}
-    _options_agree(fit, set_ or [], resume, env or env_kwargs)
-    run, tau, team = _who_trains(dataset, out, fit, set_ or [], resume, (env, env_kwargs), device, threads)
+    _options_agree(fit, set_ or [], resume, env or env_kwargs, members)
+    told = dict(members=_how_many(members, set_ or []), world=(env, env_kwargs), device=device, threads=threads)
+    run, tau, team = _who_trains(dataset, out, fit, set_ or [], resume, **told)
     first = not team or team.rank==0
     if first: _say_start(run, tau, team, threads)
     history = _fitted(run, tau, out, save_every, tensorboard, first)
@@ -201,7 +204,7 @@ def train_command(
     if first: _say_trained(run, history, out, imports)
 
 # %% ../nbs/13_commands.ipynb #cmdtrn01
-def _options_agree(fit, pairs, resume, world): # fields of Fit given, --set, bool, is an environment named?
+def _options_agree(fit, pairs, resume, world, members): # fields of Fit, --set, bool, is an environment named?
     "Refuse options that contradict each other."
     if {'iterations','minutes'}<=set(fit):
         raise ValueError('--iterations and --minutes each say when a training ends: leave one of them out')
@@ -210,15 +213,21 @@ def _options_agree(fit, pairs, resume, world): # fields of Fit given, --set, boo
     if twice:
         raise ValueError(f"--{twice[0]} and --set {twice[0]}=… say the same: leave one of them out")
     if not resume: return
-    if fit or world or any(k not in MAY_CHANGE for k in names):
-        given = [*(f'--{k}' for k in fit), *['--env']*bool(world), *(f'--set {k}' for k in names)]
+    if fit or world or members or any(k not in MAY_CHANGE for k in names):
+        given = [*(f'--{k}' for k in fit), *['--env']*bool(world), *['--members']*bool(members)]
+        given += [f'--set {k}' for k in names]
         raise ValueError(f"a resumed run keeps its settings: leave out {', '.join(given)}; "
                          f"--set may change {', '.join(MAY_CHANGE)}")
 
 # %% ../nbs/13_commands.ipynb #cmdtrn02
-def _who_trains(dataset, out, fit, pairs, resume, world, device, threads): # -> Run, data, Team or None
+def _how_many(members, pairs): # --members, --set -> trainings side by side
+    from gac.members import MEMBERS
+    if _many() and (members or 1)>1:
+        raise ValueError(f'--members {members}: the processes of torchrun train one run together; leave it out')
+    return members or (1 if _many() or 'recipe=none' in pairs else MEMBERS)
+def _who_trains(dataset, out, fit, pairs, resume, members, world, device, threads): # -> Run, data, Team or None
     "What is trained, on what, by whom."
-    from gac import run as r
+    from gac import members as m
     from gac.core import pick_device, set_threads
     from gac.data import load
     from gac.processes import join
@@ -227,9 +236,9 @@ def _who_trains(dataset, out, fit, pairs, resume, world, device, threads): # -> 
     dev = pick_device(device)
     tau = load(dataset)
     if resume:
-        run = _changed(r.resumable(r.load_run(out, device=dev)), pairs)
-        r.check_data(run, tau)
-    else: run = _fresh(dataset, tau, world, ['noise=keyed']*bool(team)+pairs, dev, fit)
+        run = m.resume_members(out, tau, dev)
+        for each in (run, *run.mates): _changed(each, pairs)
+    else: run = _fresh(dataset, tau, world, ['noise=keyed']*bool(team)+pairs, dev, fit, members)
     run.team = team if run.cfg.noise=='keyed' or _many() else None
     return run, tau if run.team else tau.to(dev), team
 
@@ -250,14 +259,16 @@ def try_drawing(
 
 # %% ../nbs/13_commands.ipynb #cmdsp28
 def _fitted(run, tau, out, every, tensorboard, first): # -> history, DataFrame
-    from gac import train as t
     from gac.folder import interruptible
-    log = t.tensorboard(tensorboard) if tensorboard and first else None
-    with interruptible(): return t.fit(run, tau, out, every, log=log, progress=first)
+    from gac.members import fit_members
+    from gac.train import tensorboard as board
+    log = board(tensorboard) if tensorboard and first else None
+    with interruptible(): return fit_members(run, tau, out, every, log=log, progress=first)
 
 # %% ../nbs/13_commands.ipynb #cmdtrn05
 def _say_start(run, tau, team, threads): # before a training
     each = f' in each of {team.size} processes' if team else ''
+    if run.mates: each = f'; {len(run.mates)+1} trainings side by side'
     print(f'{run}\n{tau} on {run.model.head.lsd.device}, {threads} threads{each}')
 
 # %% ../nbs/13_commands.ipynb #cmdsp31
@@ -275,14 +286,13 @@ def _say_trained(run, history, out, imports=None): # after it
 MAY_CHANGE = ('batch','k','noise','precision','compile') # of a run that is resumed: how it is computed
 
 # %% ../nbs/13_commands.ipynb #cmdsp33
-def _changed(run, pairs): # a run to resume, 'name=value' of what may change -> the run
+def _changed(run, pairs): # a run to resume, 'name=value' of what may change
     from dataclasses import replace
     new,_ = run_settings(pairs, run.model.arch.S, run.model.arch.A)
     names = [p.partition('=')[0] for p in pairs]
     was = {k:getattr(run.cfg,k) for k in names}|run.meta.get('began',{}) # what it was, on record
     run.meta = run.meta|dict(began=was)
     run.cfg = replace(run.cfg, **{k:getattr(new,k) for k in names})
-    return run
 
 # %% ../nbs/13_commands.ipynb #cmdsp35
 def _many(): # are there several of us?
@@ -291,14 +301,14 @@ def _many(): # are there several of us?
     raise ValueError(f'WORLD_SIZE={size!r} is not a number of processes: unset it, or start by torchrun')
 
 # %% ../nbs/13_commands.ipynb #a711a0f9
-def _fresh(dataset, tau, world, pairs, dev, fit): # -> Run
+def _fresh(dataset, tau, world, pairs, dev, fit, members): # -> Run
     from gac.core import name_of
     from gac.data import place_of, references
-    from gac.run import new_run
+    from gac.members import new_members
     cfg, arch = run_settings(pairs, tau.s.shape[1], tau.a.shape[1], **fit)
     told = dict(dataset=name_of(dataset), source=place_of(dataset), reference=references(dataset))
     told |= dict(env=_world(dataset, arch, *world))
-    return new_run(tau, arch, cfg, dev, **told)
+    return new_members(tau, arch, cfg, members, dev, **told)
 
 # %% ../nbs/13_commands.ipynb #cmdsp38
 def _world(dataset, arch, env, kwargs): # --env, --env-kwargs -> for the run: id, dict or None
@@ -339,7 +349,7 @@ def evaluate_command(
                                           width=width, steps=steps), own)
     folder = writable(out or _beside(run)/'eval')
     writable(folder/f'{question}.csv', folder=False)
-    runs = [_loaded(at, device, threads) for at in (run, *(mates or ()))]
+    runs = [_together(at, device, threads) for at in (run, *(mates or ()))]
     world = _env(runs[0], env, env_kwargs)
     from gac.team import evaluate_runs
     rows = evaluate_runs(runs, world, question, episodes, seed, acting, asked, workers=workers, progress=True)
@@ -382,6 +392,11 @@ def _loaded(run, device, threads): # -> Run
     from gac.run import load_run
     set_threads(threads)
     return load_run(run, device=pick_device(device))
+def _together(run, device, threads): # -> Run, with its mates
+    from gac.core import pick_device, set_threads
+    from gac.members import load_members, ready
+    set_threads(threads)
+    return ready(load_members(run, pick_device(device)), run)
 
 # %% ../nbs/13_commands.ipynb #cmdsp53
 def _env(run, env=None, kwargs=None): # the environment asked for, or the run's own
@@ -399,26 +414,15 @@ def _must_act(dataset, env=None): # as for `load`; refuse, before training, what
 
 # %% ../nbs/13_commands.ipynb #cmdask02
 def _report_one(rows, run, folder, question, episodes): # of `evaluate`
+    from gac.compare import histogram
     from gac.core import writing
     from gac.rows import summary
     with writing(folder/f'{question}.csv') as f: rows.round(3).to_csv(f, index=False)
     took = f"planning {rows.attrs['plan_seconds']:.1f} s, rollout {rows.attrs['rollout_seconds']:.1f} s"
     print(f'{question}, {episodes} episodes of {rows.env[0]}, acting on {rows.acting[0]}; {took}')
     print(summary(rows))
-    seen = try_drawing(folder/f'{question}.png', lambda f: _histogram(rows, run.y, f))
+    seen = try_drawing(folder/f'{question}.png', lambda f: histogram(rows, run.y, f))
     print(f'written: {folder/question}.csv'+', .png'*seen)
-
-# %% ../nbs/13_commands.ipynb #cmdsp57
-def _histogram(rows, y, path): # predicted and achieved returns beside the data's
-    import matplotlib.pyplot as plt
-    fig,ax = plt.subplots(figsize=(6,3), layout='constrained')
-    ax.hist(y.numpy(), 40, density=True, color='.8', label='data')
-    for k,c in (('achieved','C3'),('predicted','C4')):
-        ax.hist(rows[k], 30, density=True, alpha=.6, color=c, label=k)
-    ax.set(xlabel='return', ylabel='density', title=f'{rows.dataset[0]}: {rows.question[0]}')
-    ax.legend(frameon=False)
-    fig.savefig(path, dpi=110)
-    plt.close(fig)
 
 # %% ../nbs/13_commands.ipynb #cmdask04
 @app.command('ask')
@@ -432,11 +436,11 @@ def ask_command(
     acting = None if question=='prior' else acting
     put = dict(target=target, quantile=quantile, delta_y=delta_y, lam=lam, width=width, steps=steps)
     cfg = _ask_settings(question, acting, put, own)
-    r = _loaded(run, 'cpu', threads)
+    r = _together(run, 'cpu', threads)
     import torch
-    from gac.query import PlanPolicy, asker
+    from gac.team import policy_of
     s = torch.tensor([_state_option(state, r.model.arch.S)])
-    pol = PlanPolicy(r.model, asker(r,question,cfg,seed), acting or 'sample', seed)
+    pol = policy_of([r], question, seed=seed, acting=acting or 'sample', cfg=cfg)
     pol.reset(s)
     action = _executed(r, pol(s, torch.arange(1))[0].numpy())
     print(f'predicted return  {pol.predicted.item():.4g}; KL of the plan {pol.kl.item():.1f} nats')
@@ -465,19 +469,18 @@ def _state_option(text, S): # '0.1,0.2,…', state dimension -> S numbers
 def demo(
     out:Out=Path('runs/demo'),
     dataset:Annotated[str, typer.Option(help='a shipped set')]='gac/hopper/medium-replay-mini-v0',
-    iterations:Iterations=None, episodes:Episodes=100, seed:Seed=0, threads:Threads=1,
+    iterations:Iterations=None, episodes:Episodes=100, seed:Seed=0, members:Members=None, threads:Threads=1,
     resume:Resume=False,
     clone_steps:_count(1, 'gradient steps of the cloned reference')=8000,
 )->None:
     "Train on a shipped set, ask four questions, act on the answers: the main job, about six minutes."
-    first = {} if resume else dict(iterations=iterations, seed=seed)
+    first = {} if resume else dict(iterations=iterations, seed=seed, members=members)
     for k in ('rows.csv','table.csv'): writable(out/k, folder=False)
     _must_act(dataset)
     train_command(dataset, out, threads=threads, resume=resume, **first)
     from gac import compare as c, data
     from gac.query import scale_of
-    from gac.run import load_run
-    run = load_run(out)
+    run = _together(out, 'cpu', threads)
     env, tau = _env(run), data.load(dataset)
     asked = c.compare(run, env, episodes, actings=(None,), progress=True)
     told = dict(scale=scale_of(run, env), steps=clone_steps, progress=True)

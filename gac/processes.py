@@ -247,7 +247,7 @@ def throughput(
     "Trajectories per second of the training, start not counted."
     rows, ways = [], [('stream',1), *(('keyed',n) for n in processes)]
     ways += [('apart',n) for n in processes if n>1]
-    args = ('train', dataset, '--iterations', iterations, '--device', 'cpu', *options)
+    args = ('train', dataset, '--iterations', iterations, '--members', 1, '--device', 'cpu', *options)
     with tempfile.TemporaryDirectory() as tmp:
         for rep,(way,W) in product(range(repetitions), ways):
             outs = [Path(tmp)/f'{way}-{W}-{rep}-{i}' for i in range(W if way=='apart' else 1)]

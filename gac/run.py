@@ -145,6 +145,7 @@ class Run:
     watch:'Watch|None'=None   # where the number of iterations is not fixed
     history:list[dict[str,float]]=field(default_factory=list) # one dict per iteration
     team:Any=None             # the processes that train it together (chapter 12a); None: this one alone
+    mates:list['Run']=field(default_factory=list) # trained beside it from other seeds (05b); they act together
 
     @property
     def end(self)->int|None: # of its iterations; None: not known yet
@@ -183,7 +184,7 @@ def _optimiser(model, cfg):
     return torch.optim.AdamW(model.parameters(), betas=(.9,.99), fused=True, **kw)
 _all_ = ['fingerprint']
 META = dict(fingerprint=(str,), dataset=(str,None), env=(str,dict,None))
-META |= {'versions?':(str,), 'reference?':(list,tuple,None)}
+META |= {'versions?':(str,), 'reference?':(list,tuple,None), 'members?':(int,None)}
 
 def _known_meta(meta, where): # dict, for the message
     take_fields(meta, META, where)

@@ -187,7 +187,11 @@ def read_tensors(
         if k not in has: continue
         if has[k][0] not in kinds.split(): raise BadFile(f'{path}: {k} has type {has[k][0]}, not {kinds}')
         _axes(k, has[k][1], axes, size, path)
-    return _finite_tensors(path, load_file(path, device=str(device))) # its header was read: it can be
+    try: got = load_file(path, device=str(device)) # its header was read: it can be
+    except RuntimeError:
+        if Path(path).exists(): raise
+        raise FileNotFoundError(f'{path} was replaced while it was read: read it again') from None
+    return _finite_tensors(path, got)
 
 # %% ../nbs/04d_schema.ipynb #4561f2b3
 def _finite_tensors(path, tensors): # file, name → tensor -> the same

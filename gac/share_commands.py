@@ -11,7 +11,7 @@ from typing import Annotated, Optional
 import typer
 from .commands import (Acting, AskSeed, DeltaY, Env, EnvKwargs, Folder, Imports, Lam, Mates, Own, Quantile,
                           QuestionName, Steps, Target, Threads, Width, app, writable)
-from .commands import EnvSeed, _ask_settings, _count, _env, _loaded, prepare
+from .commands import EnvSeed, _ask_settings, _count, _env, _loaded, _together, prepare
 
 # %% ../nbs/13_share_commands.ipynb #shr006
 @app.command('export')
@@ -32,6 +32,7 @@ def export_command(
     from gac.export import export
     world = _env(r, env, env_kwargs) if env or env_kwargs else None
     file = export(r, out, question, to, acting, cfg, seed, world)
+    if r.meta.get('members'): print(f'the first of {r.meta["members"]} trainings alone: a file holds one')
     size = file.path.stat().st_size/1e6
     print(f'written: {out}, {size:.1f} MB: plan(s0) asks {question} anew, act(s, plan) acts; '
           'agrees with the package to a relative error of 1e-5')
@@ -48,7 +49,7 @@ def film_command(
     film_path(out)
     cfg = _ask_settings(question, acting, {}, own)
     writable(out, folder=False)
-    runs = [_loaded(at, 'cpu', threads) for at in (run, *(mates or ()))]
+    runs = [_together(at, 'cpu', threads) for at in (run, *(mates or ()))]
     from gac.envs import check_spaces
     from gac.team import policy_of
     world = _env(runs[0], env, env_kwargs)
@@ -65,9 +66,9 @@ def slim(
 )->None:
     "A small checkpoint for sharing: it can be asked, but not resumed."
     prepare(out, False)
-    from gac.run import load_run, save_run
-    d = save_run(load_run(run), out, slim=True, keep=keep)
-    print(f'{d}: {sum(f.stat().st_size for f in d.iterdir())/1e6:.1f} MB')
+    from gac.members import load_members, save_members
+    d = save_members(load_members(run), out, slim=True, keep=keep)
+    print(f'{d}: {sum(f.stat().st_size for f in d.parent.rglob("checkpoint/*"))/1e6:.1f} MB')
 
 # %% ../nbs/13_share_commands.ipynb #shr011
 @app.command('fetch')

@@ -12,7 +12,7 @@ from gac.envs import point_mass_data, random_policy, rollout
 from gac.query import PlanPolicy
 from gac.worlds import make_env
 
-TINY = dict(iterations=2, batch=8, k=4, D=16, tokens=1, heads=2, enc=1, dec=1, device='cpu', progress=False)
+TINY = dict(members=1, iterations=2, batch=8, k=4, D=16, tokens=1, heads=2, enc=1, dec=1, device='cpu', progress=False)
 SMALL = dict(steps=2, starts=2)
 
 class Room(gym.Env):
@@ -69,7 +69,7 @@ def test_from_arrays_and_load_agree(lane, tmp_path):
     (dict(env='Nowhere-v0'), ValueError, 'cannot make environment'), (dict(env=Room), ValueError, 'gymnasium.register it'), (dict(resume=True), ValueError, 'by out='),
     (dict(device='tpu'), ValueError, 'tpu')])
 def test_training_refuses_before_it_begins(lane, kw, error, says, monkeypatch, tmp_path):
-    monkeypatch.setattr('gac.api.fit', lambda *a, **k: pytest.fail('work was begun'))
+    monkeypatch.setattr('gac.api.fit_members', lambda *a, **k: pytest.fail('work was begun'))
     with pytest.raises(error, match=says): gac.train(lane, **TINY|kw)
 
 def spoilt(x, row, value=float('nan')):
@@ -82,7 +82,7 @@ def spoilt(x, row, value=float('nan')):
     (lambda t: dict(y=spoilt(t.y,[2,5])), 'tau.y has NaN or inf in 2 of 8 rows, first in row 2, of trajectory 2'), (lambda t: dict(key=t.key*0), '7 keys of the trajectories come twice'),
     (lambda t: dict(s=t.s.double()), r'tau.s is torch.float64: make it tau.s.float\(\)'), (lambda t: dict(a=t.a.long()), 'tau.a is torch.int64')])
 def test_numbers_that_are_none_are_named_by_field_and_row(lane, change, says, monkeypatch):
-    monkeypatch.setattr('gac.api.fit', lambda *a, **k: pytest.fail('work was begun'))
+    monkeypatch.setattr('gac.api.fit_members', lambda *a, **k: pytest.fail('work was begun'))
     with pytest.raises(ValueError, match=f'train: {says}'): gac.train(replace(lane, **change(lane)), **TINY)
 
 def test_a_critic_looks_at_states_and_actions_alone(lane):

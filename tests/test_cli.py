@@ -19,7 +19,7 @@ from gac.query import Ask
 from gac.run import load_run
 from gac.study import open_study
 from toys.searches import about, quick, untrained
-from toys.terminal import MINI, SMALL, call, calm, flat, one_line, quiet, refused, shell, stocked, tree
+from toys.terminal import ALONE, MINI, SMALL, call, calm, flat, one_line, quiet, refused, shell, stocked, tree
 
 @pytest.fixture(scope='module')
 def shelf(tmp_path_factory): yield from stocked(tmp_path_factory)
@@ -162,7 +162,7 @@ def advised(out): # what a command prints -> the words of the command to type ne
 @pytest.mark.parametrize('name', ['a b', "it's", '-x', '$(pwd)'])
 def test_the_next_command_can_be_typed(capsys, shelf, tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
-    quiet('train', shelf/'whole.hdf5', f'--out={name}', '--iterations', 1, *SMALL)
+    quiet('train', shelf/'whole.hdf5', f'--out={name}', '--iterations', 1, *ALONE)
     words = advised(capsys.readouterr().out)
     assert words[:2]==['gac','evaluate'] and Path(words[2]).resolve()==tmp_path/name
     quiet(*words[1:], '--episodes', 1, '--steps', 1)
@@ -211,7 +211,7 @@ def test_a_picture_that_is_not_there_is_not_claimed(capsys, shelf, tmp_path, mon
 def test_returns_that_are_all_the_same_are_told_of_once(capsys, shelf, tmp_path, value):
     from dataclasses import replace
     p = flat(tmp_path/'same.hdf5', replace(point_mass_data(8), y=torch.full((8,), value)), 'gac/PointMass-v0')
-    for args in (['info',p], ['train',p,'--out',tmp_path/'r','--iterations',1,*SMALL]):
+    for args in (['info',p], ['train',p,'--out',tmp_path/'r','--iterations',1,*ALONE]):
         quiet(*args)
         err = capsys.readouterr().err
         assert err.count(f'the 8 returns are all {value:g}, so nothing tells a good episode from a bad one')==1 and 'were the rewards recorded?' in err
@@ -307,7 +307,7 @@ def test_the_command_searches_acts_and_keeps_rows(disk, tmp_path, capsys, untrai
 
 @pytest.mark.parametrize('given,says', [('{"a": 1}', ["cannot make environment 'gac/PointMass-v0'", "'a'"]), ('{"a": NaN}', ["--env-kwargs['a'] is 'nan': give numbers, no nan"])])
 def test_arguments_that_the_user_gives_have_to_fit(capsys, shelf, tmp_path, given, says):
-    refused(capsys, shelf, ['train',shelf/'whole.hdf5','--out',tmp_path/'r','--iterations',1,'--env-kwargs',given,*SMALL], says)
+    refused(capsys, shelf, ['train',shelf/'whole.hdf5','--out',tmp_path/'r','--iterations',1,'--env-kwargs',given,*ALONE], says)
     assert not (tmp_path/'r').exists()
 
 def test_a_module_that_ends_its_process_is_named(capsys, shelf, tmp_path, monkeypatch):

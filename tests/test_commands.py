@@ -9,7 +9,7 @@ from gac.cli import run_settings
 from gac.commands import REGISTRIES
 from gac.model import Arch
 from gac.run import OPEN_END, RECIPE, Fit, load_run, recipe
-from toys.terminal import MINI, SMALL, call, calm, quiet, refused, shell, stocked, weights
+from toys.terminal import ALONE, MINI, SMALL, call, calm, quiet, refused, shell, stocked, weights
 
 @pytest.fixture(scope='module')
 def shelf(tmp_path_factory): yield from stocked(tmp_path_factory)
@@ -152,7 +152,7 @@ def test_info_of_a_run_leaves_out_what_it_does_not_say(capsys, shelf):
     quiet('info', shelf/'noenv.hdf5'); assert all(len(l.split())>1 for l in capsys.readouterr().out.splitlines())
 
 def test_train_writes_a_run(capsys, shelf, tmp_path):
-    quiet('train', shelf/'noenv.hdf5', '--out', tmp_path/'r', '--env', 'gac/PointMass-v0', '--iterations', 5, '--tensorboard', tmp_path/'tb', *SMALL)
+    quiet('train', shelf/'noenv.hdf5', '--out', tmp_path/'r', '--env', 'gac/PointMass-v0', '--iterations', 5, '--tensorboard', tmp_path/'tb', *ALONE)
     run = load_run(tmp_path/'r')
     assert run.i==5 and run.model.arch.D==16 and run.meta['env']=='gac/PointMass-v0' and run.meta['dataset']=='noenv'
     assert (tmp_path/'r'/'curves.png').stat().st_size>5000 and any((tmp_path/'tb').iterdir()) and 'nats' in capsys.readouterr().out
@@ -166,9 +166,9 @@ def test_evaluate_writes_rows_and_a_picture(capsys, shelf, tmp_path, where):
     assert (rows.acting=='sample').all() and rows.target.notna().all() and 'predicted' in capsys.readouterr().out
 
 def test_a_picture_that_cannot_be_drawn_is_a_warning(capsys, shelf, tmp_path, monkeypatch):
-    from gac import commands
+    from gac import compare
     def broken(*args): raise RuntimeError('no canvas')
-    monkeypatch.setattr(commands, '_histogram', broken)
+    monkeypatch.setattr(compare, 'histogram', broken)
     quiet('evaluate', shelf/'run', '--question','prior','--episodes',2,'--out',tmp_path/'e')
     said = capsys.readouterr()
     assert [p.name for p in (tmp_path/'e').iterdir()]==['prior.csv'] and 'predicted' in said.out and 'no canvas' in said.err
@@ -176,7 +176,7 @@ def test_a_picture_that_cannot_be_drawn_is_a_warning(capsys, shelf, tmp_path, mo
 def test_a_set_without_environment_is_trained_and_asked(capsys, shelf, tmp_path):
     quiet('info', shelf/'noenv.hdf5')
     assert 'none recorded: a rollout needs one' in capsys.readouterr().out
-    quiet('train', shelf/'noenv.hdf5', '--out', tmp_path/'r', '--iterations', 2, '--import', 'json', *SMALL)
+    quiet('train', shelf/'noenv.hdf5', '--out', tmp_path/'r', '--iterations', 2, '--import', 'json', *ALONE)
     assert f"next: gac ask {tmp_path/'r'} --question best --state … --import json\n" in capsys.readouterr().out
     quiet('ask', tmp_path/'r', '--state', '0,.1,.2'); out = capsys.readouterr().out
     assert len(out.splitlines()[1].split(','))==2 and 'predicted return' in out
@@ -193,7 +193,7 @@ def test_bars_are_for_a_terminal(capsys, shelf, tmp_path, monkeypatch):
 
 def test_a_log_gets_lines(capsys, shelf, tmp_path, monkeypatch):
     monkeypatch.setattr('gac.core.Lines.every', 0.)
-    quiet('train', shelf/'whole.hdf5', '--out', tmp_path/'r', '--iterations', 2, *SMALL)
+    quiet('train', shelf/'whole.hdf5', '--out', tmp_path/'r', '--iterations', 2, *ALONE)
     said = capsys.readouterr().err
     assert '2 of 2 batch in 00:' in said and 'elbo=' in said and '\r' not in said and '%|' not in said
 
@@ -212,7 +212,7 @@ def test_slim_is_small(shelf):
 
 # --- interruption
 
-SOME = ['--iterations', 34, '--save-every', 20, *SMALL]
+SOME = ['--iterations', 34, '--save-every', 20, *ALONE]
 
 @pytest.fixture(scope='module')
 def straight(shelf):
@@ -253,8 +253,8 @@ def test_demo(capsys, tmp_path):
     assert r.returncode==0, r.stderr[-500:]
     assert {'table.csv','rows.csv','returns.png','curves.png','checkpoint'}<={p.name for p in (tmp_path/'d').iterdir()}
     rows, table = pd.read_csv(tmp_path/'d'/'rows.csv', keep_default_na=False, na_values=['']), pd.read_csv(tmp_path/'d'/'table.csv')
-    assert len(rows)==10 and len(table)==5 and set(rows.method)=={'GAC','clone-10%'} and rows.env_seed.isin([10_000,10_001]).all()
+    assert len(rows)==10 and len(table)==5 and set(rows.method)=={'GAC, team of 2','clone-10%'} and rows.env_seed.isin([10_000,10_001]).all()
     assert np.isfinite(rows[['achieved','normalised']]).all().all() and {'predicted','achieved','g','normalised','std'}<=set(table)
     assert (tmp_path/'d'/'returns.png').stat().st_size>10_000 and 'best' in r.stdout and str(tmp_path/'d') in r.stdout
-    assert {p.name for p in tmp_path.iterdir()}=={'d'}
+    assert {p.name for p in tmp_path.iterdir()}=={'d'} and (tmp_path/'d'/'member-2'/'checkpoint').is_dir()
     refused(capsys, tmp_path, ['demo','--out',tmp_path/'d'], ['already holds a run','--resume'])

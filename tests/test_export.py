@@ -8,7 +8,7 @@ from gac.export import export
 from gac.query import Ask
 from gac.run import save_run
 
-TINY = dict(iterations=2, batch=8, k=4, D=16, heads=2, enc=1, dec=1, device='cpu', progress=False)
+TINY = dict(members=1, iterations=2, batch=8, k=4, D=16, heads=2, enc=1, dec=1, device='cpu', progress=False)
 FEW = dict(steps=3, starts=2)
 
 @pytest.fixture(scope='module')

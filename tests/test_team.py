@@ -12,7 +12,7 @@ from gac.team import Ensemble, check_team, evaluate_runs, policy_of
 
 def trained(seed, **kw):
     data = point_mass_data(32, seed=0)
-    small = dict(D=32, tokens=2, heads=2, enc=1, dec=1, M=3, iterations=5)|kw
+    small = dict(members=1, D=32, tokens=2, heads=2, enc=1, dec=1, M=3, iterations=5)|kw
     return gac.train(data, env='gac/PointMass-v0', seed=seed, device='cpu', progress=False, **small)
 
 @pytest.fixture(scope='module')

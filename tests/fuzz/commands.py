@@ -1,6 +1,6 @@
 "What is typed: options out of range, contradicting each other, folders that are files."
 from .harness import Case
-from .shelf import SMALL, TRIAL
+from .shelf import ALONE, SMALL, TRIAL
 
 NAME = 'command line'
 TRAIN = ['train','flat.hdf5','--out','new','--iterations',2]
@@ -29,7 +29,7 @@ def settings(base): # of Fit and Arch
         'M=0', 'enc=0', 'sigma_y=nan', 'sigma_y=inf', 'sigma_y=0', 'draw=x', 'noise=x', 'precision=x', 'warm=2', 'seed=3.5', 'seed=-1', 'S=3', '=', 'batch', 'batch=')
 
 def _train():
-    base = [*TRAIN,*SMALL]
+    base = [*TRAIN,*ALONE]
     yield from settings(TRAIN)
     yield from option(base, '--seed', *SEEDS)
     yield from option(['train','flat.hdf5','--out','new'], '--iterations', 0, -1, 'nan', 1.5, 10**30)

@@ -1,6 +1,6 @@
 "Environment variables that lead nowhere or say nothing."
 from .harness import Case
-from .shelf import SMALL
+from .shelf import ALONE
 
 NAME = 'environment variables'
 
@@ -12,7 +12,7 @@ def runs(*args):
     return make
 
 def cases(rng):
-    info, train = runs('info','flat.hdf5'), runs('train','flat.hdf5','--out','new','--iterations',2,*SMALL)
+    info, train = runs('info','flat.hdf5'), runs('train','flat.hdf5','--out','new','--iterations',2,*ALONE)
     shipped = runs('info','gac/nothing-v0')
     study = runs('tune','flat.hdf5','--out','t','--table','tune')
     for v in ('/nowhere','taken','/dev/null','\udcff'.encode('utf8','surrogateescape').decode('latin1')):

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 import numpy as np
 from . import harness
-from .shelf import ARCH, SMALL, quick
+from .shelf import ALONE, ARCH, quick
 
 TERM, INT, KILL = signal.SIGTERM, signal.SIGINT, signal.SIGKILL
 PATIENCE = 120. # seconds that a command may take, on a machine with nothing else to do
@@ -37,9 +37,9 @@ class Job:
         return self.args
 
 TUNE = ['tune','flat.hdf5','--phase','fit','--budget',.1,'--held',2,*ARCH,'--table','','--study','s','--out','out','--no-prune']
-LONG = Job('train', ['train','flat.hdf5','--out','out','--iterations',90,'--save-every',3,*SMALL], 'out') # still at work when it is asked to stop
+LONG = Job('train', ['train','flat.hdf5','--out','out','--iterations',90,'--save-every',3,*ALONE], 'out') # still at work when it is asked to stop
 JOBS = dict(
-    train=Job('train', ['train','flat.hdf5','--out','out','--iterations',18,'--save-every',3,*SMALL], 'out'),
+    train=Job('train', ['train','flat.hdf5','--out','out','--iterations',18,'--save-every',3,*ALONE], 'out'),
     online=Job('online', ['online','run','--dataset','flat.hdf5','--strategy','improve','--stages',2,'--episodes',6,'--set','iterations=5','--asked',2,'--save-every',3,'--out','out'], 'out'),
     tune=Job('tune', [*TUNE,'--trials',3], 'out'),
     tune2=Job('tune with two workers', [*TUNE,'--trials',3,'--workers',2], 'out', 2))

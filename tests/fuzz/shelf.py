@@ -6,6 +6,7 @@ from .harness import call
 LANE = 'gac/PointMass-v0'
 ARCH = [x for k in ('D=16','heads=2','tokens=1','enc=1','dec=1') for x in ('--set',k)]
 SMALL = ARCH+[x for k in ('batch=4','k=4','inner_steps=1','outer_steps=1') for x in ('--set',k)]
+ALONE = [*SMALL,'--members',1] # one training, not two side by side
 ASK = ['--strategy','improve','--stages',1,'--episodes',4,'--set','iterations=2','--asked',2]
 TRIAL = ['--phase','fit','--trials',1,'--budget',.1,'--held',2,*ARCH,'--table','']
 
@@ -45,7 +46,7 @@ def build(shelf):
     tau = from_arrays(states, [d['actions'][i:j] for i,j in spans], rewards)
     save(tau, 'me/lane-v0', LANE, shelf/'sets', rewards, [bool(d['timeouts'][j-1]) for _,j in spans])
     quick()
-    for args in (['train',flat,'--out',shelf/'run','--iterations',4,*SMALL], ['slim',shelf/'run',shelf/'slim'],
+    for args in (['train',flat,'--out',shelf/'run','--iterations',4,*ALONE], ['slim',shelf/'run',shelf/'slim'],
         ['online',shelf/'run','--dataset',flat,*ASK,'--out',shelf/'online'],
         ['tune',flat,*TRIAL,'--study','s','--out',shelf/'tune']):
         if code := call(args): return code

@@ -8,6 +8,7 @@ from gac.envs import point_mass_data
 
 MINI = 'gac/hopper/medium-replay-mini-v0'
 SMALL = [x for k in ('D=16','heads=2','tokens=1','enc=1','dec=1','batch=4','k=4','inner_steps=1','outer_steps=1') for x in ('--set',k)]
+ALONE = [*SMALL, '--members', 1] # one training, not two side by side
 
 def flat(path, tau, env=None):
     "Trajectories as a flat file; returns are paid at the end."
@@ -49,7 +50,7 @@ def stocked(tmp_path_factory): # yields the folder: for a fixture
     tau = point_mass_data(16, seed=0)
     whole = flat(d/'whole.hdf5', tau, 'gac/PointMass-v0'); flat(d/'noenv.hdf5', tau)
     (d/'cut.hdf5').write_bytes(whole.read_bytes()[:3000])
-    quiet('train', whole, '--out', d/'run', '--iterations', 5, *SMALL); quiet('slim', d/'run', d/'slim')
+    quiet('train', whole, '--out', d/'run', '--iterations', 5, *ALONE); quiet('slim', d/'run', d/'slim')
     yield d
     os.environ.pop('GAC_CACHE') if old is None else os.environ.update(GAC_CACHE=old)
 
