@@ -70,7 +70,7 @@ def _settings_of(tau, put)->tuple: # data, fields that were given -> Fit, Arch
         if k in FIELDS: continue
         near = difflib.get_close_matches(k, FIELDS, 1) or ['iterations']
         raise ValueError(f'train(…, {k}={put[k]!r}): there is no such setting; did you mean {near[0]}?')
-    return recipe(S, A, **put)
+    return recipe(S, A, steps=len(tau.a), **put)
 
 # %% ../nbs/13c_api.ipynb #apidata1
 def _data(tau, of)->Trajectories: # what was given, to which function -> the same, or one clear error

@@ -195,8 +195,8 @@ def train_command(
     if tensorboard: writable(tensorboard)
     fit = {k:v for k,v in dict(iterations=iterations, minutes=minutes, seed=seed).items() if v is not None}
     _options_agree(fit, set_ or [], resume, env or env_kwargs, members)
-    told = dict(members=_how_many(members, set_ or []), world=(env, env_kwargs), device=device, threads=threads)
-    run, tau, team = _who_trains(dataset, out, fit, set_ or [], resume, **told)
+    how = dict(members=members, world=(env, env_kwargs), device=device, threads=threads)
+    run, tau, team = _who_trains(dataset, out, fit, set_ or [], resume, **how)
     first = not team or team.rank==0
     if first: _say_start(run, tau, team, threads)
     history = _fitted(run, tau, out, save_every, tensorboard, first)
@@ -220,11 +220,6 @@ def _options_agree(fit, pairs, resume, world, members): # fields of Fit, --set, 
                          f"--set may change {', '.join(MAY_CHANGE)}")
 
 # %% ../nbs/13_commands.ipynb #cmdtrn02
-def _how_many(members, pairs): # --members, --set -> trainings side by side
-    from gac.members import MEMBERS
-    if _many() and (members or 1)>1:
-        raise ValueError(f'--members {members}: the processes of torchrun train one run together; leave it out')
-    return members or (1 if _many() or 'recipe=none' in pairs else MEMBERS)
 def _who_trains(dataset, out, fit, pairs, resume, members, world, device, threads): # -> Run, data, Team or None
     "What is trained, on what, by whom."
     from gac import members as m
@@ -232,6 +227,7 @@ def _who_trains(dataset, out, fit, pairs, resume, members, world, device, thread
     from gac.data import load
     from gac.processes import join
     set_threads(threads)
+    members = m.how_many(members, _many(), 'recipe=none' in pairs)
     team, device = join(device)
     dev = pick_device(device)
     tau = load(dataset)
@@ -259,11 +255,10 @@ def try_drawing(
 
 # %% ../nbs/13_commands.ipynb #cmdsp28
 def _fitted(run, tau, out, every, tensorboard, first): # -> history, DataFrame
+    from gac import members as m, train as t
     from gac.folder import interruptible
-    from gac.members import fit_members
-    from gac.train import tensorboard as board
-    log = board(tensorboard) if tensorboard and first else None
-    with interruptible(): return fit_members(run, tau, out, every, log=log, progress=first)
+    log = t.tensorboard(tensorboard) if tensorboard and first else None
+    with interruptible(): return m.fit_members(run, tau, out, every, log=log, progress=first)
 
 # %% ../nbs/13_commands.ipynb #cmdtrn05
 def _say_start(run, tau, team, threads): # before a training
@@ -305,7 +300,7 @@ def _fresh(dataset, tau, world, pairs, dev, fit, members): # -> Run
     from gac.core import name_of
     from gac.data import place_of, references
     from gac.members import new_members
-    cfg, arch = run_settings(pairs, tau.s.shape[1], tau.a.shape[1], **fit)
+    cfg, arch = run_settings(pairs, tau.s.shape[1], tau.a.shape[1], len(tau.a), **fit)
     told = dict(dataset=name_of(dataset), source=place_of(dataset), reference=references(dataset))
     told |= dict(env=_world(dataset, arch, *world))
     return new_members(tau, arch, cfg, members, dev, **told)
@@ -328,11 +323,12 @@ def _world(dataset, arch, env, kwargs): # --env, --env-kwargs -> for the run: id
 def run_settings(
     pairs:Sequence[str], # ['name=value', …]; 'recipe=none' leaves the recipe out
     S:int, A:int,  # state and action dimension of the data
+    steps:int=0,   # of the data, which say how many batches
     **fit:Any,     # fields of Fit that were given otherwise
 )->tuple[Any,Any]: # Fit, Arch
     "The recipe, changed by name=value pairs."
     from gac.run import parsed
-    return parsed(pairs, S, A, '--set ', **fit)
+    return parsed(pairs, S, A, '--set ', steps, **fit)
 
 # %% ../nbs/13_commands.ipynb #827c9188
 @app.command('evaluate')

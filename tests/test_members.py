@@ -166,16 +166,18 @@ def test_two_are_trained_and_asked(capsys, shelf, pair, tmp_path):
 def test_members_belong_to_the_start(capsys, shelf, pair):
     refused(capsys, shelf, ['train',shelf/'whole.hdf5','--out',pair,'--resume','--members',2], ['keeps its settings: leave out --members'])
 
-@pytest.mark.parametrize('given,n', [(['--members',1],1), (['--set','recipe=none'],1), (['--members',3],3), (['--members',2,'--set','recipe=none'],2)])
-def test_how_many(given, n):
-    from gac.commands import _how_many
-    same(_how_many(given[1] if given[0]=='--members' else None, [x for x in given if '=' in str(x)]), n)
+@pytest.mark.parametrize('given,n', [((None,False,False),2), ((1,False,False),1), ((None,False,True),1), ((3,False,False),3), ((2,False,True),2),
+    ((None,True,False),1), ((1,True,False),1)])
+def test_how_many(given, n): same(members.how_many(*given), n)
 
-def test_processes_of_torchrun_train_one(monkeypatch):
-    from gac.commands import _how_many
-    monkeypatch.setenv('WORLD_SIZE', '2')
-    same((_how_many(None, []), _how_many(1, [])), (1,1))
-    with pytest.raises(ValueError, match='train one run together'): _how_many(2, [])
+def test_processes_of_torchrun_train_one():
+    with pytest.raises(ValueError, match='--members 2: .*train one run together'): members.how_many(2, True, False)
+
+def test_a_process_finds_the_package_where_this_one_has_it(lane, two, tmp_path, monkeypatch):
+    monkeypatch.setenv('PYTHONPATH', ''); monkeypatch.chdir(tmp_path)
+    run = fresh(lane)
+    fit_members(run, lane, progress=False)
+    assert alike(run.mates[0], two[0].mates[0])
 
 def test_both_are_changed_on_the_way(shelf, tmp_path):
     quiet('train', shelf/'whole.hdf5', '--out', tmp_path/'r', '--iterations', 2, *SMALL)

@@ -11,7 +11,7 @@ sys.path.insert(0, {site!r})
 import numpy as np
 import gac.api
 from gac.run import recipe
-gac.api.recipe = lambda S, A, **kw: recipe(S, A, **dict(iterations=2, batch=4, k=4, inner_steps=1, outer_steps=1)|kw)
+gac.api.recipe = lambda S, A, steps, **kw: recipe(S, A, **dict(iterations=2, batch=4, k=4, inner_steps=1, outer_steps=1)|kw)
 rng = np.random.default_rng(0)
 my_log = [(rng.normal(size=(13,11)), rng.uniform(-1,1,(12,3)), float(rng.normal())) for _ in range(20)]
 s0 = s = np.zeros(11)
