@@ -182,6 +182,7 @@ def _online(run, out, about, put, pairs, paper, asked, dataset, table, label, wo
     tau = online.data_of_run(r, dataset)
     cfg = _stages(r, about, put, pairs, paper)
     say = lambda s: print(s, flush=True)
+    if r.meta.get('members'): say(f'the first of {r.meta["members"]} trainings goes on, alone')
     say(f'kept in {out}: every {cfg.chunk} episodes, every {every} batches of a refit, rows of each stage')
     rows = online.online(r, tau, _env(r, *world), out, cfg, asked, log=say, progress=True, every=every)
     if table: online.keep_online(rows, out, cfg, label or cfg.strategy, table)

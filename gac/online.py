@@ -272,8 +272,9 @@ def online(
     progress:bool=False, # bars within a stage
     **kw:Any,            # for `fit`
 )->pd.DataFrame:         # result rows, one per episode, by stage
-    "Fine-tune in stages, and ask after each."
+    "Fine-tune in stages, and ask after each; of trainings side by side the first goes on alone."
     rows, last = [], None
+    run = replace(run, mates=[], meta={k:v for k,v in run.meta.items() if k!='members'})
     with locked(out):
         _begin_online(run, tau, env, out, cfg, n)
         for k in range(cfg.stages+1):

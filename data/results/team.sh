@@ -1,26 +1,42 @@
-# Pairs of the ten trainings that recipe.sh makes, each acting together, 100 episodes of the table; what is there is not made again.
-# BATCHES: of trainings of another length, which `BATCHES=… recipe.sh` makes.
+# Five trainings of `gac train` on each shipped set, each of two members side by side, 100 episodes of the table each; what is there
+# is not made again. A member of recipe.sh is the first of its seed; its mate's folder lies inside.
+# Rows of 'GAC, two neighbours' in team-neighbours.csv are of pairs of recipe.sh's ten, seeds 0 and 1, 2 and 3, …, after 250 batches;
+# BATCHES=400: of the same after 400 (team-400.csv), which `BATCHES=400 recipe.sh` trains.
 python - <<'PY'
-import os
+import os, time
 from pathlib import Path
 import pandas as pd
-from gac.core import data_root, set_threads
+from gac.core import data_root, set_threads, versions
+from gac.data import env_of, load
+from gac.members import fit_members, load_members, member_place, new_members
 from gac.rows import save_rows
-from gac.run import load_run
+from gac.run import load_run, recipe
 from gac.team import evaluate_runs
 set_threads(1)
 tag = f"-{os.environ['BATCHES']}" if os.environ.get('BATCHES') else ''
-to, same = data_root()/'results'/f'team{tag}.csv', ('dataset','method','question','acting','train_seed','env_seed')
-done = pd.read_csv(to) if to.exists() else pd.DataFrame(columns=same)
-def trained(d, s): # the recipe's training of seed s; of seed 0 a slim copy is shipped
-    out = Path(f'runs/recipe{tag}-{d}-{s}')
-    return load_run(out if s or tag or (out/'checkpoint').is_dir() else data_root()/'checkpoints'/d)
-for first in range(0, 10, 2):
+to, same = data_root()/'results', ('dataset','method','question','acting','train_seed','env_seed')
+def made(name, d, first):
+    had = pd.read_csv(to/name) if (to/name).exists() else pd.DataFrame(columns=same)
+    return ((had.dataset==f'gac/{d}/medium-replay-mini-v0')&(had.train_seed==first)&had.method.str.startswith('GAC')).any()
+for s in range(0 if tag else 5):
     for d in ('hopper','walker2d'):
-        if ((done.dataset==f'gac/{d}/medium-replay-mini-v0')&(done.train_seed==first)).any(): continue
-        runs = [trained(d, s) for s in (first, first+1)]
-        rows = evaluate_runs(runs, runs[0].meta['env'])
-        save_rows(rows, to, same=same, then='env_seed')
+        name, out = f'gac/{d}/medium-replay-mini-v0', Path(f'runs/team-{d}-{s}')
+        if made('team.csv', d, s): continue
+        tau = load(name)
+        cfg, arch = recipe(tau.s.shape[1], tau.a.shape[1], steps=len(tau.a), seed=s)
+        if (out/'checkpoint').is_dir(): run = load_members(out)
+        else: run = new_members(tau, arch, cfg, dataset=name, env=env_of(name))
+        fit_members(run, tau, out, every=100, progress=False)
+        save_rows(evaluate_runs([run], run.meta['env']), to/'team.csv', same=same, then='env_seed')
+rows = f'team{tag or "-neighbours"}.csv'
+for first in range(0, 10, 2): # runs of recipe.sh; of seed 0 a slim copy is shipped
+    for d in ('hopper','walker2d'):
+        if made(rows, d, first): continue
+        places = [Path(f'runs/recipe{tag}-{d}-{s}') for s in (first,first+1)]
+        if not first and not tag and not (places[0]/'checkpoint').is_dir(): places[0] = data_root()/'checkpoints'/d
+        if not all((p/'checkpoint').is_dir() for p in places): continue
+        runs = [load_run(p) for p in places]
+        save_rows(evaluate_runs(runs, runs[0].meta['env']), to/rows, same=same, then='env_seed')
 PY
 if [ -n "${BATCHES:-}" ]; then exit; fi
 # The same with Decision Transformers, whose policies `gac bench data/bench/shipped.csv --out runs/bench` leaves there.
