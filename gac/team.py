@@ -19,16 +19,23 @@ from .worlds import World
 
 # %% ../nbs/07_team.ipynb #team0006
 class Ensemble:
-    "Policies of one environment that act by the mean of their actions."
-    def __init__(self, policies:Iterable[PlanPolicy]): self.policies = list(policies) # one of each training
+    "Policies of one environment that act by the mean of their actions, or take turns."
+    def __init__(self,
+        policies:Iterable[PlanPolicy], # one of each training
+        turns:bool=False,       # is each episode one policy's? Else all act in all, by their mean
+        who:Tensor|None=None,   # (N,) whose each episode is; None: known from `reset` on
+    ): self.policies,self.turns,self.who = list(policies),turns,who
     def reset(self, s0:Tensor)->None: # (N,S) all initial states
         for p in self.policies: p.reset(s0)
+        self.who = torch.arange(len(s0), device=s0.device)%len(self.policies)
 
-    def _mean(self, name): return torch.stack([getattr(p,name) for p in self.policies]).mean(0)
+    def _joined(self, each, who): # (policies,B,…), (B,) -> (B,…)
+        return each[who, torch.arange(len(who), device=who.device)] if self.turns else each.mean(0)
+    def _told(self, name): return self._joined(torch.stack([getattr(p,name) for p in self.policies]), self.who)
     @property
-    def predicted(self)->Tensor: return self._mean('predicted') # (N,) return they predict of their plans
+    def predicted(self)->Tensor: return self._told('predicted') # (N,) return they predict of their plans
     @property
-    def kl(self)->Tensor: return self._mean('kl') # (N,) nats, of an answer
+    def kl(self)->Tensor: return self._told('kl') # (N,) nats, of an answer
     @property
     def info(self)->dict: return self.policies[0].info
     @property
@@ -37,13 +44,13 @@ class Ensemble:
     def plan_seconds(self)->float: return sum(p.plan_seconds for p in self.policies)
 
     def __call__(self, s:Tensor, rows:Tensor)->Tensor: # (B,S), (B,) -> (B,A)
-        a = torch.stack([p(s, rows) for p in self.policies]).mean(0)
+        a = self._joined(torch.stack([p(s, rows) for p in self.policies]), self.who[rows])
         self.executed(a)
         return a
     def executed(self, a:Tensor)->None: # (B,A) as the environment took them: all remember these
         for p in self.policies: p.executed(a)
     def part(self, rows:Tensor)->'Ensemble': # (R,) episodes -> to act on them in another process
-        return Ensemble(p.part(rows) for p in self.policies)
+        return Ensemble([p.part(rows) for p in self.policies], self.turns, self.who[rows])
 
 # %% ../nbs/07_team.ipynb #team0010
 def members_of(runs:Iterable[Run])->list[Run]: # trainings -> these, each with its mates behind it
@@ -85,7 +92,7 @@ def policy_of(
     planners = planners or [asker(r, question, cfg, seed) for r in runs]
     how = [acting_of(r.model.arch, question, acting) for r in runs]
     each = [PlanPolicy(r.model, p, h, seed, *low_high) for r,p,h in zip(runs, planners, how)]
-    return each[0] if len(each)==1 else Ensemble(each)
+    return each[0] if len(each)==1 else Ensemble(each, 'sample' in how)
 
 # %% ../nbs/07_team.ipynb #team0014
 def evaluate_runs(

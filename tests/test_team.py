@@ -62,3 +62,10 @@ def test_in_a_shell(runs, tmp_path):
         return CliRunner().invoke(app, [*map(str, args)])
     assert asked('1').exit_code==0 and (tmp_path/'out').is_dir()
     assert 'give trainings of other seeds' in str(asked('0').exception)
+
+def test_samples_are_one_members_each(runs):
+    "The mean of two samples would be a sample of neither: each episode is that of one member alone."
+    alone = [evaluate_runs([r], 'gac/PointMass-v0', 'prior', n=4, seed=0) for r in runs]
+    both = rows_of(runs, question='prior')
+    for k in ('achieved','predicted','kl'): same(both[k].tolist(), [alone[i%2][k][i] for i in range(4)])
+    same(both.achieved.tolist(), rows_of(runs, question='prior', workers=2).achieved.tolist())
