@@ -67,8 +67,8 @@ $(STAMP): settings.ini setup.py constraints.txt
 install: $(STAMP) ## .venv with everything in it (about a minute the first time, then nothing to do)
 
 demo: $(STAMP) ## train on a shipped set, ask four questions, act on the answers: runs/demo (6 minutes after the installation)
-	@echo "demo: trains on the shipped Hopper set, asks four questions, acts on the answers; about 6 minutes on one core"
-	@$(BIN)/gac demo --out '$(OUT)' $(if $(wildcard $(OUT)/checkpoint),--resume)
+	@echo "demo: trains on the shipped Hopper set, asks four questions, acts on the answers; about six minutes on two cores"
+	@$(BIN)/gac demo --workers 2 --out '$(OUT)' $(if $(wildcard $(OUT)/checkpoint),--resume)
 
 test: export MPLBACKEND := agg
 test: $(STAMP) ## notebooks clean, exported, executed; then pytest (about a quarter of an hour on two cores)

@@ -466,10 +466,10 @@ def demo(
     out:Out=Path('runs/demo'),
     dataset:Annotated[str, typer.Option(help='a shipped set')]='gac/hopper/medium-replay-mini-v0',
     iterations:Iterations=None, episodes:Episodes=100, seed:Seed=0, members:Members=None, threads:Threads=1,
-    resume:Resume=False,
+    resume:Resume=False, workers:_workers('processes that act')=1,
     clone_steps:_count(1, 'gradient steps of the cloned reference')=8000,
 )->None:
-    "Train on a shipped set, ask four questions, act on the answers: the main job, about six minutes."
+    "Train on a shipped set, ask four questions, act on the answers: the main job."
     first = {} if resume else dict(iterations=iterations, seed=seed, members=members)
     for k in ('rows.csv','table.csv'): writable(out/k, folder=False)
     _must_act(dataset)
@@ -478,7 +478,7 @@ def demo(
     from gac.query import scale_of
     run = _together(out, 'cpu', threads)
     env, tau = _env(run), data.load(dataset)
-    asked = c.compare(run, env, episodes, actings=(None,), progress=True)
+    asked = c.compare(run, env, episodes, actings=(None,), workers=workers, progress=True)
     told = dict(scale=scale_of(run, env), steps=clone_steps, progress=True)
     rows = c.with_clone(asked, tau, env, episodes, **told)
     _report(rows, run, out)

@@ -35,13 +35,14 @@ def compare(
     seed:int=10_000,  # environment seeds from here on
     cfg:Ask=Ask(),    # settings of all questions
     actings:Sequence[str|None]=('sample','mu'), # how to act on the posterior; None: as `acting_of` says
+    workers:int=1,    # processes that act
     progress:bool=False, # show a bar for each?
 )->pd.DataFrame:      # result rows, one per episode
     "Ask all four questions, each once, and act on each answer."
-    runs = members_of([run])
+    runs, how = members_of([run]), dict(workers=workers, progress=progress)
     def act_on(q, actings):
         each = [_asked_once(asker(r, q, cfg, seed)) for r in runs]
-        return [evaluate_runs([run], env, q, n, seed, a, cfg, each, progress=progress) for a in actings]
+        return [evaluate_runs([run], env, q, n, seed, a, cfg, each, **how) for a in actings]
     asked = {q:('sample',) if q=='prior' else actings for q in ('prior',*QUESTIONS)}
     return pd.concat([r for q,a in asked.items() for r in act_on(q,a)], ignore_index=True)
 
