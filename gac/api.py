@@ -146,6 +146,7 @@ def train(
 # %% ../nbs/13c_api.ipynb #3c7976d0
 def load_run(
     out:Place,             # run folder, or its checkpoint folder
+    *,
     device:Device='cpu',   # where to put it
 )->Run:                    # the first of its trainings; the others are its `mates`
     "A run from its folder, with what was trained beside it."
@@ -162,7 +163,7 @@ def save_run(
 
 # %% ../nbs/13c_api.ipynb #dd7daf02
 def _as_run(run)->Run: # Run or the folder of one
-    return run if isinstance(run, Run) else ready(load_members(run), run)
+    return ready(run) if isinstance(run, Run) else ready(load_members(run), run)
 def _runs(run, of)->list[Run]: # one or several of them, name of a function
     several = isinstance(run, Sequence) and not isinstance(run, str)
     each = list(run) if several else [run]

@@ -71,22 +71,23 @@ def _pairs(job): # -> ['name=value', …], each name once
     if twice: raise ValueError(f'set={job.set!r}: {twice[0]} is there twice, leave one out')
     return pairs
 
-def _gac_settings(job, S, A): # Job of GAC, dimensions of its data -> Fit, Arch
+def _gac_settings(job, S, A, steps): # Job of GAC, dimensions and steps of its data -> Fit, Arch
     if job.rewards!='return':
         raise ValueError(f"GAC sees returns only, not rewards={job.rewards!r}: write 'return'")
     pairs = _pairs(job)
     if any(p.startswith('seed=') for p in pairs):
         raise ValueError(f'set={job.set!r}: the seed stands in its own column')
-    return parsed(pairs, S, A, seed=job.seed)
+    return parsed(pairs, S, A, steps=steps, seed=job.seed)
 
 # %% ../nbs/11_bench.ipynb #6b77d230
 def configured(
     job:Job,     # what is to be done
     S:int=1,     # state dimension of its data; GAC's settings have it
     A:int=1,     # action dimension
+    steps:int=0, # of its data
 )->Any:          # settings of its system, GAC: Fit, Arch; or one clear error
     "What a job's settings say; nothing is trained."
-    if job.system=='GAC': return _gac_settings(job, S, A)
+    if job.system=='GAC': return _gac_settings(job, S, A, steps)
     system = systems.system_of(job.system, others=('GAC',))
     more = dict(env=acts_in(job)) if system.online else {}
     return systems.settings(job.system, job.rewards, _pairs(job), **more)
@@ -343,7 +344,7 @@ def do_job(
     folder, device = Path(folder), pick_device(device)
     tau, env = data.load(job.dataset), acts_in(job)
     size = check_spaces(env, tau.s.shape[1], tau.a.shape[1])
-    cfg = configured(job, *size)
+    cfg = configured(job, *size, len(tau.a))
     mark = _begin_job(job, cfg, tau, folder)
     _offline(job, folder, mark)
     fit, ask, go_on = OURS if job.system=='GAC' else OTHERS

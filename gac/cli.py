@@ -174,11 +174,12 @@ def online_command(
 def _online(run, out, about, put, pairs, paper, asked, dataset, table, label, world, threads, every):
     from gac import online
     from gac.core import set_threads
+    from gac.members import ready
     from gac.run import load_run, resumable
     if table: _root(table)
     writable(out)
     set_threads(threads)
-    r = resumable(load_run(run))
+    r = ready(resumable(load_run(run)), run)
     tau = online.data_of_run(r, dataset)
     cfg = _stages(r, about, put, pairs, paper)
     say = lambda s: print(s, flush=True)
@@ -342,7 +343,7 @@ def critic_command(
     at, tau = _rows_at(table, 'critic', (*RUN_ROWS,'split')), data.load(dataset)
     if held>len(tau)-2: raise ValueError(f'--held {held}: {dataset} has {len(tau)}, and 2 must remain')
     fit = {} if iterations is None else dict(iterations=iterations)
-    cfg, arch = run_settings(set_ or [], tau.s.shape[1], tau.a.shape[1], **fit)
+    cfg, arch = run_settings(set_ or [], tau.s.shape[1], tau.a.shape[1], len(tau.a), **fit)
     rows = critic.held_out(tau, arch, cfg, held, seed=split, dataset=dataset, progress=True, starts=starts)
     rows = rows.round(4).assign(method=label, env_seed=0, versions=versions())
     save_rows(rows, at, ('dataset','method','train_seed','split'))

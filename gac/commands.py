@@ -82,7 +82,7 @@ Minutes = Annotated[Optional[float], typer.Option(callback=_finite,
     help='train until the bound of held-out trajectories stops rising, so long at most')]
 SaveEvery = _count(1, 'batches between two checkpoints; what is stopped saves too')
 Members = Annotated[Optional[int], typer.Option(min=1, max=64,
-    help='trainings side by side, from seeds of their own, which act together; none: two')]
+    help='trainings side by side, which act together; none: two, or one by torchrun or recipe=none')]
 HeldOut = _count(2, 'trajectories held out')
 
 # %% ../nbs/13_commands.ipynb #cmdopt02
@@ -227,12 +227,12 @@ def _who_trains(dataset, out, fit, pairs, resume, members, world, device, thread
     from gac.data import load
     from gac.processes import join
     set_threads(threads)
-    members = m.how_many(members, _many(), 'recipe=none' in pairs)
     team, device = join(device)
+    members = m.how_many(members, bool(team), 'recipe=none' in pairs)
     dev = pick_device(device)
     tau = load(dataset)
     if resume:
-        run = m.resume_members(out, tau, dev)
+        run = m.resume_members(out, tau, dev, bool(team))
         for each in (run, *run.mates): _changed(each, pairs)
     else: run = _fresh(dataset, tau, world, ['noise=keyed']*bool(team)+pairs, dev, fit, members)
     run.team = team if run.cfg.noise=='keyed' or _many() else None
@@ -262,8 +262,8 @@ def _fitted(run, tau, out, every, tensorboard, first): # -> history, DataFrame
 
 # %% ../nbs/13_commands.ipynb #cmdtrn05
 def _say_start(run, tau, team, threads): # before a training
-    each = f' in each of {team.size} processes' if team else ''
-    if run.mates: each = f'; {len(run.mates)+1} trainings side by side'
+    many = len(run.mates)+1
+    each = f' in each of {team.size} processes' if team else f', {many} trainings side by side'*(many>1)
     print(f'{run}\n{tau} on {run.model.head.lsd.device}, {threads} threads{each}')
 
 # %% ../nbs/13_commands.ipynb #cmdsp31

@@ -21,6 +21,7 @@ from .worlds import env_from, make_env
 from .envs import rollout
 from .fetch import cache, fetch, local_data, manifest
 from .film import film as make_film
+from .members import ready
 from .plans import flat_map
 from .query import (ACTINGS, PLANS, QUESTIONS, READS, Ask, PlanPolicy, acting_of, ask, bounds,
                        seen_by)

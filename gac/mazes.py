@@ -84,7 +84,8 @@ def maze_rows(
     place, out = maze_set(root), Path(root)/f'seed-{seed}'
     import_packages(['gymnasium_robotics'])
     if not (out/'checkpoint').is_dir():
-        train(load(place), UMAZE, out, name='umaze-mixed', device='cpu', seed=seed, iterations=iterations)
+        few = dict(seed=seed, iterations=iterations, members=1, device='cpu')
+        train(load(place), UMAZE, out, name='umaze-mixed', **few)
     run = load_run(out)
     if run.cfg.iterations!=iterations:
         raise ValueError(f'{out} was trained for {run.cfg.iterations} batches, not {iterations}: remove it')

@@ -7,24 +7,23 @@ __all__ = ['MEMBERS', 'APART', 'member_seed', 'member_place', 'how_many', 'new_m
            'save_members', 'ready', 'resume_members']
 
 # %% ../nbs/05b_members.ipynb #633dfa55
-import os, signal, subprocess, sys, threading, time, warnings
-from collections.abc import Callable, Iterator, Sequence
+import json, os, shutil, signal, subprocess, sys, threading, time, warnings
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
-import gac
 import pandas as pd
 import torch
 from safetensors.torch import load, save
-from .core import Trajectories, set_threads
+from .core import Trajectories
 from .files import BadFile
-from .folder import interruptible, stop, stop_asked
+from .folder import interruptible, locked, stop, stop_asked
 from .model import Arch
 from .run import Fit, Run, check_data, load_run, new_run, resumable, save_run
-from .schema import place
-from .train import fit
+from .schema import check_memory, place, read_json
+from .train import engine, fit
 
 # %% ../nbs/05b_members.ipynb #35531d0e
 MEMBERS = 2 # trainings side by side, where nothing else is said
@@ -35,7 +34,7 @@ def member_seed(
     j:int,    # which one, from 0
 )->int:
     "The seed of a member."
-    return seed+j*APART
+    return (seed+j*APART)%2**31
 def member_place(
     out:str|os.PathLike, # run folder
     j:int,               # which one, from 0
@@ -65,6 +64,7 @@ def new_members(
 )->Run:                  # the first; the others are its `mates`
     "A fresh run with its mates."
     if not 1<=members<=64: raise ValueError(f'members={members}: from 1 to 64 trainings side by side')
+    check_memory(arch or Arch(tau.s.shape[1], tau.a.shape[1]), len(tau), device, members)
     first = meta|(dict(members=members) if members>1 else {})
     made = [new_run(tau, arch, replace(cfg, seed=member_seed(cfg.seed,j)), device, **(meta if j else first))
             for j in reversed(range(members))]
@@ -83,7 +83,7 @@ def child(
     size = int.from_bytes(sys.stdin.buffer.read(8), 'little')
     tau = Trajectories(**load(sys.stdin.buffer.read(size)))
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    set_threads(int(threads))
+    torch.set_num_threads(int(threads))
     run = resumable(load_run(out, device=device))
     check_data(run, tau)
     with interruptible(): fit(run, tau.to(device), out, int(every), progress=False)
@@ -93,35 +93,35 @@ def _end_with_parent():
     if not stop_asked(): os.kill(os.getpid(), signal.SIGTERM)
 
 # %% ../nbs/05b_members.ipynb #bb721cd1
-def _start(data, out, device, every): # data as bytes, run folder, … -> its process, and what it says
-    start = [sys.executable, '-c', 'import sys; from gac.members import child; child(*sys.argv[1:])']
-    args = [str(x) for x in (out, device, every, torch.get_num_threads())]
-    ours = os.pathsep.join([str(Path(gac.__file__).parents[1]), *os.environ.get('PYTHONPATH','').split(os.pathsep)])
-    said, env = TemporaryFile(), os.environ|dict(OMP_NUM_THREADS=args[-1], PYTHONPATH=ours.rstrip(os.pathsep))
-    p = subprocess.Popen([*start,*args], stdin=subprocess.PIPE, stdout=said, stderr=said, env=env,
-                         start_new_session=True) # Ctrl-C is ours to pass on
+_CHILD = 'import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from gac.members import child; '
+
+def _start(data, out, device, every, threads): # data as bytes, run folder, … -> its process, what it says
+    begin = [sys.executable, '-c', _CHILD+'child(*sys.argv[1:])', json.dumps(sys.path)]
+    said, env = TemporaryFile(), os.environ|dict(OMP_NUM_THREADS=str(threads))
+    p = subprocess.Popen([*begin, *map(str, (out,device,every,threads))], stdin=subprocess.PIPE,
+                         stdout=said, stderr=said, env=env, start_new_session=True) # Ctrl-C we pass on
     try:
-        p.stdin.write(len(data).to_bytes(8,'little')+data)
+        for part in (len(data).to_bytes(8,'little'), data): p.stdin.write(part)
         p.stdin.flush()
-    except BrokenPipeError: pass # it has ended, and `_ended` says why
-    return p, said
+    except BrokenPipeError: pass # it has ended, and `_wrong` says why
+    return p, said, out
 
 # %% ../nbs/05b_members.ipynb #87ce88a6
-def _ended(p, said, out): # a process that has ended, what it said, run folder -> '' or what was wrong
-    if not p.returncode: return ''
+def _wrong(p, said, out): # a process, what it said, run folder -> '' or why it has ended
+    if not p.poll(): return ''
     said.seek(0)
     last = said.read().decode(errors='replace').strip().splitlines()[-1:]
     why = f'ended by signal {-p.returncode}' if p.returncode<0 else ''.join(last)[:300]
     return f'{out}: {why or p.returncode}'
 @contextmanager
-def _beside(mates, tau, home, every): # runs, data, folder -> their processes, while this block lasts
+def _beside(mates, tau, home, every, threads): # runs, data, folder, … -> processes while this block lasts
     data = save({k:getattr(tau,k).cpu().contiguous() for k in ('s','a','y','n','last','key')})
     each = []
     try:
         for j,m in enumerate(mates, 1):
-            out = member_place(home, j)
             if m.end is not None and m.i>=m.end: continue
-            each.append((*_start(data, out, m.model.head.lsd.device, every), out))
+            each.append(_start(data, member_place(home,j), m.model.head.lsd.device, every, threads))
+        del data
         yield each
     finally:
         for p,*_ in each: _close(p)
@@ -133,52 +133,87 @@ def _close(p):
     except BrokenPipeError: pass
 
 # %% ../nbs/05b_members.ipynb #f7fff0c8
+def _watched(each, log): # their processes, `log` of `fit` -> the same, which warns when one has failed
+    told = set()
+    def row(h):
+        for e in each:
+            if (why := _wrong(*e)) and e[2] not in told:
+                told.add(e[2])
+                warnings.warn(f'a training beside this one has failed, {why}; this one goes on')
+        if log: log(h)
+    return row
 def _wait(each, run, out, progress): # their processes, the first run, its folder, bool: until all have ended
     begun = time.monotonic()
-    while any(p.poll() is None for p,*_ in each):
+    while left := sum(p.poll() is None for p,*_ in each):
         if stop_asked(): stop(run.i, run.end, out)
         if progress and time.monotonic()-begun>3:
-            print('the first training is done; the other one goes on', file=sys.stderr, flush=True)
-            progress = False
+            begun += 60
+            print(f'the first training is done; {left} beside it to go', file=sys.stderr, flush=True)
         time.sleep(.05)
-    wrong = [w for w in (_ended(*e) for e in each) if w]
-    if wrong:
-        raise ChildProcessError(f'a training beside the first has failed, in {wrong[0]}; '
-                                'what was saved is kept: go on by resuming, or train one alone with members=1')
+    return [w for e in each if (w := _wrong(*e))]
 
 # %% ../nbs/05b_members.ipynb #86cadbf6
 def fit_members(
     run:Run,                # from `new_members` or `load_members`; alone: as `fit`
     tau:Trajectories,       # the data it was made from
-    out:str|os.PathLike|None=None, # run folder; None: none
+    out:str|os.PathLike|None=None, # run folder; None: none, and a temporary one for its mates
     every:int=200,          # iterations between checkpoints
     log:Callable[[dict[str,float]],object]|None=None, # called with each row of the first
     progress:bool=True,     # progress bar, of the first
 )->pd.DataFrame:            # as of `fit`, of the first
-    "Train a run here and its mates beside it; the numbers of each are those it would have alone."
-    how = dict(every=every, log=log, progress=progress)
-    if not run.mates: return fit(run, tau, out, **how)
-    with ExitStack() as stack:
-        home = out or stack.enter_context(TemporaryDirectory(prefix='gac-'))
-        for j in range(len(run.mates), 0, -1): save_run(run.mates[j-1], member_place(home, j))
-        if out: save_run(run, out)
-        each = stack.enter_context(_beside(run.mates, tau, home, every))
-        history = fit(run, tau, out, **how)
-        _wait(each, run, out, progress)
-        run.mates = [load_run(member_place(home,j), device=m.model.head.lsd.device)
-                     for j,m in enumerate(run.mates, 1)]
-    return history
+    "Train a run here and its mates beside it, who share the threads of this process."
+    how = dict(every=every, progress=progress)
+    if not run.mates: return fit(run, tau, out, log=log, **how)
+    threads, n = torch.get_num_threads(), len(run.mates)+1
+    each = max(1, threads//n)
+    torch.set_num_threads(each)
+    try:
+        with ExitStack() as stack:
+            home = out or stack.enter_context(TemporaryDirectory(prefix='gac-'))
+            stack.enter_context(locked(home))
+            stack.enter_context(_begun(run, home))
+            beside = stack.enter_context(_beside(run.mates, tau, home, every, each))
+            history = fit(run, tau, out, log=_watched(beside, log), **how)
+            _gather(run, home, _wait(beside, run, out, progress), out)
+        return history
+    finally: torch.set_num_threads(threads)
+
+# %% ../nbs/05b_members.ipynb #141ff82c
+@contextmanager
+def _begun(run, home): # all are saved; nothing is left if not one batch is kept
+    fresh, first = not (Path(home)/'checkpoint').exists(), Path(home)/'checkpoint'/'config.json'
+    with engine(run): pass # refuses what it cannot do
+    try:
+        for j,m in reversed([*enumerate((run, *run.mates))]): save_run(m, member_place(home, j))
+        yield
+    except Exception:
+        if fresh and not (first.is_file() and read_json(first)['i']):
+            for j in range(len(run.mates)+1): shutil.rmtree(member_place(home,j)/'checkpoint', ignore_errors=True)
+            for j in range(1, len(run.mates)+1): _remove_empty(member_place(home, j))
+        raise
+def _remove_empty(folder):
+    if folder.is_dir() and not any(folder.iterdir()): folder.rmdir()
+def _gather(run, home, wrong, out): # the mates, trained, from where they were saved; or one error
+    if wrong and out:
+        raise ChildProcessError(f'a training beside the first has failed, {wrong[0]}; the first is whole, and '
+                                'is asked alone until --resume has brought the other one there too')
+    if wrong: warnings.warn(f'a training beside the first has failed, {wrong[0]}; the first is alone')
+    device = run.model.head.lsd.device
+    run.mates = [] if wrong else [load_run(member_place(home,j), device=device)
+                                  for j in range(1, len(run.mates)+1)]
 
 # %% ../nbs/05b_members.ipynb #bc298676
 def load_members(
     out:str|os.PathLike, # run folder, or its checkpoint folder
     device:torch.device|str='cpu', # where to put them
+    whole:bool=False,    # is a missing one an error?
 )->Run:                  # the first; the others are its `mates`
     "A run and what was trained beside it."
     run, home = load_run(out, device=device), _home(out)
     for j in range(1, _number(run, out)):
         at = member_place(home, j)
-        if (at/'checkpoint').is_dir(): run.mates.append(load_run(at, device=device))
+        if (at/'checkpoint'/'config.json').is_file(): run.mates.append(load_run(at, device=device))
+        elif whole: raise FileNotFoundError(f'{at} is missing; to go on, copy it there again')
         else: warnings.warn(f'{at} is missing, of {_number(run,out)} trainings: those that are there act')
     return run
 
@@ -205,14 +240,16 @@ def save_members(
 
 # %% ../nbs/05b_members.ipynb #1985fd0b
 def ready(
-    run:Run,             # from `load_members`
-    out:str|os.PathLike, # where it came from, for the message
-)->Run:                  # the same, without mates that have not begun
-    "Refuse to ask a run before its first batch."
+    run:Run,               # from `load_members`
+    out:str|os.PathLike='the run', # where it came from, for the message
+)->Run:                    # the same, without mates that have not come so far
+    "Refuse to ask a run before its first batch; leave out mates that were cut short."
     if not run.i: raise ValueError(f'{out} has not trained a batch yet: wait, or go on with it by --resume')
-    early = [m for m in run.mates if not m.i]
-    if early: warnings.warn(f'{len(early)} of the trainings in {out} has no batch yet: the others act')
-    run.mates = [m for m in run.mates if m.i]
+    done = run.i==run.end
+    late = [m for m in run.mates if not m.i or done and m.i!=m.end]
+    if late: warnings.warn(f'{out}: a training beside the first has {late[0].i} of {late[0].end} batches and '
+                           'does not act; go on with it by --resume')
+    run.mates = [m for m in run.mates if m not in late]
     return run
 
 # %% ../nbs/05b_members.ipynb #a47e5bac
@@ -220,11 +257,12 @@ def resume_members(
     out:str|os.PathLike, # run folder
     tau:Trajectories,    # the data it was made from
     device:torch.device|str='cpu', # where
+    shared:bool=False,   # do many processes train one run?
 )->Run:                  # the first; the others are its `mates`
     "A run that goes on, with its mates."
-    with warnings.catch_warnings():
-        warnings.simplefilter('error') # a missing one
-        try: run = load_members(out, device)
-        except UserWarning as e: raise FileNotFoundError(f'{e}; to go on, copy it there again') from None
+    run = load_members(out, device, whole=True)
+    if shared and run.mates:
+        raise ValueError(f'{out} has {len(run.mates)+1} trainings side by side, and the processes of torchrun '
+                         'train one run together: go on with it without torchrun')
     for r in (run, *run.mates): check_data(resumable(r), tau)
     return run

@@ -208,10 +208,11 @@ def restage(
     **kw:Any,          # fields of Fit
 )->Run:                # the same model, posteriors and optimiser; iterations count from 0
     "A run that goes on with a longer buffer."
-    meta = run.meta|dict(fingerprint=fingerprint(tau), stage=stage)
+    meta = {k:v for k,v in run.meta.items() if k!='members'}|dict(fingerprint=fingerprint(tau), stage=stage)
     for g in run.opt.param_groups: g['weight_decay'] = kw.get('weight_decay', g['weight_decay'])
     cfg = replace(run.cfg, **kw)
-    return replace(run, cfg=cfg, y=tau.y, key=tau.key, meta=meta, i=0, watch=None, history=[])
+    new = dict(cfg=cfg, y=tau.y, key=tau.key, meta=meta, i=0, watch=None, history=[], mates=[])
+    return replace(run, **new)
 
 # %% ../nbs/08_online.ipynb #on-refit
 def refit_at(
@@ -274,7 +275,6 @@ def online(
 )->pd.DataFrame:         # result rows, one per episode, by stage
     "Fine-tune in stages, and ask after each; of trainings side by side the first goes on alone."
     rows, last = [], None
-    run = replace(run, mates=[], meta={k:v for k,v in run.meta.items() if k!='members'})
     with locked(out):
         _begin_online(run, tau, env, out, cfg, n)
         for k in range(cfg.stages+1):

@@ -239,13 +239,15 @@ def check_memory(
     arch:Arch,     # its settings
     N:int,         # trajectories
     device:torch.device|str='cpu', # where the model is to live
+    models:int=1,  # side by side
 )->None:
     "Refuse a model that cannot fit: θ and the posteriors, each with gradient or moments, in float32."
     free, numbers, posteriors = free_memory(device), about(arch), arch.K*arch.D*N*2
-    need = 16*numbers+8*posteriors
+    need = models*(16*numbers+8*posteriors)
     if free is None or need<free: return
     sizes = ', '.join(f'{k}={getattr(arch,k)}' for k in ('D','enc','dec','tokens','M','S','A'))
-    raise ValueError(f'a model of {numbers:.3g} parameters and {posteriors:.3g} numbers of posteriors needs '
+    many = f'{models} models' if models>1 else 'a model'
+    raise ValueError(f'{many} of {numbers:.3g} parameters and {posteriors:.3g} numbers of posteriors need{"s"*(models==1)} '
                      f'{need/1e9:.3g} GB; {free/1e9:.3g} GB are free: choose smaller ones of {sizes}')
 
 # %% ../nbs/04d_schema.ipynb #schesiz1

@@ -11,7 +11,7 @@ from typing import Annotated, Optional
 import typer
 from .commands import (Acting, AskSeed, DeltaY, Env, EnvKwargs, Folder, Imports, Lam, Mates, Own, Quantile,
                           QuestionName, Steps, Target, Threads, Width, app, writable)
-from .commands import EnvSeed, _ask_settings, _count, _env, _loaded, _together, prepare
+from .commands import EnvSeed, _ask_settings, _count, _env, _together, prepare
 
 # %% ../nbs/13_share_commands.ipynb #shr006
 @app.command('export')
@@ -28,7 +28,7 @@ def export_command(
     put = dict(target=target, quantile=quantile, delta_y=delta_y, lam=lam, width=width, steps=steps)
     cfg = _ask_settings(question, acting, put, own)
     writable(out, folder=False)
-    r = _loaded(run, 'cpu', threads)
+    r = _together(run, 'cpu', threads)
     from gac.export import export
     world = _env(r, env, env_kwargs) if env or env_kwargs else None
     file = export(r, out, question, to, acting, cfg, seed, world)

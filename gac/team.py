@@ -23,11 +23,13 @@ class Ensemble:
     def __init__(self,
         policies:Iterable[PlanPolicy], # one of each training
         turns:bool=False,       # is each episode one policy's? Else all act in all, by their mean
-        who:Tensor|None=None,   # (N,) whose each episode is; None: known from `reset` on
-    ): self.policies,self.turns,self.who = list(policies),turns,who
+        first:int=0,            # whose turn the first episode is
+        who:Tensor|None=None,   # (N,) whose each one is; None: one after the other, from `first` on
+    ): self.policies,self.turns,self.first,self.given = list(policies),turns,first,who
     def reset(self, s0:Tensor)->None: # (N,S) all initial states
         for p in self.policies: p.reset(s0)
-        self.who = torch.arange(len(s0), device=s0.device)%len(self.policies)
+        turn = (torch.arange(len(s0), device=s0.device)+self.first)%len(self.policies)
+        self.who = turn if self.given is None else self.given
 
     def _joined(self, each, who): # (policies,B,…), (B,) -> (B,…)
         return each[who, torch.arange(len(who), device=who.device)] if self.turns else each.mean(0)
@@ -50,7 +52,7 @@ class Ensemble:
     def executed(self, a:Tensor)->None: # (B,A) as the environment took them: all remember these
         for p in self.policies: p.executed(a)
     def part(self, rows:Tensor)->'Ensemble': # (R,) episodes -> to act on them in another process
-        return Ensemble([p.part(rows) for p in self.policies], self.turns, self.who[rows])
+        return Ensemble([p.part(rows) for p in self.policies], self.turns, who=self.who[rows])
 
 # %% ../nbs/07_team.ipynb #team0010
 def members_of(runs:Iterable[Run])->list[Run]: # trainings -> these, each with its mates behind it
@@ -92,7 +94,7 @@ def policy_of(
     planners = planners or [asker(r, question, cfg, seed) for r in runs]
     how = [acting_of(r.model.arch, question, acting) for r in runs]
     each = [PlanPolicy(r.model, p, h, seed, *low_high) for r,p,h in zip(runs, planners, how)]
-    return each[0] if len(each)==1 else Ensemble(each, 'sample' in how)
+    return each[0] if len(each)==1 else Ensemble(each, 'sample' in how, seed%len(each))
 
 # %% ../nbs/07_team.ipynb #team0014
 def evaluate_runs(
@@ -106,7 +108,7 @@ def evaluate_runs(
     planners:Sequence[Callable[...,Any]]|None=None, # of each, other than the question's
     **kw:Any,             # for `query.evaluate`: workers, progress
 )->pd.DataFrame:          # one row per episode, as of `query.evaluate`; `train_seed` is the first one's
-    "Ask one training or several, act on the mean of their actions, compare."
+    "Ask one training or several, act on the mean of their actions, on samples in turn; compare."
     runs = members_of(runs)
     how = policy_of([replace(r, mates=[]) for r in runs], question, env, seed, acting, cfg, planners)
     rows = evaluate(runs[0], env, question, n, seed, acting, cfg, policy=how, **kw)

@@ -1,5 +1,5 @@
 "Two trainings side by side: what lies where, what dies, what goes on."
-import os, signal, subprocess, sys, time
+import os, signal, subprocess, sys, time, warnings
 from dataclasses import replace
 import pytest
 import torch
@@ -73,8 +73,7 @@ def test_a_number_of_members_that_cannot_be(lane, two, tmp_path, n):
 
 def test_one_before_its_first_batch_is_not_asked(lane, two):
     with pytest.raises(ValueError, match='has not trained a batch'): ready(fresh(lane), 'x')
-    half = replace(two[0], mates=fresh(lane).mates)
-    with pytest.warns(UserWarning, match='no batch yet'): assert not ready(half, 'x').mates
+    with pytest.warns(UserWarning, match='has 0 of 6 batches'): assert not ready(replace(two[0], mates=fresh(lane).mates), 'x').mates
 
 def test_slim_ones_are_asked_and_not_resumed(lane, two, tmp_path):
     save_members(load_members(two[1]), tmp_path/'s', slim=True, keep=4)
@@ -89,8 +88,9 @@ def test_of_one_of_two_saved_alone_nothing_is_missing(two, tmp_path, recwarn):
 
 def test_a_mate_that_fails_is_named_and_goes_on(lane, two, tmp_path, monkeypatch):
     begin, run = members._start, fresh(lane)
-    monkeypatch.setattr(members, '_start', lambda data,out,dev,every: begin(data, tmp_path/'gone', dev, every))
-    with pytest.raises(ChildProcessError, match='member-2: .*no checkpoint'): fit_members(run, lane, tmp_path/'r', progress=False)
+    monkeypatch.setattr(members, '_start', lambda data,out,*more: (*begin(data, tmp_path/'gone', *more)[:2], out))
+    with pytest.raises(ChildProcessError, match='member-2: .*no checkpoint.*the first is whole'), warnings.catch_warnings(record=True):
+        fit_members(run, lane, tmp_path/'r', progress=False)
     monkeypatch.undo()
     again = resume_members(tmp_path/'r', lane)
     same((again.i, again.mates[0].i), (6, 0))
@@ -100,9 +100,62 @@ def test_a_mate_that_fails_is_named_and_goes_on(lane, two, tmp_path, monkeypatch
 def test_a_mate_that_is_killed_is_named(lane, tmp_path, monkeypatch):
     begin = members._start
     def killed(*args):
-        p, said = begin(*args); p.kill(); return p, said
+        p, *rest = begin(*args); p.kill(); p.wait(); return p, *rest
     monkeypatch.setattr(members, '_start', killed)
-    with pytest.raises(ChildProcessError, match='ended by signal 9'): fit_members(fresh(lane), lane, tmp_path/'r', progress=False)
+    seen = []
+    with pytest.raises(ChildProcessError, match='ended by signal 9'), pytest.warns(UserWarning, match='ended by signal 9; this one goes on') as told:
+        fit_members(fresh(lane), lane, tmp_path/'r', log=lambda h: seen.append(len(told)), progress=False)
+    assert seen[0]==1 and len(told)==1 # at once, and once
+    with pytest.warns(UserWarning, match='has 0 of 6 batches and does not act'): assert not ready(load_members(tmp_path/'r'), 'x').mates
+
+def test_in_memory_the_first_is_kept(lane, two, monkeypatch):
+    begin = members._start
+    def killed(*args):
+        p, *rest = begin(*args); p.kill(); return p, *rest
+    monkeypatch.setattr(members, '_start', killed)
+    run = fresh(lane)
+    with pytest.warns(UserWarning, match='the first is alone'): fit_members(run, lane, progress=False)
+    assert alike(run, two[0]) and not run.mates
+
+def test_what_is_refused_leaves_nothing(lane, tmp_path, monkeypatch):
+    monkeypatch.setenv('CXX', 'no-such-compiler'); monkeypatch.setenv('PATH', '')
+    with pytest.raises(ValueError, match='needs a C\\+\\+ compiler'): fit_members(fresh(lane, compile=True), lane, tmp_path/'r', progress=False)
+    assert not (tmp_path/'r').exists()
+    monkeypatch.undo()
+    def broken(*args, **kw): raise FloatingPointError('elbo is nan')
+    monkeypatch.setattr(members, 'fit', broken)
+    with pytest.raises(FloatingPointError): fit_members(fresh(lane), lane, tmp_path/'r', progress=False)
+    assert not (tmp_path/'r').exists()
+
+def test_one_cut_short_does_not_act_beside_one_that_is_done(lane, two):
+    half = fresh(lane).mates[0]
+    fit(half, lane, until=3, progress=False)
+    with pytest.warns(UserWarning, match='has 3 of 6 batches'): assert not ready(replace(two[0], mates=[half]), 'x').mates
+    going = replace(two[0], i=4, mates=[half])
+    assert ready(going, 'x').mates # all are under way
+
+def test_warnings_while_loading_are_no_missing_member(lane, two, monkeypatch):
+    def noisy(*args, **kw): warnings.warn('an old driver'); return load_run(*args, **kw)
+    monkeypatch.setattr(members, 'load_run', noisy)
+    with pytest.warns(UserWarning, match='old driver'): assert resume_members(two[1], lane).mates
+
+def test_several_processes_do_not_resume_two(lane, two):
+    with pytest.raises(ValueError, match='2 trainings side by side.*without torchrun'): resume_members(two[1], lane, shared=True)
+
+def test_threads_are_shared_and_given_back(lane, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch, 'get_num_threads', lambda: 5); said = []
+    monkeypatch.setattr(torch, 'set_num_threads', said.append)
+    fit_members(fresh(lane), lane, progress=False)
+    same(said, [2, 5])
+
+def test_any_seed_has_a_mate(): same(members.member_seed(2**31-1, 1), 10**6-1)
+
+def test_memory_is_for_both(lane, monkeypatch):
+    from gac import schema
+    need = 16*schema.about(TINY)+8*TINY.K*TINY.D*len(lane)*2
+    monkeypatch.setattr(schema, 'free_memory', lambda device: 1.5*need)
+    new_members(lane, TINY, FEW, 1)
+    with pytest.raises(ValueError, match='2 models of'): new_members(lane, TINY, FEW, 2)
 
 def test_an_error_here_ends_it_there(lane, tmp_path, monkeypatch):
     begun = []

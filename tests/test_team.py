@@ -65,7 +65,13 @@ def test_in_a_shell(runs, tmp_path):
 
 def test_samples_are_one_members_each(runs):
     "The mean of two samples would be a sample of neither: each episode is that of one member alone."
-    alone = [evaluate_runs([r], 'gac/PointMass-v0', 'prior', n=4, seed=0) for r in runs]
-    both = rows_of(runs, question='prior')
-    for k in ('achieved','predicted','kl'): same(both[k].tolist(), [alone[i%2][k][i] for i in range(4)])
-    same(both.achieved.tolist(), rows_of(runs, question='prior', workers=2).achieved.tolist())
+    alone = [evaluate_runs([r], 'gac/PointMass-v0', 'prior', n=6, seed=0) for r in runs]
+    both, spread = (evaluate_runs(runs, 'gac/PointMass-v0', 'prior', n=6, seed=0, workers=w) for w in (1,2))
+    for k in ('achieved','predicted','kl'):
+        same(both[k].tolist(), [alone[i%2][k][i] for i in range(6)])
+        same(both[k].tolist(), spread[k].tolist()) # three episodes each
+
+def test_the_seed_says_whose_turn_a_robot_is(runs):
+    firsts = [policy_of(runs, 'prior', seed=s) for s in (0,1)]
+    for p in firsts: p.reset(torch.zeros(1,3))
+    same([int(p.who[0]) for p in firsts], [0,1])
