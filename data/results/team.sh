@@ -3,18 +3,21 @@
 # Rows of 'GAC, two neighbours' in team-neighbours.csv are of pairs of recipe.sh's ten, seeds 0 and 1, 2 and 3, …, after 250 batches;
 # BATCHES=400: of the same after 400 (team-400.csv), which `BATCHES=400 recipe.sh` trains.
 python - <<'PY'
-import os, time
+import os, resource, time
 from pathlib import Path
 import pandas as pd
 from gac.core import data_root, set_threads, versions
 from gac.data import env_of, load
-from gac.members import fit_members, load_members, member_place, new_members
+from gac.members import fit_members, load_members, new_members
 from gac.rows import save_rows
 from gac.run import load_run, recipe
 from gac.team import evaluate_runs
 set_threads(1)
 tag = f"-{os.environ['BATCHES']}" if os.environ.get('BATCHES') else ''
 to, same = data_root()/'results', ('dataset','method','question','acting','train_seed','env_seed')
+def spent(): # CPU seconds of all members
+    beside = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time()+beside.ru_utime+beside.ru_stime
 def made(name, d, first):
     had = pd.read_csv(to/name) if (to/name).exists() else pd.DataFrame(columns=same)
     return ((had.dataset==f'gac/{d}/medium-replay-mini-v0')&(had.train_seed==first)&had.method.str.startswith('GAC')).any()
@@ -26,8 +29,13 @@ for s in range(0 if tag else 5):
         cfg, arch = recipe(tau.s.shape[1], tau.a.shape[1], steps=len(tau.a), seed=s)
         if (out/'checkpoint').is_dir(): run = load_members(out)
         else: run = new_members(tau, arch, cfg, dataset=name, env=env_of(name))
+        whole, start = run.i==0, spent()
         fit_members(run, tau, out, every=100, progress=False)
-        save_rows(evaluate_runs([run], run.meta['env']), to/'team.csv', same=same, then='env_seed')
+        rows = evaluate_runs([run], run.meta['env'])
+        one = dict(dataset=name, method=rows.method[0], train_seed=s, batches=run.i)
+        one |= dict(cpu_seconds=round(spent()-start,1), device='cpu', threads=1, versions=versions())
+        if whole: save_rows(pd.DataFrame([one]), to/'team-runs.csv', same=('dataset','method','train_seed'), then='batches')
+        save_rows(rows, to/'team.csv', same=same, then='env_seed')
 rows = f'team{tag or "-neighbours"}.csv'
 for first in range(0, 10, 2): # runs of recipe.sh; of seed 0 a slim copy is shipped
     for d in ('hopper','walker2d'):
@@ -37,6 +45,12 @@ for first in range(0, 10, 2): # runs of recipe.sh; of seed 0 a slim copy is ship
         if not all((p/'checkpoint').is_dir() for p in places): continue
         runs = [load_run(p) for p in places]
         save_rows(evaluate_runs(runs, runs[0].meta['env']), to/rows, same=same, then='env_seed')
+fours = [Path(f'runs/team-{d}-{s}') for d in ('hopper','walker2d') for s in (0,2) if not tag]
+for p in fours: # the members of two trainings, one after the other, act together
+    after = p.with_name(f'{p.name[:-1]}{int(p.name[-1])+1}')
+    if not (p/'checkpoint').is_dir() or not (after/'checkpoint').is_dir(): continue
+    runs = [load_members(q) for q in (p,after)]
+    save_rows(evaluate_runs(runs, runs[0].meta['env']), to/rows, same=same, then='env_seed')
 PY
 if [ -n "${BATCHES:-}" ]; then exit; fi
 # The same with Decision Transformers, whose policies `gac bench data/bench/shipped.csv --out runs/bench` leaves there.
