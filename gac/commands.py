@@ -220,7 +220,7 @@ def _options_agree(fit, pairs, resume, world, members): # fields of Fit, --set, 
                          f"--set may change {', '.join(MAY_CHANGE)}")
 
 # %% ../nbs/13_commands.ipynb #cmdtrn02
-def _who_trains(dataset, out, fit, pairs, resume, members, world, device, threads): # -> Run, data, Team or None
+def _who_trains(dataset, out, fit, pairs, resume, members, world, device, threads): # -> Run, data, Team
     "What is trained, on what, by whom."
     from gac import members as m
     from gac.core import pick_device, set_threads

@@ -23,8 +23,7 @@ from .fetch import cache, fetch, local_data, manifest
 from .film import film as make_film
 from .members import ready
 from .plans import flat_map
-from .query import (ACTINGS, PLANS, QUESTIONS, READS, Ask, PlanPolicy, acting_of, ask, bounds,
-                       seen_by)
+from .query import ACTINGS, PLANS, QUESTIONS, READS, Ask, PlanPolicy, acting_of, ask, bounds, seen_by
 from .rows import PALETTE
 from .run import load_run
 
@@ -33,7 +32,7 @@ FIRST = 'hopper' # the shipped checkpoint that a panel opens with
 
 def _runs_in(top): # folder -> dict: name → run folder
     found = sorted(p.parent for p in top.glob('**/checkpoint') if (p/'config.json').exists())
-    return {str(d.relative_to(top)):d for d in found}
+    return {str(d.relative_to(top)):d for d in found if not d.name.startswith('member-')} # of two the first
 
 def checkpoints()->dict[str,Path]: # name → run folder
     "The shipped ones, then own runs, in `runs/` here or beside the data. What is to be fetched comes last."
@@ -56,7 +55,7 @@ def _here(folder): # of a checkpoint -> the same, fetched if it is one of the ma
 class Scene:
     "A checkpoint, its data's plans on a map, and one question at a time."
     def __init__(self, folder:str|Path, steps:int=60): # folder of a checkpoint; ascent steps
-        self.run, self.steps = load_run(_here(folder)), steps
+        self.run, self.steps = ready(load_run(_here(folder)), folder), steps
         self.env, self.y = env_from(self.run.meta['env'], where='the run'), self.run.y.numpy()
         self.seen = seen_by(self.run)
         self.map = flat_map(self.seen[1].mu)

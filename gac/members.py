@@ -113,6 +113,8 @@ def _wrong(p, said, out): # a process, what it said, run folder -> '' or why it 
     last = said.read().decode(errors='replace').strip().splitlines()[-1:]
     why = f'ended by signal {-p.returncode}' if p.returncode<0 else ''.join(last)[:300]
     return f'{out}: {why or p.returncode}'
+
+# %% ../nbs/05b_members.ipynb #b7c42d42
 @contextmanager
 def _beside(mates, tau, home, every, threads): # runs, data, folder, … -> processes while this block lasts
     data = save({k:getattr(tau,k).cpu().contiguous() for k in ('s','a','y','n','last','key')})
@@ -142,6 +144,8 @@ def _watched(each, log): # their processes, `log` of `fit` -> the same, which wa
                 warnings.warn(f'a training beside this one has failed, {why}; this one goes on')
         if log: log(h)
     return row
+
+# %% ../nbs/05b_members.ipynb #baaa72ae
 def _wait(each, run, out, progress): # their processes, the first run, its folder, bool: until all have ended
     begun = time.monotonic()
     while left := sum(p.poll() is None for p,*_ in each):
@@ -188,14 +192,16 @@ def _begun(run, home): # all are saved; nothing is left if not one batch is kept
         yield
     except Exception:
         if fresh and not (first.is_file() and read_json(first)['i']):
-            for j in range(len(run.mates)+1): shutil.rmtree(member_place(home,j)/'checkpoint', ignore_errors=True)
-            for j in range(1, len(run.mates)+1): _remove_empty(member_place(home, j))
+            for j in range(len(run.mates), -1, -1): _undo(member_place(home,j), bool(j))
         raise
-def _remove_empty(folder):
-    if folder.is_dir() and not any(folder.iterdir()): folder.rmdir()
+def _undo(folder, empty): # a run folder; is it removed, too, if nothing else lies there?
+    shutil.rmtree(folder/'checkpoint', ignore_errors=True)
+    if empty and folder.is_dir() and not any(folder.iterdir()): folder.rmdir()
+
+# %% ../nbs/05b_members.ipynb #65af8410
 def _gather(run, home, wrong, out): # the mates, trained, from where they were saved; or one error
     if wrong and out:
-        raise ChildProcessError(f'a training beside the first has failed, {wrong[0]}; the first is whole, and '
+        raise ChildProcessError(f'a training beside the first has failed, {wrong[0]}; the first is whole and '
                                 'is asked alone until --resume has brought the other one there too')
     if wrong: warnings.warn(f'a training beside the first has failed, {wrong[0]}; the first is alone')
     device = run.model.head.lsd.device
@@ -262,7 +268,7 @@ def resume_members(
     "A run that goes on, with its mates."
     run = load_members(out, device, whole=True)
     if shared and run.mates:
-        raise ValueError(f'{out} has {len(run.mates)+1} trainings side by side, and the processes of torchrun '
-                         'train one run together: go on with it without torchrun')
+        raise ValueError(f'{out} has {len(run.mates)+1} trainings side by side, and torchrun trains one in '
+                         'many processes: go on with it without torchrun')
     for r in (run, *run.mates): check_data(resumable(r), tau)
     return run

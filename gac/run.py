@@ -149,7 +149,7 @@ class Run:
     watch:'Watch|None'=None   # where the number of iterations is not fixed
     history:list[dict[str,float]]=field(default_factory=list) # one dict per iteration
     team:Any=None             # the processes that train it together (chapter 12a); None: this one alone
-    mates:list['Run']=field(default_factory=list) # trained beside it from other seeds (05b); they act together
+    mates:list['Run']=field(default_factory=list) # trained beside it (05b), and act with it
 
     @property
     def end(self)->int|None: # of its iterations; None: not known yet

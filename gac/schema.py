@@ -246,9 +246,9 @@ def check_memory(
     need = models*(16*numbers+8*posteriors)
     if free is None or need<free: return
     sizes = ', '.join(f'{k}={getattr(arch,k)}' for k in ('D','enc','dec','tokens','M','S','A'))
-    many = f'{models} models' if models>1 else 'a model'
-    raise ValueError(f'{many} of {numbers:.3g} parameters and {posteriors:.3g} numbers of posteriors need{"s"*(models==1)} '
-                     f'{need/1e9:.3g} GB; {free/1e9:.3g} GB are free: choose smaller ones of {sizes}')
+    what = f'{numbers:.3g} parameters and {posteriors:.3g} numbers of posteriors'
+    what = f'{models} models of {what} each need' if models>1 else f'a model of {what} needs'
+    raise ValueError(f'{what} {need/1e9:.3g} GB; {free/1e9:.3g} GB are free: choose smaller ones of {sizes}')
 
 # %% ../nbs/04d_schema.ipynb #schesiz1
 def out_of_memory(e:BaseException)->bool:

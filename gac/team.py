@@ -33,7 +33,8 @@ class Ensemble:
 
     def _joined(self, each, who): # (policies,B,…), (B,) -> (B,…)
         return each[who, torch.arange(len(who), device=who.device)] if self.turns else each.mean(0)
-    def _told(self, name): return self._joined(torch.stack([getattr(p,name) for p in self.policies]), self.who)
+    def _told(self, name):
+        return self._joined(torch.stack([getattr(p,name) for p in self.policies]), self.who)
     @property
     def predicted(self)->Tensor: return self._told('predicted') # (N,) return they predict of their plans
     @property
