@@ -96,7 +96,7 @@ def _end_with_parent():
 _CHILD = 'import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from gac.members import child; '
 
 def _start(data, out, device, every, threads): # data as bytes, run folder, … -> its process, what it says
-    begin = [sys.executable, '-c', _CHILD+'child(*sys.argv[1:])', json.dumps(sys.path)]
+    begin = [sys.executable, '-P', '-c', _CHILD+'child(*sys.argv[1:])', json.dumps(sys.path)]
     said, env = TemporaryFile(), os.environ|dict(OMP_NUM_THREADS=str(threads))
     p = subprocess.Popen([*begin, *map(str, (out,device,every,threads))], stdin=subprocess.PIPE,
                          stdout=said, stderr=said, env=env, start_new_session=True) # Ctrl-C we pass on
@@ -251,11 +251,11 @@ def ready(
 )->Run:                    # the same, without mates that have not come so far
     "Refuse to ask a run before its first batch; leave out mates that were cut short."
     if not run.i: raise ValueError(f'{out} has not trained a batch yet: wait, or go on with it by --resume')
-    done = run.i==run.end
-    late = [m for m in run.mates if not m.i or done and m.i!=m.end]
+    there = [bool(m.i) and (run.i!=run.end or m.i==m.end) for m in run.mates]
+    late = [m for m,ok in zip(run.mates, there) if not ok]
     if late: warnings.warn(f'{out}: a training beside the first has {late[0].i} of {late[0].end} batches and '
                            'does not act; go on with it by --resume')
-    run.mates = [m for m in run.mates if m not in late]
+    run.mates = [m for m,ok in zip(run.mates, there) if ok]
     return run
 
 # %% ../nbs/05b_members.ipynb #a47e5bac
