@@ -45,6 +45,13 @@ for first in range(0, 10, 2): # runs of recipe.sh; of seed 0 a slim copy is ship
         if not all((p/'checkpoint').is_dir() for p in places): continue
         runs = [load_run(p) for p in places]
         save_rows(evaluate_runs(runs, runs[0].meta['env']), to/rows, same=same, then='env_seed')
+name, out = 'gac/hopper/medium-replay-mini-v0', Path('runs/four-hopper-0')
+if not tag and not (out/'checkpoint').is_dir(): # as `gac demo --members 4` has it
+    tau = load(name)
+    cfg, arch = recipe(tau.s.shape[1], tau.a.shape[1], steps=len(tau.a), seed=0)
+    run = new_members(tau, arch, cfg, 4, dataset=name, env=env_of(name))
+    fit_members(run, tau, out, progress=False)
+    save_rows(evaluate_runs([run], run.meta['env']), to/'team.csv', same=same, then='env_seed')
 fours = [Path(f'runs/team-{d}-{s}') for d in ('hopper','walker2d') for s in (0,2) if not tag]
 for p in fours: # the members of two trainings, one after the other, act together
     after = p.with_name(f'{p.name[:-1]}{int(p.name[-1])+1}')
