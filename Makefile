@@ -66,8 +66,8 @@ $(STAMP): settings.ini setup.py constraints.txt
 
 install: $(STAMP) ## .venv with everything in it (about a minute the first time, then nothing to do)
 
-demo: $(STAMP) ## train on a shipped set, ask four questions, act on the answers: runs/demo (6 minutes after the installation)
-	@echo "demo: trains on the shipped Hopper set, asks four questions, acts on the answers; about six minutes on two cores"
+demo: $(STAMP) ## train on a shipped set, ask four questions, act on the answers: runs/demo (4 minutes after the installation)
+	@echo "demo: trains on the shipped Hopper set, asks four questions, acts on the answers; about four minutes on two cores"
 	@$(BIN)/gac demo --workers 2 --out '$(OUT)' $(if $(wildcard $(OUT)/checkpoint),--resume)
 
 test: export MPLBACKEND := agg

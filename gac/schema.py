@@ -188,8 +188,8 @@ def read_tensors(
         if has[k][0] not in kinds.split(): raise BadFile(f'{path}: {k} has type {has[k][0]}, not {kinds}')
         _axes(k, has[k][1], axes, size, path)
     try: got = load_file(path, device=str(device)) # its header was read: it can be
-    except RuntimeError:
-        if Path(path).exists(): raise
+    except RuntimeError as e:
+        if 'No such file' not in str(e): raise
         raise FileNotFoundError(f'{path} was replaced while it was read: read it again') from None
     return _finite_tensors(path, got)
 

@@ -211,3 +211,15 @@ def test_a_field_that_may_be_none_is_read_from_text_as_its_type():
     assert (fit.elite,arch.eps,fit.iterations)==(5,8,3) and all(type(x) is int for x in (fit.elite,arch.eps,fit.iterations))
     for wrong in ('elite=a','eps=1.5','iterations=None'):
         with pytest.raises(ValueError, match=f"{wrong}: '.*' is not a int$"): parsed([wrong], 3, 2)
+
+def test_a_file_that_is_replaced_while_it_is_read_is_read_again(tmp_path, monkeypatch):
+    "It may be there again when one looks: what the system said counts."
+    import safetensors.torch
+    from gac.schema import read_tensors
+    safetensors.torch.save_file(dict(a=torch.zeros(2)), tmp_path/'x.safetensors')
+    def gone(*args, **kw): raise RuntimeError('unable to open file <x> in read-only mode: No such file or directory (2)')
+    monkeypatch.setattr(safetensors.torch, 'load_file', gone)
+    with pytest.raises(FileNotFoundError, match='replaced while it was read'): read_tensors(tmp_path/'x.safetensors', dict(a=('F32','n')))
+    def other(*args, **kw): raise RuntimeError('no memory')
+    monkeypatch.setattr(safetensors.torch, 'load_file', other)
+    with pytest.raises(RuntimeError, match='no memory'): read_tensors(tmp_path/'x.safetensors', dict(a=('F32','n')))
