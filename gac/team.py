@@ -7,7 +7,6 @@ __all__ = ['Ensemble', 'members_of', 'check_team', 'policy_of', 'evaluate_runs']
 
 # %% ../nbs/07_team.ipynb #team0003
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 import pandas as pd
 import torch
@@ -110,7 +109,6 @@ def evaluate_runs(
     **kw:Any,             # for `query.evaluate`: workers, progress
 )->pd.DataFrame:          # one row per episode, as of `query.evaluate`; `train_seed` is the first one's
     "Ask one training or several, act on the mean of their actions, on samples in turn; compare."
-    runs = members_of(runs)
-    how = policy_of([replace(r, mates=[]) for r in runs], question, env, seed, acting, cfg, planners)
+    how, many = policy_of(runs, question, env, seed, acting, cfg, planners), len(members_of(runs))
     rows = evaluate(runs[0], env, question, n, seed, acting, cfg, policy=how, **kw)
-    return rows if len(runs)==1 else rows.assign(method=f'GAC, team of {len(runs)}')
+    return rows if many==1 else rows.assign(method=f'GAC, team of {many}')

@@ -44,7 +44,9 @@ for first in range(0, 10, 2): # runs of recipe.sh; of seed 0 a slim copy is ship
         if not first and not tag and not (places[0]/'checkpoint').is_dir(): places[0] = data_root()/'checkpoints'/d
         if not all((p/'checkpoint').is_dir() for p in places): continue
         runs = [load_run(p) for p in places]
-        save_rows(evaluate_runs(runs, runs[0].meta['env']), to/rows, same=same, then='env_seed')
+        made_rows = evaluate_runs(runs, runs[0].meta['env'])
+        if not tag: made_rows = made_rows.assign(method='GAC, two neighbours')
+        save_rows(made_rows, to/rows, same=same, then='env_seed')
 name, out = 'gac/hopper/medium-replay-mini-v0', Path('runs/four-hopper-0')
 if not tag and not (out/'checkpoint').is_dir(): # as `gac demo --members 4` has it
     tau = load(name)
