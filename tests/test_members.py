@@ -11,6 +11,7 @@ from gac.files import BadFile
 from gac.members import fit_members, load_members, member_place, new_members, ready, resume_members, save_members
 from gac.model import Arch
 from gac.run import Fit, load_run, new_run, save_run
+from gac.schema import read_json
 from gac.train import fit
 from toys.terminal import SMALL, quiet, refused, stocked
 psutil = pytest.importorskip('psutil', reason='psutil comes with Jupyter')
@@ -178,14 +179,24 @@ def test_a_training_that_is_ended_ends_with_its_mate_and_goes_on(shelf, straight
     out = tmp_path/'r'
     p = subprocess.Popen([sys.executable,'-m','gac','train',str(shelf/'whole.hdf5'),'--out',str(out),*map(str,LONG)], start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
-    until = time.monotonic()+60
     def at(where):
-        try: return load_run(where).i
+        try: return read_json(where/'checkpoint'/'config.json')['i']
         except (OSError, ValueError): return 0
-    while time.monotonic()<until and not (at(out) and at(out/'member-2')): time.sleep(.05)
-    mates = psutil.Process(p.pid).children(recursive=True)
-    assert mates and p.poll() is None
+    def held(process, where): # stopped once it has trained a batch, so that neither is done before the other has begun
+        until = time.monotonic()+60
+        while not at(where) and time.monotonic()<until and p.poll() is None: time.sleep(.01)
+        process.suspend()
+        if not 0<at(where)<40:
+            process.resume(); p.kill()
+            pytest.fail(f'{where} has {at(where)} batches')
+    first = psutil.Process(p.pid)
+    held(first, out)
+    mates = first.children(recursive=True)
+    assert len(mates)==1
+    held(mates[0], out/'member-2')
     os.kill(p.pid, how)
+    if how!=signal.SIGKILL: first.resume()
+    mates[0].resume()
     code = p.wait(30)
     gone, alive = psutil.wait_procs(mates, 30)
     assert not alive and code=={signal.SIGKILL:-9, signal.SIGTERM:143, signal.SIGINT:130}[how]

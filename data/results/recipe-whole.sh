@@ -1,5 +1,5 @@
 # `gac train FILE` by its defaults, two trainings side by side, seed by seed, and 100 episodes of the table each; FILES names the
-# folder of whole files. ONLY: names, to make some of the rows.
+# folder of whole files. ONLY: names, SEEDS: numbers, to make some of the rows.
 # walker2d-mixture: 390 episodes of the replay file and 110 of the medium file, drawn once; no setting was chosen on it.
 # Rows of before, one training each: 'GAC, recipe' by `new_run`, `fit` and `evaluate` with iterations=250 in `recipe`; 'GAC, recipe, 1200
 # batches' with iterations=1200; 'GAC, recipe, open end' with minutes=25, where the end was the bound's to say; 'GAC, recipe, weighted bound'
@@ -34,7 +34,7 @@ def read(name): # -> trajectories, environment
     both = (replay[rng.permutation(len(replay))[:390]], medium[rng.permutation(len(medium))[:110]])
     return cat(both), 'Walker2d-v5'
 
-for s in range(5):
+for s in map(int, os.environ.get('SEEDS','0 1 2 3 4').split()):
     for name in names:
         out = Path(f'runs/team-{name}-{s}')
         if (out/'rows.csv').exists(): continue
