@@ -174,16 +174,15 @@ def online_command(
 def _online(run, out, about, put, pairs, paper, asked, dataset, table, label, world, threads, every):
     from gac import online
     from gac.core import set_threads
-    from gac.members import ready
-    from gac.run import load_run, resumable
+    from gac.members import load_members, ready
     if table: _root(table)
     writable(out)
     set_threads(threads)
-    r = ready(resumable(load_run(run)), run)
+    r = ready(load_members(run), run)
     tau = online.data_of_run(r, dataset)
     cfg = _stages(r, about, put, pairs, paper)
     say = lambda s: print(s, flush=True)
-    if r.meta.get('members'): say(f'the first of {r.meta["members"]} trainings goes on, alone')
+    if r.mates: say(f'{len(r.mates)+1} trainings go on side by side, and share what they collect')
     say(f'kept in {out}: every {cfg.chunk} episodes, every {every} batches of a refit, rows of each stage')
     rows = online.online(r, tau, _env(r, *world), out, cfg, asked, log=say, progress=True, every=every)
     if table: online.keep_online(rows, out, cfg, label or cfg.strategy, table)

@@ -16,16 +16,18 @@ from pathlib import Path
 from typing import Any
 import numpy as np
 import pandas as pd
-from .buffer import CURE, episodes, next_offset, own_keys, read_chunks, store, write_chunk
+from .buffer import (CURE, episodes, first_seed, made_by, next_offset, own_keys, read_chunks, store,
+                        write_chunk)
 from .core import Trajectories, data_root, progress_bar, versions, writing
 from .data import load
 from .envs import EpisodeError, check_spaces, rollout
 from .folder import locked, stoppable, usable
+from .members import fit_members, load_members
 from .model import published
-from .query import Ask, PlanPolicy, asker, bounds, evaluate
+from .query import Ask
 from .rows import read_rows, save_rows, short_name
 from .run import Fit, Run, check_data, fingerprint, load_run, resumable
-from .train import fit
+from .team import evaluate_runs, members_of, policy_of
 from .schema import is_a, read_json
 from .worlds import World
 
@@ -155,7 +157,7 @@ def next_question(
 
 # %% ../nbs/08_online.ipynb #a580cdaf
 def collect(
-    run:Run,             # the model that is asked
+    run:Run,             # the model that is asked; its mates and it take turns
     env:World,           # environment id or factory
     question:str, ask:Ask, # from `next_question`
     folder:str|Path,     # episodes go here, chunk by chunk
@@ -164,15 +166,14 @@ def collect(
     progress:bool=False, # a bar of episodes
 )->None:
     "Collect `cfg.episodes` episodes; what is there already is kept."
-    first, dev = 1_000_000*(cfg.seed+1)+100_000*stage, run.model.head.lsd.device # far from all other seeds
-    low, high = bounds(env, dev)
+    first, dev = first_seed(cfg.seed, stage), run.model.head.lsd.device
     have, at = episodes(folder, run.model.arch), next_offset(read_chunks(folder))
     got, taken = len(have[0]) if have else 0, set(run.key.tolist())
     if have: taken |= set(have[0].key.tolist())
     with _stage_bar(stage, cfg.episodes, got, progress) as bar:
         while got<cfg.episodes:
             n, seed = min(cfg.chunk, cfg.episodes-got), first+at
-            pol = PlanPolicy(run.model, asker(run,question,ask,seed), cfg.acting, seed, low, high)
+            pol = policy_of([run], question, env, seed, cfg.acting, ask, turns=True)
             new, rows, error = _play(env, _Ticking(pol,bar), n, seed, dev)
             if new is not None: write_chunk(folder, at, n, own_keys(new,taken), rows, _plans(pol))
             if error: raise error
@@ -240,28 +241,35 @@ def run_stage(
 )->tuple[Run,Trajectories,pd.DataFrame|None]: # Run, buffer, rows collected (None for 'control')
     "Collect, store, refit; whatever is done already is read from `out`."
     run, refit = refit_at(run, tau, cfg, k)
-    got, folder = None, Path(out)/'episodes'
+    got, folder, each = None, Path(out)/'episodes', members_of([run])
     if cfg.strategy!='control':
         collect(run, env, *next_question(cfg,run,k,last), folder, cfg, k, progress)
         new,q,got = episodes(folder, run.model.arch)
-        tau = store(run, tau, new, q, cfg.fresh)
-    run = _stands(out, tau, run.model.head.lsd.device) or restage(run, tau, k, **refit)
-    if run.i<run.cfg.iterations:
+        own = [made_by(j, got.offset, cfg.seed, k, len(each)) for j in range(len(each))]
+        tau = [store(r, tau, new, q, cfg.fresh, x) for r,x in zip(each,own)][0]
+    run = _stands(out, tau, run.model.head.lsd.device) or _restaged(each, tau, k, refit)
+    if any(r.i<r.cfg.iterations for r in members_of([run])):
         with stoppable(lambda: f'at batch {run.i} of a refit, saved in {out}'):
-            fit(run, tau, out, **dict(every=100, progress=progress)|kw)
+            fit_members(run, tau, out, **dict(every=100, progress=progress)|kw)
     return run, tau, got
 
+def _restaged(each, tau, k, refit): # the run and its mates, as `restage` -> the run, with them
+    new = [restage(r, tau, k, **refit) for r in each]
+    new[0].mates = new[1:]
+    if len(new)>1: new[0].meta['members'] = len(new)
+    return new[0]
+
 # %% ../nbs/08_online.ipynb #on-stands
-def _stands(out, tau, device): # -> Run of a stage that was begun; None
+def _stands(out, tau, device): # -> Run of a stage that was begun, its mates with it; None
     if not (Path(out)/'checkpoint').is_dir(): return None
-    run = load_run(out, device=device)
-    if run.meta['fingerprint']!=fingerprint(tau):
+    run = load_members(out, device, whole=True)
+    if any(r.meta['fingerprint']!=fingerprint(tau) for r in members_of([run])):
         raise ValueError(f'{out}/checkpoint was trained on other episodes than those now beside it: {CURE}')
     return run
 
 # %% ../nbs/08_online.ipynb #15ea0b1f
 def online(
-    run:Run,             # a trained run, whole
+    run:Run,             # a trained run, whole, its mates with it
     tau:Trajectories,    # the data it was trained on
     env:World,           # environment id or factory
     out:str|Path,        # folder; an interrupted one is continued
@@ -273,7 +281,7 @@ def online(
     progress:bool=False, # bars within a stage
     **kw:Any,            # for `fit`
 )->pd.DataFrame:         # result rows, one per episode, by stage
-    "Fine-tune in stages, and ask after each; of trainings side by side the first goes on alone."
+    "Fine-tune in stages, and ask after each; trainings side by side share what they collect."
     rows, last = [], None
     with locked(out):
         _begin_online(run, tau, env, out, cfg, n)
@@ -289,12 +297,13 @@ def _begin_online(run, tau, env, out, cfg, n):
     "Refuse what could not end well, before any work."
     if type(n)!=int or n<0: raise ValueError(f'n={n!r}: episodes for each question; 0 asks none')
     for k in range(1, cfg.stages+1): usable(Path(out)/f'stage-{k}')
-    check_data(resumable(run), tau)
+    for r in members_of([run]): check_data(resumable(r), tau)
     if n or cfg.strategy!='control': check_spaces(env, run.model.arch.S, run.model.arch.A)
     f, start = Path(out)/'online.json', dict(start=run.meta['fingerprint'], seed=run.cfg.seed, i=run.i)
+    start['members'] = len(run.mates)+1
     mine = json.loads(json.dumps(dict(settings=asdict(cfg))|start, default=float))
     has = read_online(out) if f.exists() else mine
-    there, asked = has['settings'], mine['settings']
+    there, asked = (x['settings']|dict(members=x['members']) for x in (has,mine))
     diff = {k:(there[k],v) for k,v in asked.items() if there[k]!=v} or 'another run or other data'
     if has!=mine:
         raise ValueError(f'{out} holds an online run with other settings (there, asked for): {diff}; '
@@ -316,7 +325,7 @@ def _refits_fit(run, tau, cfg): # what Fit refuses, a stage would refuse later
                              "elite; set its draw to 'elite', or leave elite='buffer'")
 
 # %% ../nbs/08_online.ipynb #on-told
-ONLINE_FIELDS = dict(settings=dict, start=str, seed=int, i=int) # what online.json holds
+ONLINE_FIELDS = dict(settings=dict, start=str, seed=int, i=int, members=int) # what online.json holds
 
 # %% ../nbs/08_online.ipynb #on-told2
 def read_online(
@@ -325,7 +334,7 @@ def read_online(
     "The settings and the start of an online run, checked field by field."
     f = Path(folder)/'online.json'
     cure = 'restore the file, or choose another folder'
-    has = read_json(f, limit=1<<20, cure=cure)
+    has = dict(members=1)|read_json(f, limit=1<<20, cure=cure)
     for k,kind in ONLINE_FIELDS.items():
         v = has.get(k)
         if type(v)!=kind:
@@ -344,7 +353,7 @@ def _rows_asked(run, env, folder, k, cfg, n, asked, seed, progress=False):
         small = min(Ask.delta_y, .25*float(run.y.std())) # a small step, whatever the returns are measured in
         put = Ask(quantile=cfg.at('quantile',max(k,1)), delta_y=small)
         bar = progress_bar(asked, f'stage {k}: ask', progress, leave=False, unit='question')
-        new = pd.concat([evaluate(run, env, q, n, seed, cfg=put, stage=k) for q in bar])
+        new = pd.concat([evaluate_runs([run], env, q, n, seed, cfg=put, stage=k) for q in bar])
         with writing(f) as tmp: new.assign(method=cfg.strategy).round(3).to_csv(tmp, index=False)
     return _answers(f, k, n, asked, seed) if n else pd.DataFrame()
 

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import torch
 from torch import Tensor
+from .core import Posterior
 from .model import GAC
 from .query import Ask, PlanPolicy, acting_of, asker, bounds, evaluate
 from .run import Run
@@ -38,6 +39,10 @@ class Ensemble:
     def predicted(self)->Tensor: return self._told('predicted') # (N,) return they predict of their plans
     @property
     def kl(self)->Tensor: return self._told('kl') # (N,) nats, of an answer
+    @property
+    def q(self)->Posterior: # of N; of those who take turns: whose plan each episode follows
+        each = [torch.stack([getattr(p.q,k) for p in self.policies]) for k in ('mu','lsd')]
+        return Posterior(*(self._joined(x, self.who) for x in each))
     @property
     def info(self)->dict: return self.policies[0].info
     @property
@@ -85,6 +90,7 @@ def policy_of(
     acting:str|None=None, # one of `query.ACTINGS`; None: as each model's `acting_of` says
     cfg:Ask=Ask(),        # settings
     planners:Sequence[Callable[...,Any]]|None=None, # of each, other than the question's
+    turns:bool|None=None, # is each episode one training's? None: where they act on samples
 )->PlanPolicy|Ensemble:   # a policy, as `rollout` takes
     "One question to one training or several, one policy."
     runs = members_of(runs)
@@ -94,7 +100,8 @@ def policy_of(
     planners = planners or [asker(r, question, cfg, seed) for r in runs]
     how = [acting_of(r.model.arch, question, acting) for r in runs]
     each = [PlanPolicy(r.model, p, h, seed, *low_high) for r,p,h in zip(runs, planners, how)]
-    return each[0] if len(each)==1 else Ensemble(each, 'sample' in how, seed%len(each))
+    turns = 'sample' in how if turns is None else turns
+    return each[0] if len(each)==1 else Ensemble(each, turns, seed%len(each))
 
 # %% ../nbs/07_team.ipynb #team0014
 def evaluate_runs(

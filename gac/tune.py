@@ -33,6 +33,7 @@ from .elbo import elbo, infer
 from .flops import work
 from .folder import Held, locked, standing
 from .model import GAC, Arch, n_params
+from .buffer import made_by
 from .online import Online, episodes, read_online, refit_at, restage, store
 from .query import evaluate
 from .rows import read_rows, save_rows
@@ -202,19 +203,20 @@ def refit_start(
     tau = load(dataset or run.meta['dataset'])
     if len(places)==1 and (record['start'],record['i'])!=(run.meta['fingerprint'],run.i):
         raise ValueError(_elsewhere.format(folder, start))
-    for d in places[:-1]: tau = _longer(run, tau, d, 'zero') # their posteriors are in the checkpoint
+    for d in places[:-1]: tau = _longer(run, tau, d) # their posteriors are in the checkpoint
     check_data(run, tau)
     settings = record['settings']
-    buffer = _longer(run, tau, places[-1], settings['fresh']) if places else tau
+    first = lambda got: made_by(0, got.offset, settings['seed'], len(places), record['members'])
+    buffer = _longer(run, tau, places[-1], settings['fresh'], first) if places else tau
     if places and len(buffer)==len(tau) and settings['strategy']!='control':
         raise ValueError(f'{folder} has collected nothing yet: there is nothing new to refit to')
     run, refit = refit_at(run, tau, Online(**settings), max(1,len(places)))
     run.cfg = replace(run.cfg, **refit)
     return run, buffer, ~torch.isin(buffer.key, tau.key) if len(buffer)>len(tau) else None
 
-def _longer(run, tau, folder, fresh): # a buffer -> the same with the episodes of a folder
+def _longer(run, tau, folder, fresh='zero', mine=None): # a buffer -> the same with the episodes of a folder
     got = episodes(folder)
-    return store(run, tau, *got[:2], fresh) if got else tau
+    return store(run, tau, *got[:2], fresh, mine and mine(got[2])) if got else tau
 
 # %% ../nbs/09_tune.ipynb #refit002
 _elsewhere = '{} did not begin with a run in {}: put its online folder into the folder of that run'

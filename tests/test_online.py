@@ -11,15 +11,18 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from gac import cli
-from gac.buffer import episodes, store
+from gac import cli, members
+from gac.buffer import episodes, made_by, store
 from gac.data import from_arrays, save
 from gac.envs import EpisodeError, PointMass, point_mass_data
+from gac.members import fit_members, load_members, new_members
 from gac.model import Arch
-from gac.online import STRATEGIES, Online, data_of_run, next_question, online, reach, read_online, run_stage
+from gac.online import STRATEGIES, Online, collect, data_of_run, next_question, online, reach, read_online, run_stage
 from gac.query import Ask
 from gac.run import Fit, load_run, new_run, save_run
+from gac.team import policy_of
 from gac.train import fit
+from gac.tune import refit_start
 
 ID = 'gac/PointMass-v0'
 SMALL = dict(stages=2, episodes=10, chunk=4, refit=dict(iterations=4, outer_lr=1e-3))
@@ -70,18 +73,108 @@ def test_resume_to_the_same_bits(start, tmp_path, monkeypatch, where):
     cfg = Online('improve', **SMALL)
     online(load_run(out), tau, ID, tmp_path/'whole', cfg, n=0, every=2)
     import gac.online as o
-    calls, real = [], dict(collect=o.rollout, refit=o.fit, between=o.restage)[where]
+    at, name = dict(collect=(o,'rollout'), refit=(members,'fit'), between=(o,'restage'))[where]
+    calls, real = [], getattr(at, name)
     def dies(*a, **k):
         calls.append(1)
         if len(calls)==2:
             if where=='refit': real(*a, **k, until=2)
             raise Killed
         return real(*a, **k)
-    monkeypatch.setattr(o, dict(collect='rollout', refit='fit', between='restage')[where], dies)
+    monkeypatch.setattr(at, name, dies)
     with pytest.raises(Killed): online(load_run(out), tau, ID, tmp_path/'cut', cfg, n=0, every=2)
     monkeypatch.undo()
     online(load_run(out), tau, ID, tmp_path/'cut', cfg, n=0, every=2)
     assert same(load_run(tmp_path/'whole'/'stage-2'), load_run(tmp_path/'cut'/'stage-2'))
+
+# ---- Trainings side by side
+
+@pytest.fixture(scope='module')
+def two(start, tmp_path_factory): # the folder of a pair, its data
+    out = tmp_path_factory.mktemp('two')/'run'
+    run = new_members(start[1], Arch.tiny(3,2), Fit(iterations=6, **LIGHT), dataset='lane', env=ID)
+    fit_members(run, start[1], out, progress=False)
+    return out, start[1]
+
+def test_trainings_side_by_side_share_what_they_collect(two, tmp_path):
+    out, tau = two
+    rows = online(load_members(out), tau, ID, tmp_path, Online('improve', **ONE), n=3)
+    assert len(rows)==12 and set(rows.method)=={'improve'}
+    first = load_members(tmp_path/'stage-1', whole=True); mate, = first.mates
+    assert first.i==mate.i==2 and torch.equal(first.key, mate.key) and len(first.key)==46
+    assert first.meta['members']==2 and first.meta['fingerprint']==mate.meta['fingerprint']!=load_run(out).meta['fingerprint']
+    for new,old in ((first,load_run(out)), (mate,load_run(out/'member-2'))):
+        assert any(not x.equal(y) for x,y in zip(new.model.parameters(), old.model.parameters()))
+    again = online(load_members(out), tau, ID, tmp_path, Online('improve', **ONE), n=3)
+    assert again.achieved.tolist()==rows.achieved.tolist()
+
+@pytest.mark.parametrize('stage', [1,2])
+def test_each_episode_is_the_plan_of_whose_turn_it_is(two, tmp_path, stage):
+    run, cfg = load_members(two[0]), Online('improve', **ONE|dict(chunk=3))
+    question, put = next_question(cfg, run, 1)
+    collect(run, ID, question, put, tmp_path, cfg, stage)
+    _,q,got = episodes(tmp_path)
+    seed = 1_000_000+100_000*stage
+    for j,r in enumerate((run, *run.mates)):
+        mine = made_by(j, got.offset, 0, stage, 2)
+        assert mine.sum()==3
+        for at in (0,3): # each chunk is asked for anew
+            alone = policy_of([r] if j else [load_run(two[0])], question, ID, seed+at, 'sample', put)
+            alone.reset(torch.cat([torch.as_tensor(gym.make(ID).reset(seed=seed+at+i)[0])[None] for i in range(3)]).float())
+            rows = mine[at:at+3]
+            assert rows.any() and torch.allclose(q.mu[at:at+3][rows], alone.q.mu[rows])
+
+def test_a_plan_is_the_posterior_of_the_one_that_made_it(two, tmp_path):
+    out, tau = two
+    home = tmp_path/'run'; shutil.copytree(out, home)
+    online(load_members(home), tau, ID, home/'online', Online('improve', **ONE), n=0)
+    new,q,got = episodes(home/'online'/'stage-1'/'episodes')
+    mine = made_by(0, got.offset, 0, 1, 2)
+    with pytest.MonkeyPatch.context() as m:
+        m.setattr('gac.tune.load', lambda place: tau)
+        run, buffer, fresh = refit_start(home/'online'/'stage-1')
+    assert len(buffer)==46 and [k in run.store.row for k in new.key.tolist()]==mine.tolist()
+    assert torch.equal(run.store.get(new.key[mine]).mu, q[mine].mu)
+
+def test_a_pair_is_resumed_to_the_same_bits(two, tmp_path, monkeypatch):
+    out, tau = two
+    cfg = Online('improve', **SMALL)
+    online(load_members(out), tau, ID, tmp_path/'whole', cfg, n=0, every=1)
+    real, calls = members.fit, []
+    def dies(*a, **k):
+        calls.append(1)
+        if len(calls)<2: return real(*a, **k)
+        real(*a, **k, until=2)
+        raise Killed
+    monkeypatch.setattr(members, 'fit', dies)
+    with pytest.raises(Killed): online(load_members(out), tau, ID, tmp_path/'cut', cfg, n=0, every=1)
+    assert load_run(tmp_path/'cut'/'stage-2').i==2
+    monkeypatch.undo()
+    monkeypatch.setattr('gac.online.Ask', Short)
+    online(load_members(out), tau, ID, tmp_path/'cut', cfg, n=0, every=1)
+    for j in ('.','member-2'): assert same(load_run(tmp_path/'whole'/'stage-2'/j), load_run(tmp_path/'cut'/'stage-2'/j))
+
+def test_a_folder_that_the_first_began_alone_is_not_gone_on_with_by_both(two, tmp_path):
+    out, tau = two
+    cfg = Online('improve', **ONE)
+    online(load_run(out), tau, ID, tmp_path, cfg, n=0)
+    f = tmp_path/'online.json'; f.write_text(json.dumps({k:v for k,v in json.loads(f.read_text()).items() if k!='members'})) # as it was
+    online(load_run(out), tau, ID, tmp_path, cfg, n=0)
+    with pytest.raises(ValueError, match=r"'members': \(1, 2\)"): online(load_members(out), tau, ID, tmp_path, cfg, n=0)
+
+@pytest.mark.parametrize('gone', ['checkpoint','member-2'])
+def test_a_stage_without_a_part_of_it(two, tmp_path, gone):
+    out, tau = two
+    cfg = Online('improve', **ONE)
+    online(load_members(out), tau, ID, tmp_path, cfg, n=0)
+    before = load_members(tmp_path/'stage-1')
+    shutil.rmtree(tmp_path/'stage-1'/gone)
+    if gone=='member-2':
+        with pytest.raises(FileNotFoundError, match='member-2 is missing'): online(load_members(out), tau, ID, tmp_path, cfg, n=0)
+        return
+    online(load_members(out), tau, ID, tmp_path, cfg, n=0) # it is trained again
+    now = load_members(tmp_path/'stage-1')
+    assert same(now, before) and same(now.mates[0], before.mates[0])
 
 def test_a_failing_world_keeps_what_was_over(start, tmp_path):
     out, tau = start
