@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MEMBERS', 'APART', 'member_seed', 'member_place', 'how_many', 'new_members', 'child', 'fit_members', 'load_members',
-           'save_members', 'ready', 'resume_members']
+           'save_members', 'ready', 'load_trained', 'resume_members']
 
 # %% ../nbs/05b_members.ipynb #633dfa55
 import json, os, shutil, signal, subprocess, sys, threading, time, warnings
@@ -201,8 +201,8 @@ def _undo(folder, empty): # a run folder; is it removed, too, if nothing else li
 # %% ../nbs/05b_members.ipynb #65af8410
 def _gather(run, home, wrong, out): # the mates, trained, from where they were saved; or one error
     if wrong and out:
-        raise ChildProcessError(f'a training beside the first has failed, {wrong[0]}; the first is whole and '
-                                'is asked alone until --resume has brought the other one there too')
+        raise ChildProcessError(f'a training beside the first has failed, {wrong[0]}; the first is whole, and '
+                                'the same command (gac train: with --resume) brings the other one there too')
     if wrong: warnings.warn(f'a training beside the first has failed, {wrong[0]}; the first is alone')
     device = run.model.head.lsd.device
     run.mates = [] if wrong else [load_run(member_place(home,j), device=device)
@@ -248,15 +248,34 @@ def save_members(
 def ready(
     run:Run,               # from `load_members`
     out:str|os.PathLike='the run', # where it came from, for the message
+    whole:bool=False,      # is a mate that was cut short an error?
 )->Run:                    # the same, without mates that have not come so far
     "Refuse to ask a run before its first batch; leave out mates that were cut short."
     if not run.i: raise ValueError(f'{out} has not trained a batch yet: wait, or go on with it by --resume')
     there = [bool(m.i) and (run.i!=run.end or m.i==m.end) for m in run.mates]
     late = [m for m,ok in zip(run.mates, there) if not ok]
-    if late: warnings.warn(f'{out}: a training beside the first has {late[0].i} of {late[0].end} batches and '
-                           'does not act; go on with it by --resume')
+    if late:
+        why = f'{out}: a training beside the first has {late[0].i} of {late[0].end} batches'
+        how = 'the command that trained it goes on with it (gac train: with --resume)'
+        if whole: raise ValueError(f'{why}; {how}, or --members 1 takes the first alone')
+        warnings.warn(f'{why} and does not act; {how}')
     run.mates = [m for m,ok in zip(run.mates, there) if ok]
     return run
+
+# %% ../nbs/05b_members.ipynb #mem-trained
+def load_trained(
+    out:str|os.PathLike, # run folder
+    members:int|None=None, # how many, the first ones; None: all
+    device:torch.device|str='cpu', # where to put them
+)->Run:                  # the first; the others are its `mates`
+    "A run to be trained on, with the members that go on."
+    if members==1: return ready(resumable(load_run(out, device=device)), out)
+    run = load_members(out, device, whole=True)
+    n = len(run.mates)+1
+    if members and members>n: raise ValueError(f'{out} has {n} trainings side by side, not {members}')
+    run.mates = run.mates[:(members or n)-1]
+    for r in (run, *run.mates): resumable(r)
+    return ready(run, out, whole=True)
 
 # %% ../nbs/05b_members.ipynb #a47e5bac
 def resume_members(

@@ -22,12 +22,12 @@ from .core import Trajectories, data_root, progress_bar, versions, writing
 from .data import load
 from .envs import EpisodeError, check_spaces, rollout
 from .folder import locked, stoppable, usable
-from .members import fit_members, load_members
+from .members import fit_members, load_members, member_place, member_seed
 from .model import published
 from .query import Ask
 from .rows import read_rows, save_rows, short_name
 from .run import Fit, Run, check_data, fingerprint, load_run, resumable
-from .team import evaluate_runs, members_of, policy_of
+from .team import evaluate_runs, members_of, policy_of, team_name
 from .schema import is_a, read_json
 from .worlds import World
 
@@ -196,7 +196,8 @@ def _stage_bar(stage, total, got, shown): # of episodes
 
 class _Ticking:
     "A policy that lets a bar show the time at each step."
-    def __init__(self, pol, bar): self.pol, self.bar, self.reset = pol, bar, pol.reset
+    def __init__(self, pol, bar):
+        self.pol, self.bar, self.reset, self.executed = pol, bar, pol.reset, pol.executed
     def __call__(self, s, rows):
         self.bar.update(0)
         return self.pol(s, rows)
@@ -237,7 +238,7 @@ def run_stage(
     k:int=1,             # which stage
     last:pd.DataFrame|None=None, # rows collected in the stage before
     progress:bool=False, # bars
-    **kw:Any,            # for `fit`, e.g. every
+    **kw:Any,            # for `fit_members`: every
 )->tuple[Run,Trajectories,pd.DataFrame|None]: # Run, buffer, rows collected (None for 'control')
     "Collect, store, refit; whatever is done already is read from `out`."
     run, refit = refit_at(run, tau, cfg, k)
@@ -247,29 +248,35 @@ def run_stage(
         new,q,got = episodes(folder, run.model.arch)
         own = [made_by(j, got.offset, cfg.seed, k, len(each)) for j in range(len(each))]
         tau = [store(r, tau, new, q, cfg.fresh, x) for r,x in zip(each,own)][0]
-    run = _stands(out, tau, run.model.head.lsd.device) or _restaged(each, tau, k, refit)
+    run = _stands(out, tau, each) or _restaged(each, tau, k, refit)
     if any(r.i<r.cfg.iterations for r in members_of([run])):
         with stoppable(lambda: f'at batch {run.i} of a refit, saved in {out}'):
             fit_members(run, tau, out, **dict(every=100, progress=progress)|kw)
     return run, tau, got
 
 def _restaged(each, tau, k, refit): # the run and its mates, as `restage` -> the run, with them
-    new = [restage(r, tau, k, **refit) for r in each]
+    seed = refit.get('seed', each[0].cfg.seed)
+    new = [restage(r, tau, k, **refit|dict(seed=member_seed(seed,j))) for j,r in enumerate(each)]
     new[0].mates = new[1:]
     if len(new)>1: new[0].meta['members'] = len(new)
     return new[0]
 
 # %% ../nbs/08_online.ipynb #on-stands
-def _stands(out, tau, device): # -> Run of a stage that was begun, its mates with it; None
+def _stands(out, tau, each): # where, the buffer, the run and its mates -> those of a stage that was begun; None
     if not (Path(out)/'checkpoint').is_dir(): return None
-    run = load_members(out, device, whole=True)
-    if any(r.meta['fingerprint']!=fingerprint(tau) for r in members_of([run])):
-        raise ValueError(f'{out}/checkpoint was trained on other episodes than those now beside it: {CURE}')
+    try: run = load_members(out, each[0].model.head.lsd.device, whole=True)
+    except FileNotFoundError as e: raise FileNotFoundError(f'{e}; or {CURE}') from None
+    if len(run.mates)!=len(each)-1:
+        raise ValueError(f'{out} holds {len(run.mates)+1} trainings, and {len(each)} go on: {CURE}')
+    for j,r in enumerate(members_of([run])):
+        if r.meta['fingerprint']!=fingerprint(tau):
+            raise ValueError(f'{member_place(out,j)}/checkpoint was trained on other episodes than those now '
+                             f'beside it: {CURE}')
     return run
 
 # %% ../nbs/08_online.ipynb #15ea0b1f
 def online(
-    run:Run,             # a trained run, whole, its mates with it
+    run:Run,             # a trained run, whole, its mates with it; its model is trained on, not a copy
     tau:Trajectories,    # the data it was trained on
     env:World,           # environment id or factory
     out:str|Path,        # folder; an interrupted one is continued
@@ -279,7 +286,7 @@ def online(
     seed:int=10_000,     # environment seeds from here on
     log:Callable[[str],object]|None=None, # called with a line of text after each stage
     progress:bool=False, # bars within a stage
-    **kw:Any,            # for `fit`
+    **kw:Any,            # for `fit_members`: every
 )->pd.DataFrame:         # result rows, one per episode, by stage
     "Fine-tune in stages, and ask after each; trainings side by side share what they collect."
     rows, last = [], None
@@ -339,6 +346,7 @@ def read_online(
         v = has.get(k)
         if type(v)!=kind:
             raise ValueError(f'{f}: {k} is {str(v)[:60]!r}, a {kind.__name__} is needed: {cure}')
+    if not 1<=has['members']<=64: raise ValueError(f"{f}: members is {has['members']}, 1 to 64 are possible: {cure}")
     unknown = sorted(set(has['settings'])-{k.name for k in fields(Online)})
     if unknown: raise ValueError(f'{f}: settings.{unknown[0]} is unknown to this version: {cure}')
     try: full = asdict(Online(**has['settings']))
@@ -354,7 +362,7 @@ def _rows_asked(run, env, folder, k, cfg, n, asked, seed, progress=False):
         put = Ask(quantile=cfg.at('quantile',max(k,1)), delta_y=small)
         bar = progress_bar(asked, f'stage {k}: ask', progress, leave=False, unit='question')
         new = pd.concat([evaluate_runs([run], env, q, n, seed, cfg=put, stage=k) for q in bar])
-        with writing(f) as tmp: new.assign(method=cfg.strategy).round(3).to_csv(tmp, index=False)
+        with writing(f) as tmp: new.assign(method=team_name(cfg.strategy, run)).round(3).to_csv(tmp, index=False)
     return _answers(f, k, n, asked, seed) if n else pd.DataFrame()
 
 # %% ../nbs/08_online.ipynb #on-answers

@@ -211,7 +211,7 @@ def refit_start(
     if places and len(buffer)==len(tau) and settings['strategy']!='control':
         raise ValueError(f'{folder} has collected nothing yet: there is nothing new to refit to')
     run, refit = refit_at(run, tau, Online(**settings), max(1,len(places)))
-    run.cfg = replace(run.cfg, **refit)
+    run.cfg, run.meta = replace(run.cfg, **refit), {k:v for k,v in run.meta.items() if k!='members'}
     return run, buffer, ~torch.isin(buffer.key, tau.key) if len(buffer)>len(tau) else None
 
 def _longer(run, tau, folder, fresh='zero', mine=None): # a buffer -> the same with the episodes of a folder

@@ -99,7 +99,7 @@ def two(start, tmp_path_factory): # the folder of a pair, its data
 def test_trainings_side_by_side_share_what_they_collect(two, tmp_path):
     out, tau = two
     rows = online(load_members(out), tau, ID, tmp_path, Online('improve', **ONE), n=3)
-    assert len(rows)==12 and set(rows.method)=={'improve'}
+    assert len(rows)==12 and set(rows.method)=={'improve, team of 2'}
     first = load_members(tmp_path/'stage-1', whole=True); mate, = first.mates
     assert first.i==mate.i==2 and torch.equal(first.key, mate.key) and len(first.key)==46
     assert first.meta['members']==2 and first.meta['fingerprint']==mate.meta['fingerprint']!=load_run(out).meta['fingerprint']
@@ -162,19 +162,95 @@ def test_a_folder_that_the_first_began_alone_is_not_gone_on_with_by_both(two, tm
     online(load_run(out), tau, ID, tmp_path, cfg, n=0)
     with pytest.raises(ValueError, match=r"'members': \(1, 2\)"): online(load_members(out), tau, ID, tmp_path, cfg, n=0)
 
-@pytest.mark.parametrize('gone', ['checkpoint','member-2'])
-def test_a_stage_without_a_part_of_it(two, tmp_path, gone):
+@pytest.mark.parametrize('gone, says', [('checkpoint',None), ('member-2','member-2 is missing.*remove the stage'), ('members','holds 1 trainings, and 2 go on')])
+def test_a_stage_without_a_part_of_it(two, tmp_path, gone, says):
     out, tau = two
     cfg = Online('improve', **ONE)
     online(load_members(out), tau, ID, tmp_path, cfg, n=0)
-    before = load_members(tmp_path/'stage-1')
-    shutil.rmtree(tmp_path/'stage-1'/gone)
-    if gone=='member-2':
-        with pytest.raises(FileNotFoundError, match='member-2 is missing'): online(load_members(out), tau, ID, tmp_path, cfg, n=0)
+    before, about = load_members(tmp_path/'stage-1'), tmp_path/'stage-1'/'checkpoint'/'config.json'
+    if gone=='members':
+        text = json.loads(about.read_text()); del text['meta']['members']; about.write_text(json.dumps(text))
+    else: shutil.rmtree(tmp_path/'stage-1'/gone)
+    if says:
+        with pytest.raises((ValueError, FileNotFoundError), match=says): online(load_members(out), tau, ID, tmp_path, cfg, n=0)
         return
     online(load_members(out), tau, ID, tmp_path, cfg, n=0) # it is trained again
     now = load_members(tmp_path/'stage-1')
     assert same(now, before) and same(now.mates[0], before.mates[0])
+
+def test_a_mate_that_dies_in_a_refit(two, tmp_path, monkeypatch):
+    out, tau = two
+    cfg, begin = Online('improve', **ONE), members._start
+    online(load_members(out), tau, ID, tmp_path/'whole', cfg, n=0)
+    def dies(*a):
+        begun = begin(*a)
+        begun[0].kill()
+        return begun
+    monkeypatch.setattr(members, '_start', dies)
+    with pytest.raises(ChildProcessError, match='signal 9.*the same command'): online(load_members(out), tau, ID, tmp_path/'cut', cfg, n=0)
+    monkeypatch.setattr(members, '_start', begin)
+    assert load_run(tmp_path/'cut'/'stage-1').i==2 and load_run(tmp_path/'cut'/'stage-1'/'member-2').i==0
+    online(load_members(out), tau, ID, tmp_path/'cut', cfg, n=0)
+    for j in ('.','member-2'): assert same(load_run(tmp_path/'whole'/'stage-1'/j), load_run(tmp_path/'cut'/'stage-1'/j))
+
+@pytest.mark.parametrize('cfg', [Online('improve', acting='mu', **ONE), Online('improve', fresh='zero', **ONE), Online('control', **ONE),
+    Online('target', elite='start', **ONE|dict(refit=dict(iterations=2, draw='elite', seed=3)))], ids=['mu','zero','control','elite'])
+def test_every_strategy_takes_a_pair(two, tmp_path, cfg):
+    out, tau = two
+    online(load_members(out), tau, ID, tmp_path, cfg, n=0)
+    first = load_members(tmp_path/'stage-1', whole=True)
+    assert len(first.key)==len(first.mates[0].key)==(40 if cfg.strategy=='control' else 46)
+    assert first.mates[0].cfg.seed-first.cfg.seed==10**6 # they never draw the same batches
+
+def test_a_world_that_fails_leaves_turns_as_they_are(two, tmp_path, monkeypatch):
+    import gac.online as o
+    real, run = o._play, load_members(two[0])
+    cfg = Online('improve', **ONE)
+    question, put = next_question(cfg, run, 1)
+    def fails(*args): # after the first and the third of a chunk were over
+        new, rows, _ = real(*args)
+        return new[[0,2]], [0,2], OSError('link lost')
+    monkeypatch.setattr(o, '_play', fails)
+    with pytest.raises(OSError): collect(run, ID, question, put, tmp_path, cfg)
+    monkeypatch.setattr(o, '_play', real)
+    collect(run, ID, question, put, tmp_path, cfg) # repaired
+    _,q,got = episodes(tmp_path)
+    assert got.offset.tolist()==[0,2,4,5,6,7]
+    for j,r in enumerate((load_run(two[0]), *run.mates)):
+        mine = made_by(j, got.offset, 0, 1, 2)
+        assert mine.tolist()==[o%2==j for o in got.offset]
+        alone = policy_of([r], question, ID, 1_100_004, 'sample', put)
+        alone.reset(torch.cat([torch.as_tensor(gym.make(ID).reset(seed=1_100_004+i)[0])[None] for i in range(4)]).float())
+        assert torch.allclose(q.mu[2:][mine[2:]], alone.q.mu[mine[2:]])
+
+def shell(*args):
+    with pytest.raises(SystemExit) as e: cli.main([*map(str,args)])
+    return e.value.code
+
+def test_the_shell_takes_who_is_there(two, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys, 'excepthook', sys.excepthook) # the command line sets its own
+    home = tmp_path/'run'; shutil.copytree(two[0], home)
+    disk = save(two[1], 'gac/lane-v0', ID, tmp_path)
+    def go(*more): return shell('online', home, '--dataset', disk, '--strategy', 'control', '--stages', 1, '--asked', 0, '--set', 'iterations=2', *more), capsys.readouterr()
+    code, said = go('--members', 3)
+    assert code and 'has 2 trainings side by side, not 3' in said.err
+    code, said = go('--members', 1)
+    assert not code and 'the first of 2 trainings goes on, alone' in said.out and not (home/'online-control'/'stage-1'/'member-2').exists()
+    code, said = go() # it was begun so
+    assert not code and 'goes on, alone' in said.out
+    code, said = go('--out', tmp_path/'both')
+    assert not code and '2 of 2 trainings go on side by side' in said.out and load_members(tmp_path/'both'/'stage-1').mates
+    late = home/'member-2'/'checkpoint'/'config.json'; was = late.read_text()
+    late.write_text(json.dumps(json.loads(was)|dict(i=3)))
+    code, said = go('--out', tmp_path/'late')
+    assert code and '3 of 6 batches' in said.err and '--members 1 takes the first alone' in said.err and not (tmp_path/'late').exists()
+    late.write_text(was)
+    save_run(load_run(home/'member-2'), home/'member-2', slim=True)
+    code, said = go('--out', tmp_path/'slim')
+    assert code and 'saved for sharing' in said.err and not (tmp_path/'slim').exists()
+    shutil.rmtree(home/'member-2')
+    code, said = go('--out', tmp_path/'gone')
+    assert code and 'member-2 is missing' in said.err and not (tmp_path/'gone').exists()
 
 def test_a_failing_world_keeps_what_was_over(start, tmp_path):
     out, tau = start
@@ -310,6 +386,7 @@ def begun(start, over, folder):
 
 @pytest.mark.parametrize('field, value, says', [
     ('start', 3, "start is '3', a str is needed"), ('seed', None, 'seed is'), ('i', True, "i is 'True', a int"),
+    ('members', 0, 'members is 0'), ('members', 65, 'members is 65'), ('members', True, 'members is'),
     ('settings', [], 'settings is'), ('settings', dict(magic=1), 'settings.magic is unknown'),
     ('settings', dict(stages='2'), "settings: stages='2'"), ('settings', dict(quantile=[]), 'settings: quantile has 0')])
 def test_what_online_json_must_hold(start, over, tmp_path, field, value, says):
