@@ -201,7 +201,7 @@ def _undo(folder, empty): # a run folder; is it removed, too, if nothing else li
 # %% ../nbs/05b_members.ipynb #65af8410
 def _gather(run, home, wrong, out): # the mates, trained, from where they were saved; or one error
     if wrong and out:
-        raise ChildProcessError(f'a training beside the first has failed, {wrong[0]}; the first is whole, and '
+        raise ChildProcessError(f'a training beside the first has failed, {wrong[0]}; the first is whole; '
                                 'the same command (gac train: with --resume) brings the other one there too')
     if wrong: warnings.warn(f'a training beside the first has failed, {wrong[0]}; the first is alone')
     device = run.model.head.lsd.device

@@ -98,11 +98,9 @@ def _check_online(cfg): # Online
 def _check_number(k, v): # name of a setting, its value
     real = isinstance(v,(int,float,np.floating)) and not isinstance(v,bool) and math.isfinite(v)
     if v is not None and not real: raise ValueError(f'{k}={v!r}: must be a finite number')
-
 def _share(k, v):
     _check_number(k, v)
     if v is None or not 0<v<1: raise ValueError(f'{k}={v}: must lie between 0 and 1')
-
 def _refit_fields(k, v): # settings of a refit
     known = sorted(f.name for f in fields(Fit))
     if not isinstance(v, dict) or not set(v)<=set(known):
@@ -185,7 +183,6 @@ def _play(env, pol, n, seed, device): # -> Trajectories, which of the n these ar
     "n episodes; where the environment fails, those that were over."
     try: return rollout(env, pol, n, seed, device), range(n), None
     except EpisodeError as e: return e.tau, e.rows, e
-
 def _plans(pol): # what was planned for each of the n
     return dict(mu=pol.q.mu, lsd=pol.q.lsd, predicted=pol.predicted, target=pol.info['target'])
 
@@ -253,7 +250,6 @@ def run_stage(
         with stoppable(lambda: f'at batch {run.i} of a refit, saved in {out}'):
             fit_members(run, tau, out, **dict(every=100, progress=progress)|kw)
     return run, tau, got
-
 def _restaged(each, tau, k, refit): # the run and its mates, as `restage` -> the run, with them
     seed = refit.get('seed', each[0].cfg.seed)
     new = [restage(r, tau, k, **refit|dict(seed=member_seed(seed,j))) for j,r in enumerate(each)]
@@ -262,7 +258,7 @@ def _restaged(each, tau, k, refit): # the run and its mates, as `restage` -> the
     return new[0]
 
 # %% ../nbs/08_online.ipynb #on-stands
-def _stands(out, tau, each): # where, the buffer, the run and its mates -> those of a stage that was begun; None
+def _stands(out, tau, each): # where, buffer, the run and its mates -> those of a stage that was begun; None
     if not (Path(out)/'checkpoint').is_dir(): return None
     try: run = load_members(out, each[0].model.head.lsd.device, whole=True)
     except FileNotFoundError as e: raise FileNotFoundError(f'{e}; or {CURE}') from None
@@ -346,7 +342,7 @@ def read_online(
         v = has.get(k)
         if type(v)!=kind:
             raise ValueError(f'{f}: {k} is {str(v)[:60]!r}, a {kind.__name__} is needed: {cure}')
-    if not 1<=has['members']<=64: raise ValueError(f"{f}: members is {has['members']}, 1 to 64 are possible: {cure}")
+    if not 1<=has['members']<=64: raise ValueError(f"{f}: members is {has['members']}, not 1 to 64: {cure}")
     unknown = sorted(set(has['settings'])-{k.name for k in fields(Online)})
     if unknown: raise ValueError(f'{f}: settings.{unknown[0]} is unknown to this version: {cure}')
     try: full = asdict(Online(**has['settings']))
@@ -362,7 +358,7 @@ def _rows_asked(run, env, folder, k, cfg, n, asked, seed, progress=False):
         put = Ask(quantile=cfg.at('quantile',max(k,1)), delta_y=small)
         bar = progress_bar(asked, f'stage {k}: ask', progress, leave=False, unit='question')
         new = pd.concat([evaluate_runs([run], env, q, n, seed, cfg=put, stage=k) for q in bar])
-        with writing(f) as tmp: new.assign(method=team_name(cfg.strategy, run)).round(3).to_csv(tmp, index=False)
+        with writing(f) as t: new.assign(method=team_name(cfg.strategy, run)).round(3).to_csv(t, index=False)
     return _answers(f, k, n, asked, seed) if n else pd.DataFrame()
 
 # %% ../nbs/08_online.ipynb #on-answers

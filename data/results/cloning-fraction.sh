@@ -1,4 +1,6 @@
-# Five training seeds of five fractions, 50 episodes for choosing, then 100 of the table. So far run: Hopper at 20, 2 and 5 %, Walker2d at 20 % (three seeds).
+# Training seeds of five fractions, 50 episodes for choosing, then 100 of the table. So far run, for choosing: Hopper at 2 % seven seeds, at
+# 5 and 20 % five, at 10 and 30 % three; Walker2d at 20 and 30 % seven, at 2, 5 and 10 % three. On the table's: Hopper at 2, 5 and 20 %,
+# Walker2d at 20 %.
 python - <<'PY'
 from gac.cloning import measure
 from gac.core import data_root, set_threads
