@@ -1395,6 +1395,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '', 'doc_host': '', 'git_url
                            'gac.train.iterate': ('train.html#iterate', 'gac/train.py'),
                            'gac.train.look_at': ('train.html#look_at', 'gac/train.py'),
                            'gac.train.lr_at': ('train.html#lr_at', 'gac/train.py'),
+                           'gac.train.moved': ('train.html#moved', 'gac/train.py'),
                            'gac.train.parted': ('train.html#parted', 'gac/train.py'),
                            'gac.train.rate': ('train.html#rate', 'gac/train.py'),
                            'gac.train.systematic': ('train.html#systematic', 'gac/train.py'),

@@ -43,6 +43,7 @@ class Fit:
     outer_steps:int=8        # steps in θ per batch
     outer_lr:float=1e-3      # peak of one cycle
     weight_decay:float=1e-3  # of AdamW
+    state_noise:float=0.     # sd of noise on the states that the outer loop reads, in sds of the data
     clip:float=1.            # gradient norm of θ
     draw:str='good'          # how a batch is drawn: 'uniform', 'sqrt' (∝√n), 'good' (also by rank), 'elite'
     elite:int|None=None      # steps in the best episodes, half of the draws of 'elite'; None: a tenth of all
@@ -56,7 +57,7 @@ class Fit:
     def __post_init__(self)->None:
         check_fields(self, least=('iterations','watch_every','batch','k','inner_steps','outer_steps','elite'),
             positive=('inner_lr','outer_lr','clip','minutes','held','cool'),
-            not_below=('inner_stop','weight_decay','return_weight'))
+            not_below=('inner_stop','weight_decay','state_noise','return_weight'))
         check_seed(self.seed, 'Fit.seed')
         if self.draw not in ('uniform','sqrt','good','elite'):
             raise ValueError(f"Fit.draw={self.draw!r}: choose 'uniform', 'sqrt', 'good' or 'elite'")

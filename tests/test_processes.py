@@ -40,7 +40,7 @@ def test_owned_rows_make_the_whole_batch():
 def test_keyed_runs_repeat_and_resume(tmp_path):
     tau = point_mass_data(20, seed=0)
     def go(until=None, out=None):
-        run = new_run(tau, Arch.tiny(3,2,**TINY), Fit(iterations=8,inner_stop=1e-3,**KW|dict(inner_steps=11))); fit(run, tau, out=out, until=until, progress=False); return run
+        run = new_run(tau, Arch.tiny(3,2,**TINY), Fit(iterations=8,inner_stop=1e-3,state_noise=.05,**KW|dict(inner_steps=11))); fit(run, tau, out=out, until=until, progress=False); return run
     a = go(); go(5, tmp_path); b = load_run(tmp_path); fit(b, tau, progress=False)
     assert all(torch.equal(v, b.model.state_dict()[k]) for k,v in a.model.state_dict().items()) and torch.equal(a.store.get(tau.key).mu, b.store.get(tau.key).mu)
     shuffled = tau[torch.randperm(20, generator=generator(0))]; c = new_run(tau, Arch.tiny(3,2,**TINY), a.cfg); fit(c, shuffled, progress=False) # order does not matter

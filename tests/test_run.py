@@ -118,6 +118,7 @@ def test_too_few_trajectories(N):
 
 @pytest.mark.parametrize('kw,says', [*((dict([(k,0)]), f'Fit.{k}=0: must be at least 1') for k in ('iterations','batch','k','inner_steps','outer_steps')),
     *((dict([(k,v)]), f'Fit.{k}={v}: must be positive') for k in ('inner_lr','outer_lr','clip') for v in (0.,-1.,float('nan'))),
+    (dict(state_noise=-.1), 'Fit.state_noise=-0.1: must not be negative'),
     (dict(draw='best'), "Fit.draw='best': choose 'uniform', 'sqrt', 'good' or 'elite'"),
     (dict(precision='float16'), "choose 'float32' or 'bfloat16'"), (dict(noise='pink'), "choose 'stream' or 'keyed'")])
 def test_bad_fit(kw, says):

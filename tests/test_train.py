@@ -6,12 +6,12 @@ import pytest
 import torch
 from gac import run as run_module
 from gac import train
-from gac.core import Trajectories, generator, make_keys, windows
+from gac.core import Trajectories, draw_windows, generator, make_keys, windows
 from gac.elbo import elbo, infer
 from gac.envs import point_mass_data
 from gac.model import Arch
 from gac.run import Fit, Watch, hold_out, load_run, new_run, save_run
-from gac.train import Draws, curves, draw_weights, fit, gained, lr_at
+from gac.train import Draws, curves, draw_weights, fit, gained, lr_at, moved
 
 def data(seed=0, N=12, S=2, A=2, longest=7):
     g = generator(seed); n = torch.randint(2, longest+1, (N,), generator=g)
@@ -50,7 +50,8 @@ def test_same_seed_same_numbers(kw):
 @pytest.fixture(scope='module')
 def usual(): return go(data(), cfg=small(inner_steps=11))
 
-@pytest.mark.parametrize('change', [dict(warm=False), dict(inner_stop=1e-3), dict(draw='uniform'), dict(draw='sqrt'), dict(return_weight=8.), dict(outer_lr=3e-3)])
+@pytest.mark.parametrize('change', [dict(warm=False), dict(inner_stop=1e-3), dict(draw='uniform'), dict(draw='sqrt'), dict(return_weight=8.), dict(outer_lr=3e-3),
+    dict(state_noise=.1)])
 def test_every_setting_matters_and_repeats(usual, change):
     tau = data(); cfg = small(**change|dict(inner_steps=11))
     a = go(tau, cfg=cfg)
@@ -64,15 +65,27 @@ def test_history_has_every_iteration():
     import matplotlib.pyplot as plt
     assert len(curves(h))==5; plt.close('all')
 
+@kinds
+def test_noise_on_states_reaches_theta_alone(kw):
+    tau = data(); plain, noisy = (go(tau, arch(**kw), small(iterations=1,state_noise=x)) for x in (0.,.1))
+    assert torch.equal(plain.store.phi, noisy.store.phi) and finite(noisy)
+    assert any(not torch.equal(a,b) for a,b in zip(plain.model.generator.parameters(), noisy.model.generator.parameters()))
+
+def test_noise_is_on_real_states_alone_and_in_their_units():
+    tau = data(); tau = replace(tau, s=tau.s*torch.tensor([1.,100.])); run = new_run(tau, arch(M=3), small())
+    win = draw_windows(tau, 8, 3, generator(0)); beside = moved(win, .1*run.model.std.s_std, generator(1)); by = beside.s-win.s
+    assert not by[~win.real].any() and all(torch.equal(getattr(win,k), getattr(beside,k)) for k in ('a','s1','real','t','w','w1','n'))
+    assert torch.allclose(by[win.real].std(0)/tau.s.std(0), torch.full((2,),.1), rtol=.25)
+
 def test_batch_larger_than_the_data():
     assert finite(go(data(N=2), cfg=small(batch=50)))
 
 # ---- interrupted and resumed
 
-WAYS = dict(warm={}, cold=dict(warm=False), stop=dict(inner_stop=1e-3,inner_steps=11)) # of the inner loop
+WAYS = dict(warm={}, cold=dict(warm=False), stop=dict(inner_stop=1e-3,inner_steps=11), noise=dict(state_noise=.1)) # of the loops
 
-@pytest.mark.parametrize('kw,cfg', [*((kw,WAYS['warm']) for kw in KINDS), (KINDS[0],WAYS['cold']), (KINDS[0],WAYS['stop'])],
-    ids=['M1','M2ds','learnt','cold','stop'])
+@pytest.mark.parametrize('kw,cfg', [*((kw,WAYS['warm']) for kw in KINDS), (KINDS[0],WAYS['cold']), (KINDS[0],WAYS['stop']), (KINDS[1],WAYS['noise'])],
+    ids=['M1','M2ds','learnt','cold','stop','noise'])
 def test_resumed_is_straight_through(kw, cfg, tmp_path):
     tau = data(1); straight = go(tau, arch(**kw), small(**cfg))
     run = new_run(tau, arch(**kw), small(**cfg), dataset='made up', env='none')
