@@ -1386,6 +1386,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '', 'doc_host': '', 'git_url
                            'gac.train._stretch': ('train.html#_stretch', 'gac/train.py'),
                            'gac.train._waits': ('train.html#_waits', 'gac/train.py'),
                            'gac.train._watched': ('train.html#_watched', 'gac/train.py'),
+                           'gac.train._windows': ('train.html#_windows', 'gac/train.py'),
                            'gac.train.curves': ('train.html#curves', 'gac/train.py'),
                            'gac.train.decide': ('train.html#decide', 'gac/train.py'),
                            'gac.train.draw_weights': ('train.html#draw_weights', 'gac/train.py'),

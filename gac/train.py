@@ -111,6 +111,11 @@ def moved(
     e = randn(win.s.shape, gen, win.s.device)
     return replace(win, s=win.s+sd*e*win.real[...,None])
 
+def _windows(run, part, gen): # a batch, its noise -> what the outer loop reads
+    c, m = run.cfg, run.model
+    win = draw_windows(part, c.k, m.arch.M, gen)
+    return moved(win, c.state_noise*m.std.s_std, gen) if c.state_noise else win
+
 # %% ../nbs/05a_train.ipynb #59771d24
 def iterate(
     run:Run,           # changed in place
@@ -125,8 +130,7 @@ def iterate(
     gen = draws.noise(part.key,1)
     for j in range(c.outer_steps):
         for g in run.opt.param_groups: g['lr'] = rate(run, j)
-        win = draw_windows(part, c.k, model.arch.M, gen)
-        if c.state_noise: win = moved(win, c.state_noise*model.std.s_std, gen)
+        win = _windows(run, part, gen)
         v,parts = elbo_on(model, win, part.s0, part.y, q, randn(q.mu.shape, gen, q.mu.device))
         run.opt.zero_grad()
         (-(w*(v+(c.return_weight-1)*parts['ret'])).sum()/draws.B/scale).backward()
