@@ -43,7 +43,6 @@ class Fit:
     outer_steps:int=8        # steps in θ per batch
     outer_lr:float=1e-3      # peak of one cycle
     weight_decay:float=1e-3  # of AdamW
-    state_noise:float=0.     # sd of noise on the states that the outer loop reads, in sds of the data
     clip:float=1.            # gradient norm of θ
     draw:str='good'          # how a batch is drawn: 'uniform', 'sqrt' (∝√n), 'good' (also by rank), 'elite'
     elite:int|None=None      # steps in the best episodes, half of the draws of 'elite'; None: a tenth of all
@@ -53,6 +52,7 @@ class Fit:
     noise:str='stream'       # 'stream': one generator; 'keyed': the same on any number of processes
     precision:str='float32'  # of the matrix products of prior and generator; 'bfloat16' halves their bits
     compile:bool=False       # let torch.compile fuse prior and generator? minutes at first; meant for a GPU
+    state_noise:float=0.     # sd of noise on states that the generator reads in the outer loop, in sds of the data
 
     def __post_init__(self)->None:
         check_fields(self, least=('iterations','watch_every','batch','k','inner_steps','outer_steps','elite'),

@@ -123,7 +123,7 @@ def iterate(
     draws:Draws,       # batches and noise
     scale:float,       # nats are divided by this
 )->dict[str,int|Tensor]: # i; weighted means over the batch, nats
-    "One batch: inner loop in φ, then outer loop in θ, both on eq. (5); θ may weigh the return otherwise."
+    "One batch: φ, then θ, both on eq. (5); θ may weigh the return otherwise and read moved states."
     c, model, rows = run.cfg, run.model, draws.rows(tau.n.device)
     part, w = tau[rows], draws.w.to(rows.device)[rows]
     q, steps = _inner(run, part, draws)

@@ -147,6 +147,13 @@ def test_reach():
     assert reach(t, t-50, 5)==-np.inf
     assert reach(np.array([3.]), np.array([3.]), 0.)==3
 
+def test_a_refit_may_move_states(start, tmp_path):
+    out, tau = start
+    for sd in (0.,.1): online(load_run(out), tau, ID, tmp_path/str(sd), Online(**ONE|dict(refit=dict(iterations=2, state_noise=sd))), n=0)
+    still, moved = (load_run(tmp_path/str(sd)/'stage-1') for sd in (0.,.1))
+    assert (still.cfg.state_noise, moved.cfg.state_noise)==(0.,.1) and torch.equal(still.key, moved.key)
+    assert any(not torch.equal(a,b) for a,b in zip(still.model.generator.parameters(), moved.model.generator.parameters()))
+
 def test_elite_grows_with_the_buffer_or_stays_as_large_as_at_the_start(start, tmp_path):
     out, tau = start
     refit = SMALL['refit']|dict(draw='elite')

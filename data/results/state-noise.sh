@@ -1,6 +1,6 @@
 # Noise on the states that the outer loop reads, in sds of the data: two trainings side by side as `gac train` makes them, each alone and
 # both together, 50 episodes of `best` on environment seeds for choosing, one row for each mean. FILES names the folder of whole files,
-# ONLY: names, SEEDS: numbers, NOISE: sds, to make some of the rows.
+# ONLY: names, SEEDS: numbers, NOISE: sds, to make some of the rows. Committed: seeds 0 to 2 of the shipped sets, seed 2 of the whole file.
 python - <<'PY'
 import os
 from pathlib import Path
@@ -15,14 +15,14 @@ set_threads(1)
 to, files = data_root()/'results'/'state-noise.csv', Path(os.environ.get('FILES','.'))
 shipped = {k:f'gac/{k}/medium-replay-mini-v0' for k in ('hopper','walker2d')}
 names = os.environ.get('ONLY','hopper walker2d walker2d-medium-replay').split()
-for s in map(int, os.environ.get('SEEDS','0 1 2').split()):
-    for name in names:
+for name in names:
+    for s in map(int, os.environ.get('SEEDS', '2' if name not in shipped else '0 1 2').split()):
         for sd in map(float, os.environ.get('NOISE','0 .05').split()):
             at = shipped.get(name, files/f'{name}.hdf5')
             tau, env = load(at), env_of(at)
             out = Path(f'runs/team-{name}-{s}' if not sd else f'runs/noise-{sd:g}-{name}-{s}')
             cfg, arch = recipe(tau.s.shape[1], tau.a.shape[1], steps=len(tau.a), seed=s, state_noise=sd)
-            run = load_members(out) if (out/'checkpoint').is_dir() else new_members(tau, arch, cfg, dataset=name, env=env)
+            run = load_members(out) if (out/'checkpoint').is_dir() else new_members(tau, arch, cfg, dataset=shipped.get(name,name), env=env)
             fit_members(run, tau, out, every=100, progress=False)
             rows = []
             for who,asked in (('first',load_run(out)), ('second',load_run(out/'member-2')), ('both',run)):

@@ -1,6 +1,7 @@
 # How two trainings act together: by the mean of their actions, an episode each in turn, or by the mean where they agree and in turn where
-# they do not, 50 episodes of `best` on environment seeds for choosing, one row for each mean. They agree where their actions differ by
-# no more than half the generator's variance, in the mean over dimensions. Pairs are those of state-noise.sh. ONLY: pairs to ask.
+# they do not, 50 episodes of `best` on environment seeds for choosing, one row for each mean. They agree where the squared difference of
+# their actions is at most half the first one's variance, in the mean over dimensions. Pairs are those of state-noise.sh, in one process.
+# ONLY: pairs to ask.
 python - <<'PY'
 import os
 import pandas as pd
