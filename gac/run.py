@@ -52,7 +52,7 @@ class Fit:
     noise:str='stream'       # 'stream': one generator; 'keyed': the same on any number of processes
     precision:str='float32'  # of the matrix products of prior and generator; 'bfloat16' halves their bits
     compile:bool=False       # let torch.compile fuse prior and generator? minutes at first; meant for a GPU
-    state_noise:float=0.     # sd of noise on states that the generator reads in the outer loop, in sds of the data
+    state_noise:float=0.     # sd of noise on the states read in the outer loop, in sds of the data
 
     def __post_init__(self)->None:
         check_fields(self, least=('iterations','watch_every','batch','k','inner_steps','outer_steps','elite'),
