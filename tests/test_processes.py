@@ -37,10 +37,11 @@ def test_owned_rows_make_the_whole_batch():
         run.team = Half(r,3); d = Draws(run, tau); got += tau.key[d.mine][d.rows('cpu')].tolist()
     run.team = None; assert sorted(got)==sorted(tau.key[one.rows('cpu')].tolist()) and len(got)==9
 
-def test_keyed_runs_repeat_and_resume(tmp_path):
+@pytest.mark.parametrize('sd', [0.,.05])
+def test_keyed_runs_repeat_and_resume(sd, tmp_path):
     tau = point_mass_data(20, seed=0)
     def go(until=None, out=None):
-        run = new_run(tau, Arch.tiny(3,2,**TINY), Fit(iterations=8,inner_stop=1e-3,state_noise=.05,**KW|dict(inner_steps=11))); fit(run, tau, out=out, until=until, progress=False); return run
+        run = new_run(tau, Arch.tiny(3,2,**TINY), Fit(iterations=8,inner_stop=1e-3,state_noise=sd,**KW|dict(inner_steps=11))); fit(run, tau, out=out, until=until, progress=False); return run
     a = go(); go(5, tmp_path); b = load_run(tmp_path); fit(b, tau, progress=False)
     assert all(torch.equal(v, b.model.state_dict()[k]) for k,v in a.model.state_dict().items()) and torch.equal(a.store.get(tau.key).mu, b.store.get(tau.key).mu)
     shuffled = tau[torch.randperm(20, generator=generator(0))]; c = new_run(tau, Arch.tiny(3,2,**TINY), a.cfg); fit(c, shuffled, progress=False) # order does not matter

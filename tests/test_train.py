@@ -11,7 +11,7 @@ from gac.elbo import elbo, infer
 from gac.envs import point_mass_data
 from gac.model import Arch
 from gac.run import Fit, Watch, hold_out, load_run, new_run, save_run
-from gac.train import Draws, curves, draw_weights, fit, gained, lr_at, moved
+from gac.train import Draws, add_state_noise, curves, draw_weights, fit, gained, lr_at
 
 def data(seed=0, N=12, S=2, A=2, longest=7):
     g = generator(seed); n = torch.randint(2, longest+1, (N,), generator=g)
@@ -73,7 +73,7 @@ def test_noise_on_states_reaches_theta_alone(kw):
 
 def test_noise_is_on_real_states_alone_and_in_their_units():
     tau = data(); tau = replace(tau, s=tau.s*torch.tensor([1.,100.])); run = new_run(tau, arch(M=3), small())
-    win = draw_windows(tau, 8, 3, generator(0)); beside = moved(win, .1*run.model.std.s_std, generator(1)); by = beside.s-win.s
+    win = draw_windows(tau, 8, 3, generator(0)); beside = add_state_noise(win, .1*run.model.std.s_std, generator(1)); by = beside.s-win.s
     assert not by[~win.real].any() and all(torch.equal(getattr(win,k), getattr(beside,k)) for k in ('a','s1','real','t','w','w1','n'))
     assert torch.allclose(by[win.real].std(0)/tau.s.std(0), torch.full((2,),.1), rtol=.25)
 
