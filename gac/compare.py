@@ -128,7 +128,8 @@ def run_summary(
     with torch.no_grad(): v,p = elbo(model, part, kept, draws=4, gen=generator(0))
     known = dict(dataset=run.meta['dataset'], method=label, train_seed=run.cfg.seed, iterations=run.i)
     parts = dict(elbo=float(v.mean()))|{k:float(x.mean()) for k,x in p.items()}
-    widths = dict(action_sd=model.generator.act_lsd.exp().mean().item(), sigma_y=model.head.lsd.exp().item(),
+    sd = model.generator.log_sd(model.std.do('s', part.s)).exp().mean().item()
+    widths = dict(action_sd=sd, sigma_y=model.head.lsd.exp().item(),
                   posterior_sd=run.store.phi[:,1].exp().mean().item())
     cost = dict(seconds=pd.DataFrame(run.history).seconds.sum(), device=str(model.head.lsd.device),
                 threads=torch.get_num_threads(), versions=run.meta['versions'])

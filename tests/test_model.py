@@ -11,7 +11,8 @@ from gac.model import GAC, Arch, Attention, Block, LengthHead, Quick, log_normal
 ARCHS = [dict(M=M, transition=tr, tokens=K, heads=H, enc=E, dec=Dc) for M,tr,(K,H,E,Dc) in
          itertools.product((1,3), (False,True), ((1,1,1,1),(3,2,1,2)))]
 ARCHS += [dict(M=3, transition=tr, tokens=2, heads=2, enc=1, dec=2, past_actions=False, time=True, eps=5) for tr in (False,True)]
-name = lambda d: 'M{M}{t}K{tokens}H{heads}{p}'.format(**d, t='ds' if d['transition'] else '', p='' if d.get('past_actions',True) else 'time')
+ARCHS += [dict(M=M, transition=tr, tokens=2, heads=1, enc=1, dec=1, state_sd=True) for M,tr in ((1,False),(3,True))]
+name = lambda d: 'M{M}{t}K{tokens}H{heads}{p}'.format(**d, t='ds' if d['transition'] else '', p='sd' if d.get('state_sd') else '' if d.get('past_actions',True) else 'time')
 archs = pytest.mark.parametrize('kw', ARCHS, ids=name)
 close = dict(atol=2e-4, rtol=1e-4)
 S,A = 3,2
@@ -218,7 +219,8 @@ def test_step_by_step_by_hand(kw):
     for b in range(1-M, 9):
         mu_a,mu_s = m.moments(windows(tau[[0]], torch.tensor([[b]]), torch.ones(1,1), M), z[:1])
         for j,t in enumerate(range(max(b,0), min(b+M,9))):
-            a = m.std.do('a', tau.a[t]); la += torch.distributions.Normal(mu_a[0,0,j], m.generator.act_lsd.exp()).log_prob(a).sum()/M
+            a, sd = m.std.do('a', tau.a[t]), m.generator.log_sd(m.std.do('s', tau.s[t])).exp()
+            la += torch.distributions.Normal(mu_a[0,0,j], sd).log_prob(a).sum()/M
             if mu_s is None: continue
             ds = m.std.do('ds', tau.s[t+1]-tau.s[t]); ls += torch.distributions.Normal(mu_s[0,0,j], m.generator.next_lsd.exp()).log_prob(ds).sum()/M
     got = log_prob_all(m, tau, z)
@@ -356,3 +358,20 @@ def test_without_length_nothing_changes():
     sizes = [n_params(GAC(Arch.tiny(3,2,**kw), Standardizer.blank(3,2))) for kw in ({},dict(length=False),dict(length=True))]
     plain = GAC(Arch.tiny(3,2), Standardizer.blank(3,2))
     assert sizes[0]==sizes[1]<sizes[2] and plain.length is None and not any('length' in k for k in plain.state_dict())
+
+def test_the_sd_of_an_action_is_learnt_where_the_state_says_it():
+    "Of two kinds of states one has actions of sd 1, the other of .1; a plain model knows one sd for both."
+    g, N, n = generator(0), 64, 20
+    s = torch.randn(N, n+1, S, generator=g)
+    a = torch.randn(N, n, A, generator=g)*torch.where(s[:,:-1,:1]>0, 1., .1)
+    s, a = s.flatten(0,1), a.flatten(0,1)
+    tau = Trajectories(s, a, torch.arange(N)*1., torch.full((N,),n), torch.ones(N).bool(), make_keys(s,a,torch.full((N,),n)))
+    std, far, bound = Standardizer.fit(tau), torch.tensor([[2.,0,0],[-2.,0,0]]), []
+    for on in (False,True):
+        set_seed(0); m = GAC(Arch.tiny(S, A, state_sd=on), std)
+        z, win, opt = torch.zeros(N,m.arch.K,m.arch.D), draw_windows(tau, n, 1), torch.optim.Adam(m.parameters(), 1e-2)
+        for _ in range(150):
+            opt.zero_grad(); loss = -m.log_prob_parts(win, z)[0].mean(); loss.backward(); opt.step()
+        bound.append(-loss.item())
+    many, few = m.generator.log_sd(std.do('s', far)).exp().mean(1)*std.a_std.mean()
+    assert .7<many<1.5 and few<.25 and bound[1]-bound[0]>10 # nats for each trajectory

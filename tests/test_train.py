@@ -31,8 +31,8 @@ def same(a, b):
     return x.keys()==y.keys() and all(torch.equal(x[k],y[k]) for k in x) and history(a)==history(b) and a.i==b.i
 def finite(run): return all(v.isfinite().all() for v in (*run.model.state_dict().values(), run.store.phi, run.store.v))
 
-KINDS = [dict(), dict(M=2,transition=True), dict(learn_sigma_y=True,tokens=1)]
-kinds = pytest.mark.parametrize('kw', KINDS, ids=['M1','M2ds','learnt'])
+KINDS = [dict(), dict(M=2,transition=True), dict(learn_sigma_y=True,tokens=1), dict(state_sd=True)]
+kinds = pytest.mark.parametrize('kw', KINDS, ids=['M1','M2ds','learnt','state_sd'])
 
 # ---- the same seed
 
@@ -85,7 +85,7 @@ def test_batch_larger_than_the_data():
 WAYS = dict(warm={}, cold=dict(warm=False), stop=dict(inner_stop=1e-3,inner_steps=11), noise=dict(state_noise=.1)) # of the loops
 
 @pytest.mark.parametrize('kw,cfg', [*((kw,WAYS['warm']) for kw in KINDS), (KINDS[0],WAYS['cold']), (KINDS[0],WAYS['stop']), (KINDS[1],WAYS['noise'])],
-    ids=['M1','M2ds','learnt','cold','stop','noise'])
+    ids=['M1','M2ds','learnt','state_sd','cold','stop','noise'])
 def test_resumed_is_straight_through(kw, cfg, tmp_path):
     tau = data(1); straight = go(tau, arch(**kw), small(**cfg))
     run = new_run(tau, arch(**kw), small(**cfg), dataset='made up', env='none')
