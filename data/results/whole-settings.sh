@@ -1,12 +1,16 @@
-# One training of the recipe on a whole file, one setting changed at a time: wider plans, more batches, more inner steps, the transition
-# term in full, more episodes that count as the best, noise on the states. Asked in several ways, 50 episodes each on environment seeds
-# for choosing, one row for each mean. FILES names the folder of whole files, ONLY: settings, to make some of the rows.
+# One training by the recipe, alone, one setting changed at a time: wider plans, more batches, more inner steps, the transition term in
+# full, more episodes that count as the best, noise on the states, the sd of an action by its state. 50 episodes of three questions on
+# environment seeds for choosing, one row for each mean. On the whole Walker2d file also `start-errors.csv`: the mean squared error of
+# actions, standardised, given an episode's own posterior, by rank of its return and by step; the best 24 are half of the draws. FILES
+# names the folder of whole files; ONLY names data sets, SETTINGS settings apart by ';', to make some of the rows.
 python - <<'PY'
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 import pandas as pd
-from gac.core import data_root, set_threads, versions
+import torch
+from gac.core import data_root, set_threads, versions, windows
 from gac.data import env_of, fingerprint, load
 from gac.query import evaluate
 from gac.rows import save_rows
@@ -25,4 +29,44 @@ tried = { # setting: fields, times as many batches, data sets and training seeds
     '2 x 64, transition in full, 16 inner steps, twice the batches': (full, 2, {W:(2,)}),
     '2 x 64, twice the batches': (dict(eps=64), 2, {W:(2,)}),
     '2 x 64, twice the batches, noise on states': (dict(eps=64, state_noise=.05), 2, {W:(2,)}),
-    '2 x 64, a third of the steps are the best': (dict(eps=64, elite=84000), 1, {W:(2,)})}
+    '2 x 64, a third of the steps are the best': (dict(eps=64, elite=84000), 1, {W:(2,)}),
+    'sd by state': (dict(state_sd=True), 1, {W:(0,1,2), H:(0,), S:(0,1,2), B:(0,1,2)})}
+def errors(run, tau): # of a trained run, its data -> squared errors by rank and step
+    rows, order = [], tau.y.argsort(descending=True)
+    for a,b in ((0,24), (24,84), (84,160), (160,260)):
+        d = tau[order[a:b]]
+        d = d[d.n>=100]
+        with torch.no_grad(): z = run.model.plan(d.s0, run.store.get(d.key).mu)
+        for i,j in ((0,10), (10,30), (30,60), (60,100)):
+            win = windows(d, torch.arange(i,j).repeat(len(d),1), torch.ones(len(d),j-i), 1)
+            with torch.no_grad(): mu,_ = run.model.moments(win, z)
+            error = ((mu-run.model.std.do('a',win.a))**2).mean().item()
+            rows.append(dict(ranks=f'{a}-{b}', episodes=len(d), steps=f'{i}-{j}', squared_error=round(error,3)))
+    return pd.DataFrame(rows)
+same = 'dataset','setting','train_seed','question'
+only, settings = (os.environ.get(k,'') for k in ('ONLY','SETTINGS'))
+for setting,(kw,times,where) in tried.items():
+    if settings and setting not in settings.split(';'): continue
+    for name,seeds in where.items():
+        if only and name not in only.split(): continue
+        at = name if name.startswith('gac/') else files/f'{name}.hdf5'
+        tau, env = load(at), env_of(at)
+        for s in seeds:
+            cfg, arch = recipe(tau.s.shape[1], tau.a.shape[1], steps=len(tau.a), seed=s, **kw)
+            cfg = replace(cfg, iterations=times*cfg.iterations)
+            out = Path(f"runs/setting-{list(tried).index(setting)}-{name.replace('/','-')}-{s}")
+            run = load_run(out) if (out/'checkpoint').is_dir() else new_run(tau, arch, cfg, dataset=name, env=env)
+            whole, start = run.i==0, time.process_time()
+            fit(run, tau, out, every=100, progress=False)
+            took, rows = round(time.process_time()-start) if whole else None, []
+            for question,acting in (('best','answers'), ('target','average'), ('prior','sample')):
+                r = evaluate(run, env, question, 50, 5000, acting)
+                one = dict(dataset=name, setting=setting, batches=run.i, cpu_seconds=took, train_seed=s, question=question)
+                one |= dict(acting=acting, episodes=50, env_seed=5000, normalised=round(r.normalised.mean(),1))
+                one |= dict(early=round((r.length<200).mean(),2), predicted=round(r.predicted.mean()), achieved=round(r.achieved.mean()))
+                rows.append(one|dict(kl=round(r.kl.mean(),1), device='cpu', threads=1, versions=versions(), fingerprint=fingerprint(tau)))
+            save_rows(pd.DataFrame(rows), to, same=same, then='question')
+            if name!=W: continue
+            one = dict(dataset=name, setting=setting, train_seed=s, device='cpu', threads=1, versions=versions())
+            save_rows(errors(run, tau).assign(**one), to.with_name('start-errors.csv'), same=(*same[:3],'ranks','steps'), then='ranks')
+PY

@@ -1,0 +1,2 @@
+# Made together with whole-settings.csv.
+exec bash "$(dirname "$0")/whole-settings.sh"
