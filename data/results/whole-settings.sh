@@ -2,7 +2,8 @@
 # full, more episodes that count as the best, noise on the states, the sd of an action by its state. 50 episodes of three questions on
 # environment seeds for choosing, one row for each mean. On the whole Walker2d file also `start-errors.csv`: the mean squared error of
 # actions, standardised, given an episode's own posterior, by rank of its return and by step; the best 24 are half of the draws. FILES
-# names the folder of whole files; ONLY names data sets, SETTINGS settings apart by ';', to make some of the rows.
+# names the folder of whole files; ONLY names data sets, SETTINGS settings apart by ';', to make some of the rows. Two act together where
+# the second has the first's seed and a million.
 python - <<'PY'
 import os
 import time
@@ -12,9 +13,9 @@ import pandas as pd
 import torch
 from gac.core import data_root, set_threads, versions, windows
 from gac.data import env_of, fingerprint, load
-from gac.query import evaluate
 from gac.rows import save_rows
 from gac.run import load_run, new_run, recipe
+from gac.team import evaluate_runs
 from gac.train import fit
 set_threads(1)
 files, to = Path(os.environ.get('FILES','.')), data_root()/'results'/'whole-settings.csv'
@@ -23,14 +24,14 @@ full = dict(eps=64, inner_steps=16, transition_weight=1.)
 tried = { # setting: fields, times as many batches, data sets and training seeds
     'recipe': ({}, 1, {W:(1,)}), 'plan of 2 x 24': (dict(eps=24), 1, {W:(1,), H:(0,)}),
     'plan of 2 x 64': (dict(eps=64), 1, {W:(0,1,2,10**6), H:(0,1), S:(0,1), B:(0,1)}),
-    'transition in full': (dict(transition_weight=1.), 1, {W:(0,)}), '16 inner steps': (dict(inner_steps=16), 1, {W:(0,)}),
-    '2 x 64, transition in full': (dict(eps=64, transition_weight=1.), 1, {S:(0,), B:(0,)}),
-    '2 x 64, transition in full, 16 inner steps': (full, 1, {W:(1,)}),
-    '2 x 64, transition in full, 16 inner steps, twice the batches': (full, 2, {W:(2,)}),
+    'full transition': (dict(transition_weight=1.), 1, {W:(0,)}), '16 inner steps': (dict(inner_steps=16), 1, {W:(0,)}),
+    '2 x 64, full transition': (dict(eps=64, transition_weight=1.), 1, {S:(0,), B:(0,)}),
+    '2 x 64, full transition, 16 inner': (full, 1, {W:(1,)}),
+    '2 x 64, full transition, 16 inner, twice as long': (full, 2, {W:(2,)}),
     '2 x 64, twice the batches': (dict(eps=64), 2, {W:(2,)}),
     '2 x 64, twice the batches, noise on states': (dict(eps=64, state_noise=.05), 2, {W:(2,)}),
     '2 x 64, a third of the steps are the best': (dict(eps=64, elite=84000), 1, {W:(2,)}),
-    'sd by state': (dict(state_sd=True), 1, {W:(0,1,2), H:(0,), S:(0,1,2), B:(0,1,2)})}
+    'sd by state': (dict(state_sd=True), 1, {W:(0,1,2,10**6+1,10**6+2), H:(0,), S:(0,1,2), B:(0,1,2,10**6)})}
 def errors(run, tau): # of a trained run, its data -> squared errors by rank and step
     rows, order = [], tau.y.argsort(descending=True)
     for a,b in ((0,24), (24,84), (84,160), (160,260)):
@@ -43,6 +44,11 @@ def errors(run, tau): # of a trained run, its data -> squared errors by rank and
             error = ((mu-run.model.std.do('a',win.a))**2).mean().item()
             rows.append(dict(ranks=f'{a}-{b}', episodes=len(d), steps=f'{i}-{j}', squared_error=round(error,3)))
     return pd.DataFrame(rows)
+def told(run, question, acting, *mates): # -> one row
+    r = evaluate_runs([run,*mates], run.meta['env'], question, 50, 5000, acting)
+    one = dict(question=question, acting=acting, episodes=50, env_seed=5000, normalised=round(r.normalised.mean(),1))
+    one |= dict(early=round((r.length<200).mean(),2), predicted=round(r.predicted.mean()), achieved=round(r.achieved.mean()))
+    return one|dict(kl=round(r.kl.mean(),1), device='cpu', threads=1, versions=versions())
 same = 'dataset','setting','train_seed','question'
 only, settings = (os.environ.get(k,'') for k in ('ONLY','SETTINGS'))
 for setting,(kw,times,where) in tried.items():
@@ -58,14 +64,14 @@ for setting,(kw,times,where) in tried.items():
             run = load_run(out) if (out/'checkpoint').is_dir() else new_run(tau, arch, cfg, dataset=name, env=env)
             whole, start = run.i==0, time.process_time()
             fit(run, tau, out, every=100, progress=False)
-            took, rows = round(time.process_time()-start) if whole else None, []
-            for question,acting in (('best','answers'), ('target','average'), ('prior','sample')):
-                r = evaluate(run, env, question, 50, 5000, acting)
-                one = dict(dataset=name, setting=setting, batches=run.i, cpu_seconds=took, train_seed=s, question=question)
-                one |= dict(acting=acting, episodes=50, env_seed=5000, normalised=round(r.normalised.mean(),1))
-                one |= dict(early=round((r.length<200).mean(),2), predicted=round(r.predicted.mean()), achieved=round(r.achieved.mean()))
-                rows.append(one|dict(kl=round(r.kl.mean(),1), device='cpu', threads=1, versions=versions(), fingerprint=fingerprint(tau)))
-            save_rows(pd.DataFrame(rows), to, same=same, then='question')
+            took = round(time.process_time()-start) if whole else None
+            rows = [told(run, question, acting) for question,acting in (('best','answers'), ('target','average'), ('prior','sample'))]
+            of = dict(dataset=name, setting=setting, batches=run.i, cpu_seconds=took, train_seed=s, fingerprint=fingerprint(tau))
+            save_rows(pd.DataFrame(rows).assign(**of), to, same=same, then='question')
+            mate = out.with_name(out.name.replace(f'-{s}',f'-{s-10**6}'))
+            if setting=='sd by state' and s>10**6: # the second of two, and now both
+                rows = [told(load_run(mate), 'best', 'answers', run)]
+                save_rows(pd.DataFrame(rows).assign(**of|dict(setting='sd by state, two together', train_seed=s-10**6, cpu_seconds=None)), to, same=same, then='question')
             if name!=W: continue
             one = dict(dataset=name, setting=setting, train_seed=s, device='cpu', threads=1, versions=versions())
             save_rows(errors(run, tau).assign(**one), to.with_name('start-errors.csv'), same=(*same[:3],'ranks','steps'), then='ranks')
