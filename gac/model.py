@@ -170,7 +170,7 @@ def clock(t:Tensor)->Tensor: # (…) steps -> (…,7)
 
 # %% ../nbs/03_model.ipynb #spread02
 class ActionSD(nn.Module):
-    "What a state adds to the log sd of an action; nothing at first."
+    "What a state adds to the log sd of an action, as in SAC's policy (Haarnoja et al. 2018); at first 0."
     def __init__(self, arch:Arch):
         super().__init__()
         self.mlp = nn.Sequential(nn.Linear(arch.S,arch.D), nn.GELU(), nn.Linear(arch.D,arch.A))
