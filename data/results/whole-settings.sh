@@ -69,7 +69,7 @@ for setting,(kw,times,where) in tried.items():
             of = dict(dataset=name, setting=setting, batches=run.i, cpu_seconds=took, train_seed=s, fingerprint=fingerprint(tau))
             save_rows(pd.DataFrame(rows).assign(**of), to, same=same, then='question')
             mate = out.with_name(out.name.replace(f'-{s}',f'-{s-10**6}'))
-            if setting=='sd by state' and s>10**6: # the second of two, and now both
+            if setting=='sd by state' and s>=10**6: # the second of two, and now both
                 rows = [told(load_run(mate), 'best', 'answers', run)]
                 save_rows(pd.DataFrame(rows).assign(**of|dict(setting='sd by state, two together', train_seed=s-10**6, cpu_seconds=None)), to, same=same, then='question')
             if name!=W: continue
