@@ -85,7 +85,7 @@ _OWN = {'gac/hopper/medium-replay-mini-v0':('GAC',(0,1,2)),
 
 # %% ../nbs/12_tables.ipynb #tab-srcsb
 _WAYS = 'answers', 'average' # of the recipe; the first that a question was acted upon in
-_WHOLE = {'hopper-medium-replay':(0,), 'walker2d-medium-replay':(0,)} # how long to train was chosen there
+_WHOLE = {'hopper-medium-replay':(0,), 'walker2d-medium-replay':(0,1,2)} # met: how long to train, the sd
 _WHOLE |= {d:() for d in 'halfcheetah-medium-replay hopper-medium walker2d-medium halfcheetah-medium'.split()}
 SOURCES = (Source('team', 'GAC', 'GAC, team of 2', met=(0,1,2,3,4)),
     Source('recipe', 'GAC', 'GAC, recipe', acting=_WAYS, met=(0,1,2,4,5,6,7)),

@@ -1,5 +1,5 @@
 # `gac train FILE` by its defaults, two trainings side by side, seed by seed, and 100 episodes of the table each; FILES names the
-# folder of whole files. ONLY: names, SEEDS: numbers, to make some of the rows.
+# folder of whole files. ONLY: names, SEEDS: numbers, to make some of the rows. ONE_SD=1: as before, one sd of actions for all states.
 # walker2d-mixture: 390 episodes of the replay file and 110 of the medium file, drawn once; no setting was chosen on it.
 # Rows of before, one training each: 'GAC, recipe' by `new_run`, `fit` and `evaluate` with iterations=250 in `recipe`; 'GAC, recipe, 1200
 # batches' with iterations=1200; 'GAC, recipe, open end' with minutes=25, where the end was the bound's to say; 'GAC, recipe, weighted bound'
@@ -23,6 +23,7 @@ files = Path(os.environ.get('FILES','.'))
 names = 'hopper-medium-replay', 'walker2d-medium-replay', 'walker2d-mixture', 'halfcheetah-medium-replay'
 names += 'hopper-medium', 'walker2d-medium', 'halfcheetah-medium'
 names = os.environ.get('ONLY',' '.join(names)).split()
+tag, kw = ('-one-sd', dict(state_sd=False)) if os.environ.get('ONE_SD') else ('', {})
 
 def spent(): # CPU seconds of all members
     beside = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -36,19 +37,19 @@ def read(name): # -> trajectories, environment
 
 for s in map(int, os.environ.get('SEEDS','0 1 2 3 4').split()):
     for name in names:
-        out = Path(f'runs/team-{name}-{s}')
+        out = Path(f'runs/team{tag}-{name}-{s}')
         if (out/'rows.csv').exists(): continue
         tau, env = read(name)
-        cfg, arch = recipe(tau.s.shape[1], tau.a.shape[1], steps=len(tau.a), seed=s)
+        cfg, arch = recipe(tau.s.shape[1], tau.a.shape[1], steps=len(tau.a), seed=s, **kw)
         run = load_members(out) if (out/'checkpoint').is_dir() else new_members(tau, arch, cfg, dataset=name, env=env)
         whole, start = run.i==0, spent()
         fit_members(run, tau, out, every=100, progress=False)
         took = spent()-start
         rows = evaluate_runs([run], run.meta['env'])
-        save_rows(rows, to/'recipe-whole.csv', same=same, then='env_seed')
+        save_rows(rows, to/f'recipe-whole{tag}.csv', same=same, then='env_seed')
         one = dict(dataset=name, method=rows.method[0], train_seed=s, batches=run.i)
         one |= dict(cpu_seconds=round(took,1) if whole else None, device='cpu', threads=1, versions=versions())
         one |= dict(fingerprint=fingerprint(tau))
-        save_rows(pd.DataFrame([one]), to/'recipe-whole-runs.csv', same=('dataset','method','train_seed'), then='batches')
+        save_rows(pd.DataFrame([one]), to/f'recipe-whole{tag}-runs.csv', same=('dataset','method','train_seed'), then='batches')
         rows.to_csv(out/'rows.csv')
 PY

@@ -1,4 +1,4 @@
-# Does another way of asking mend what falls on the whole Walker2d replay file? Each of the two trainings of seed 1 of recipe-whole.sh alone,
+# Does another way of asking mend what falls on the whole Walker2d replay file? Each of the two trainings of seed 1 of recipe-whole-one-sd.sh alone,
 # `best` by λ and by way of acting, 30 episodes on environment seeds for choosing, one row for each mean.
 python - <<'PY'
 from pathlib import Path
@@ -8,7 +8,7 @@ from gac.query import Ask, evaluate
 from gac.rows import save_rows
 from gac.run import load_run
 set_threads(1)
-to, home = data_root()/'results'/'whole-tried.csv', Path('runs/team-walker2d-medium-replay-1')
+to, home = data_root()/'results'/'whole-tried.csv', Path('runs/team-one-sd-walker2d-medium-replay-1')
 for out in (home, home/'member-2'):
     run = load_run(out)
     for lam in (1.,.3,.1,.03):

@@ -1,0 +1,2 @@
+# made together with recipe-whole-one-sd.csv
+exec bash "$(dirname "$0")/recipe-whole-one-sd.sh"
