@@ -4,11 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from gac import train
+import gac.run
+from gac import api, bench, commands, train
 from gac.cli import run_settings
 from gac.commands import REGISTRIES
 from gac.model import Arch
-from gac.run import OPEN_END, RECIPE, Fit, load_run, recipe
+from gac.data import load
+from gac.run import OPEN_END, RECIPE, SD_FROM, Fit, load_run, recipe
 from toys.terminal import ALONE, MINI, SMALL, call, calm, quiet, refused, shell, stocked, weights
 
 @pytest.fixture(scope='module')
@@ -139,6 +141,20 @@ def test_settings_begin_with_the_recipe():
     fit, arch = run_settings([], 3, 2)
     assert all(RECIPE[k]==getattr(arch if hasattr(arch,k) else fit, k) for k in RECIPE)
     with pytest.raises(ValueError, match='recipe=none'): run_settings(['recipe=mine'], 3, 2)
+
+def test_large_data_get_an_sd_by_state():
+    small, large, told, plain = (run_settings(pairs, 3, 2, steps=n)[1].state_sd for pairs,n in
+        (([],SD_FROM-1), ([],SD_FROM), (['state_sd=false'],SD_FROM), (['recipe=none'],SD_FROM)))
+    assert (small,large,told,plain)==(False,True,False,False)
+
+@pytest.mark.parametrize('door', ['train','gac.train','bench'])
+def test_every_door_says_how_large_the_data_are(shelf, monkeypatch, door):
+    tau = load(shelf/'noenv.hdf5')
+    monkeypatch.setattr(gac.run, 'SD_FROM', len(tau.a))
+    if door=='train': arch = commands._fresh(shelf/'noenv.hdf5', tau, ('gac/PointMass-v0',None), [], 'cpu', {}, 1).model.arch
+    if door=='gac.train': arch = api._settings_of(tau, {})[1]
+    if door=='bench': arch = bench._gac_settings(bench.Job('d', 'GAC', 'return', 0), *tau.s.shape[1:], *tau.a.shape[1:], len(tau.a))[1]
+    assert arch.state_sd
 
 def test_info(capsys, shelf):
     quiet('info', shelf/'whole.hdf5'); out = capsys.readouterr().out
