@@ -119,7 +119,7 @@ def compare_command(
     else:
         had = load_run(out)
         _same_data(had, tau, out)
-        if _unfinished(had, out, iterations, set_ or [], seed): train_it(resume=True)
+        if _unfinished(had, out, iterations, set_ or [], seed, len(tau.a)): train_it(resume=True)
     rows = compare.benchmark(load_run(out), tau, label, table or 'questions', episodes, env_seed, root, True)
     print(as_table(rows).round(1).to_string())
 
@@ -130,12 +130,12 @@ def _same_data(run, tau, out): # Run, Trajectories, its folder
     except ValueError as e: raise ValueError(f'{out}: {e}; choose another --label') from None
 
 # %% ../nbs/13a_table_commands.ipynb #2f28a78f
-def _unfinished(run, out, iterations, pairs, seed): # Run, its folder, what was asked for -> bool
+def _unfinished(run, out, iterations, pairs, seed, steps): # Run, its folder, what was asked for -> bool
     "Is there training left to do? Refuse a run of other settings."
-    arch = run.model.arch
-    asked = run_settings(pairs, arch.S, arch.A, seed=seed, iterations=iterations or run.cfg.iterations)
+    arch, n = run.model.arch, iterations or run.cfg.iterations
+    asked = [run_settings(pairs, arch.S, arch.A, k, seed=seed, iterations=n) for k in (steps,0)] # 0: older
     began = replace(run.cfg, **run.meta.get('began',{})) # before it was resumed otherwise
-    if asked!=(began, arch):
+    if (began,arch) not in asked:
         raise ValueError(f'{out} was trained with other settings: choose another --label, or remove it')
     return run.end is None or run.i<run.end
 

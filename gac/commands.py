@@ -323,7 +323,7 @@ def _world(dataset, arch, env, kwargs): # --env, --env-kwargs -> for the run: id
 def run_settings(
     pairs:Sequence[str], # ['name=value', …]; 'recipe=none' leaves the recipe out
     S:int, A:int,  # state and action dimension of the data
-    steps:int=0,   # of the data, which say how many batches
+    steps:int=0,   # of the data, as for `recipe`
     **fit:Any,     # fields of Fit that were given otherwise
 )->tuple[Any,Any]: # Fit, Arch
     "The recipe, changed by name=value pairs."

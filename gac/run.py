@@ -82,7 +82,7 @@ def recipe(
     steps:int=0,  # of the data: how many batches, and whether `state_sd`; 0: those of the base
     **kw:Any,     # those that shall differ
 )->tuple[Fit,Arch]:
-    "One set of settings for all data; a setting of `OPEN_END` leaves the end of training to the bound."
+    "One recipe for all data, by their size; a setting of `OPEN_END` leaves the end of training to the bound."
     open_end = any(k in kw for k in OPEN_END) and 'iterations' not in kw
     if 'iterations' in base: base = base|dict(iterations=max(base['iterations'], round(steps/STEPS_A_BATCH)))
     kw = dict(state_sd=bool(base) and steps>=SD_FROM)|base|kw|(dict(iterations=None) if open_end else {})

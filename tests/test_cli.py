@@ -16,7 +16,7 @@ from gac.envs import point_mass_data
 from gac.model import Arch
 from gac.online import Online
 from gac.query import Ask
-from gac.run import load_run
+from gac.run import SD_FROM, load_run, new_run, recipe
 from gac.study import open_study
 from toys.searches import about, quick, untrained
 from toys.terminal import ALONE, MINI, SMALL, call, calm, flat, one_line, quiet, refused, shell, stocked, tree
@@ -87,15 +87,24 @@ def test_a_refit_has_a_length(capsys, shelf, tmp_path, length):
 
 def test_compare_takes_no_run_of_other_settings(shelf):
     run = load_run(shelf/'run')
-    with pytest.raises(ValueError, match='trained with other settings'): cli._unfinished(run, shelf/'run', 999, [], run.cfg.seed)
-    with pytest.raises(ValueError, match='trained with other settings'): cli._unfinished(run, shelf/'run', None, [], run.cfg.seed+1)
+    with pytest.raises(ValueError, match='trained with other settings'): cli._unfinished(run, shelf/'run', 999, [], run.cfg.seed, 9)
+    with pytest.raises(ValueError, match='trained with other settings'): cli._unfinished(run, shelf/'run', None, [], run.cfg.seed+1, 9)
+
+@pytest.mark.parametrize('sd', [False,True], ids=['begun before the size said it','after'])
+def test_compare_goes_on_with_large_data(shelf, sd):
+    tau = data.load(shelf/'noenv.hdf5')
+    cfg, arch = recipe(tau.s.shape[1], tau.a.shape[1], steps=SD_FROM if sd else 0, iterations=7, seed=3)
+    run = new_run(tau, arch, cfg)
+    assert run.model.arch.state_sd==sd and cli._unfinished(run, 'r', 7, [], 3, SD_FROM) and cli._unfinished(run, 'r', None, [], 3, SD_FROM)
+    for pairs,steps in (([f'state_sd={not sd}'],SD_FROM), ([f'state_sd={not sd}'],0)):
+        with pytest.raises(ValueError, match='trained with other settings'): cli._unfinished(run, 'r', 7, pairs, 3, steps)
 
 def test_a_resumed_run_may_change_how_it_is_computed(shelf):
     from gac.commands import _changed
     new = load_run(shelf/'run'); was = new.cfg
     for pairs in (['batch=4'], ['batch=2','precision=bfloat16']): _changed(new, pairs)
     assert (new.cfg.batch, new.cfg.precision)==(2,'bfloat16') and new.meta['began']==dict(batch=was.batch, precision='float32')
-    with pytest.raises(ValueError, match='trained with other settings'): cli._unfinished(new, shelf/'run', None, ['batch=2'], was.seed)
+    with pytest.raises(ValueError, match='trained with other settings'): cli._unfinished(new, shelf/'run', None, ['batch=2'], was.seed, 9)
     with pytest.raises(SystemExit): cli.main(['train','gac/hopper/medium-replay-mini-v0','--out',str(shelf/'run'),'--resume','--set','D=32'])
 
 def test_refits_of_each_stage():

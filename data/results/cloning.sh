@@ -10,7 +10,7 @@ from gac.rows import save_rows
 whole = [f'{robot}-{kind}' for robot in ('hopper','walker2d','halfcheetah') for kind in ('medium-replay','medium')]
 names = ['gac/hopper/medium-replay-mini-v0', 'gac/walker2d/medium-replay-mini-v0']
 names += [f"{os.environ.get('FILES','.')}/{n}.hdf5" for n in whole]
-names = [n for n in names if Path(n).stem in os.environ.get('ONLY','').split() or 'ONLY' not in os.environ]
+names = [n for n in names if 'ONLY' not in os.environ or {n,Path(n).stem}&{*os.environ['ONLY'].split()}]
 sets = {Path(n).stem if n.endswith('.hdf5') else n:(load(n),env_of(n)) for n in names}
 methods = os.environ.get('METHODS','clone-10% clone-all').split()
 seeds = [int(s) for s in os.environ.get('SEEDS','0 1 2').split()]

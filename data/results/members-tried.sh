@@ -1,4 +1,4 @@
-# What acts together, and how? Trainings of the recipe on shipped sets and whole files (in the folder FILES), from seeds s and s+10^6,
+# What acts together, and how? Trainings of the recipe, with one sd, on shipped sets and whole files (in the folder FILES), from seeds s and s+10^6,
 # after 125, 250 and 500 batches; `best`, 60 episodes on environment seeds for choosing, one row for each mean.
 # `acted`: 'all', by the mean of all plans; else each of the eight plans of each member was rehearsed first: rolled 300 steps in the model,
 # with the noise it has learned, and what counts is the share of steps before a state lies ten standard deviations from the data's mean.

@@ -1,4 +1,4 @@
-# How many batches for a whole file? The recipe after 250 and after 500, two training seeds each on two files in the folder FILES;
+# How many batches for a whole file? The recipe, with one sd, after 250 and after 500, two training seeds each on two files in the folder FILES;
 # `best`, 100 episodes each on environment seeds for choosing.
 python - <<'PY'
 import os

@@ -20,8 +20,7 @@ for name in names:
         for sd in map(float, os.environ.get('NOISE','0 .05').split()):
             at = shipped.get(name, files/f'{name}.hdf5')
             tau, env = load(at), env_of(at)
-            kept = f'team-{name}-{s}' if name in shipped else f'team-one-sd-{name}-{s}' # of team.sh, of recipe-whole-one-sd.sh
-            out = Path(f'runs/noise-{sd:g}-{name}-{s}' if sd else f'runs/{kept}')
+            out = Path(f'runs/noise-{sd:g}-{name}-{s}' if sd else f'runs/team-{name}-{s}')
             cfg, arch = recipe(tau.s.shape[1], tau.a.shape[1], steps=len(tau.a), seed=s, state_noise=sd, state_sd=False)
             run = load_members(out) if (out/'checkpoint').is_dir() else new_members(tau, arch, cfg, dataset=shipped.get(name,name), env=env)
             fit_members(run, tau, out, every=100, progress=False)

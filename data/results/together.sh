@@ -28,7 +28,7 @@ class Agreed(Plain): # two policies
         return a
 
 pairs = [f'team-{k}-{s}' for k in ('hopper','walker2d') for s in (0,1,2)]
-pairs += ['team-one-sd-walker2d-medium-replay-2', 'noise-0.05-walker2d-medium-replay-2']
+pairs += ['team-walker2d-medium-replay-2', 'noise-0.05-walker2d-medium-replay-2']
 for name in os.environ.get('ONLY',' '.join(pairs)).split():
     run = load_members(f'runs/{name}')
     for how,kind in (('mean',Plain), ('in turn',InTurn), ('where they agree',Agreed)):

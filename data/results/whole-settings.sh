@@ -33,7 +33,7 @@ tried = { # setting: fields, times as many batches, data sets and training seeds
     '2 x 64, twice the batches, noise on states': (dict(eps=64, state_noise=.05), 2, {W:(2,)}),
     '2 x 64, a third of the steps are the best': (dict(eps=64, elite=84000), 1, {W:(2,)}),
     'sd by state': (dict(state_sd=True), 1, {W:(0,1,2,10**6+1,10**6+2), H:(0,), S:(0,1,2), B:(0,1,2,10**6)}),
-    'sd by state, twice the batches': (dict(state_sd=True), 2, {S:(0,1,2), B:(0,1,2,10**6,10**6+1)}),
+    'sd by state, twice the batches': (dict(state_sd=True), 2, {S:(0,1,2,10**6), B:(0,1,2,10**6,10**6+1)}),
     'sd by state, 2 x 24': (dict(state_sd=True, eps=24), 1, {B:(0,1)}),
     'sd by state, noise, twice the batches': (dict(state_sd=True, state_noise=.05), 2, {S:(0,1), B:(0,2,10**6,10**6+1)})}
 def errors(run, tau): # of a trained run, its data -> squared errors by rank and step
@@ -48,12 +48,13 @@ def errors(run, tau): # of a trained run, its data -> squared errors by rank and
             error = ((mu-run.model.std.do('a',win.a))**2).mean().item()
             rows.append(dict(ranks=f'{a}-{b}', episodes=len(d), steps=f'{i}-{j}', squared_error=round(error,3)))
     return pd.DataFrame(rows)
-def told(run, question, acting, *mates): # -> one row
-    r = evaluate_runs([run,*mates], run.meta['env'], question, 50, 5000, acting)
-    one = dict(question=question, acting=acting, episodes=50, env_seed=5000, normalised=round(r.normalised.mean(),1))
+def told(run, question, acting, *mates, n=50, first=5000): # -> one row
+    r = evaluate_runs([run,*mates], run.meta['env'], question, n, first, acting)
+    one = dict(question=question, acting=acting, episodes=n, env_seed=first, normalised=round(r.normalised.mean(),1))
     one |= dict(early=round((r.length<200).mean(),2), predicted=round(r.predicted.mean()), achieved=round(r.achieved.mean()))
     return one|dict(kl=round(r.kl.mean(),1), device='cpu', threads=1, versions=versions())
 same = 'dataset','setting','train_seed','question'
+looked = {'sd by state':{}, 'sd by state, twice the batches':dict(n=100, first=10_000)} # pairs: where they play
 only, settings = (os.environ.get(k,'') for k in ('ONLY','SETTINGS'))
 for setting,(kw,times,where) in tried.items():
     if settings and setting not in settings.split(';'): continue
@@ -73,9 +74,10 @@ for setting,(kw,times,where) in tried.items():
             of = dict(dataset=name, setting=setting, batches=run.i, cpu_seconds=took, train_seed=s, fingerprint=fingerprint(tau))
             save_rows(pd.DataFrame(rows).assign(**of), to, same=same, then='question')
             mate = out.with_name(out.name.replace(f'-{s}',f'-{s-10**6}'))
-            if setting=='sd by state' and s>=10**6: # the second of two, and now both
-                rows = [told(load_run(mate), 'best', 'answers', run)]
-                save_rows(pd.DataFrame(rows).assign(**of|dict(setting='sd by state, two together', train_seed=s-10**6, cpu_seconds=None)), to, same=same, then='question')
+            if setting in looked and s>=10**6: # the second of two, and now both
+                rows = [told(load_run(mate), 'best', 'answers', run, **looked[setting])]
+                both = dict(setting=f'{setting}, two together', train_seed=s-10**6, cpu_seconds=None)
+                save_rows(pd.DataFrame(rows).assign(**of|both), to, same=same, then='question')
             if name!=W: continue
             one = dict(dataset=name, setting=setting, train_seed=s, device='cpu', threads=1, versions=versions())
             save_rows(errors(run, tau).assign(**one), to.with_name('start-errors.csv'), same=(*same[:3],'ranks','steps'), then='ranks')

@@ -8,7 +8,7 @@ from gac.query import Ask, evaluate
 from gac.rows import save_rows
 from gac.run import load_run
 set_threads(1)
-to, home = data_root()/'results'/'whole-tried.csv', Path('runs/team-one-sd-walker2d-medium-replay-1')
+to, home = data_root()/'results'/'whole-tried.csv', Path('runs/team-walker2d-medium-replay-1')
 for out in (home, home/'member-2'):
     run = load_run(out)
     for lam in (1.,.3,.1,.03):
