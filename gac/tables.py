@@ -345,7 +345,7 @@ def costs(
     runs = rows[stands].dropna(subset=['cpu_seconds']).drop_duplicates(of)
     name = runs.system.astype(str)+np.where(runs.rewards=='step', ', step-wise', '')
     both = runs.groupby([name.rename('system'), runs.dataset.astype(str).map(short_name)])
-    return both.cpu_seconds.median().unstack().round()
+    return both.cpu_seconds.median().unstack().astype(float).round()
 
 # %% ../nbs/12_tables.ipynb #tab-retx
 def data_returns(root:str|Path|None=None)->dict[str,pd.Series]: # data root; {}: no such file
