@@ -67,6 +67,9 @@ def forward_flops(
     seen = k*(arch.M*S+(arch.M-1+arch.transition)*A)+S
     said = 2*k*arch.M*D*(A+arch.transition*S)+2*(2*D*D+D)
     f = dict(embed=2*D*N*seen, first_products=0, first_pairs=0, products=N*said, pairs=0)
+    if arch.state_sd: # two layers, of which no plan knows
+        f['embed'] += 2*D*N*k*arch.M*S
+        f['first_products'] += 2*D*N*k*arch.M*A
     _generator_flops(f, arch, N, k)
     _plan_flops(f, arch, N)
     return f

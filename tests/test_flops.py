@@ -11,7 +11,7 @@ def posterior(m, N, seed=3):
     g, a = generator(seed), m.arch
     return Posterior(torch.randn(N,a.K,a.D,generator=g).requires_grad_(), (-1+.3*torch.randn(N,a.K,a.D,generator=g)).requires_grad_())
 
-ARCHS = dict(default=Arch(11,3), transition=Arch(11,3,transition=True), M4ds=Arch(11,3,M=4,transition=True), one=Arch(11,3,tokens=1,M=2), shallow=Arch(11,3,dec=1,enc=1,M=3),
+ARCHS = dict(default=Arch(11,3), transition=Arch(11,3,transition=True), M4ds=Arch(11,3,M=4,transition=True), one=Arch(11,3,tokens=1,M=2), shallow=Arch(11,3,dec=1,enc=1,M=3), sd=Arch(40,6,tokens=1,dec=1,enc=1,state_sd=True),
     medium=Arch.paper('hopper-medium'), replay=Arch.paper('hopper-medium-replay'), walker=Arch.paper('walker2d-medium-replay'), cheetah=Arch.paper('halfcheetah-medium'))
 @pytest.mark.parametrize('name', ARCHS)
 def test_counted_work_is_the_work_done(name):
