@@ -158,11 +158,12 @@ def test_nan_is_seen_before_it_is_saved(tmp_path):
     with pytest.raises(FloatingPointError, match='at iteration 3'): fit(run, tau, out=tmp_path/'run', every=4, progress=False, look=10)
     assert not (tmp_path/'run').exists()
 
-def test_half_the_bits(tmp_path):
-    tau = data(); run = go(tau, cfg=small(precision='bfloat16'))
+@pytest.mark.parametrize('kw', [dict(), dict(state_sd=True)], ids=['one sd','state_sd'])
+def test_half_the_bits(kw):
+    tau, a = data(), arch(**kw); run, whole = go(tau, a, small(precision='bfloat16')), go(tau, a)
     assert finite(run) and {p.dtype for p in run.model.parameters()}=={torch.float32} and run.model.precision=='float32'
-    assert [r['elbo'] for r in run.history]!=[r['elbo'] for r in go(tau).history]
-    assert run.history[-1]['elbo']==pytest.approx(go(tau).history[-1]['elbo'], rel=.2)
+    assert [r['elbo'] for r in run.history]!=[r['elbo'] for r in whole.history]
+    assert run.history[-1]['elbo']==pytest.approx(whole.history[-1]['elbo'], rel=.2)
 
 @pytest.mark.skipif(not os.environ.get('GAC_TEST_COMPILE'), reason='a minute or more of C++; GAC_TEST_COMPILE=1')
 def test_compiled(tmp_path):
