@@ -1,6 +1,7 @@
 # Noise on the states that the outer loop reads, in sds of the data: two trainings side by side as `gac train` makes them, each alone and
 # both together, 50 episodes of `best` on environment seeds for choosing, one row for each mean. FILES names the folder of whole files,
-# ONLY: names, SEEDS: numbers, NOISE: sds, to make some of the rows. Committed: seeds 0 to 2 of the shipped sets, seed 2 of the whole file.
+# ONLY: names, SEEDS: numbers, NOISE: sds, to make some of the rows. Committed: seeds 0 to 2 of the
+# shipped sets, with the noise of Hopper 0 to 4, and seed 2 of the whole file.
 python - <<'PY'
 import os
 from pathlib import Path
