@@ -145,6 +145,7 @@ TOLD = dict( # what a pointer on a control is told
     target='y*: return to aim for, in units of the environment',
     delta_y="Δy: added to a good return of the data, in units of the environment",
     quantile='q: how good a return, as a share of the data below it',
+    stored='draw from the plans of the data, every episode as likely as any other, not from the prior',
     seed='environment seed of the initial state',
     acting='; '.join(f'{k}: {v}' for k,v in ACTINGS.items()))
 
@@ -174,6 +175,7 @@ def controls(models:Sequence[str])->dict[str,Any]: # names of checkpoints -> dic
         target=slider(wheel, 'target', 1500., 0., 5000., 50., 'y*'),
         delta_y=slider(wheel, 'delta_y', 10., 0., 1000., 10., 'Δy'),
         quantile=slider(wheel, 'quantile', .8, .05, .95, .05, 'quantile'),
+        stored=w.Checkbox(description='stored plans', tooltip=TOLD['stored'], indent=False),
         seed=slider(w.IntSlider, 'seed', 0, 0, 99, 1, 'start s₀'), acting=pick['acting'])
 
 def set_range(controls:Mapping[str,Any], y:np.ndarray)->None: # of `controls`; returns of the data
@@ -243,7 +245,7 @@ def outputs()->dict[str,Any]: # name -> widget
 def arranged(e:'Explorer')->Any: # -> ipywidgets box
     "The widgets of a panel, in their places."
     import ipywidgets as w
-    rows = [e.model,e.seed], [e.question], [e.lam,e.width], [e.target]
+    rows = [e.model,e.seed], [e.question,e.stored], [e.lam,e.width], [e.target]
     rows += [e.delta_y,e.quantile], [e.acting,e.go]
     return w.VBox([*(w.HBox(r) for r in rows), e.said, e.picture, e.movie])
 

@@ -292,6 +292,7 @@ def _refuse(run, question, acting, cfg, to, path): # what has no file
     question_of(question, cfg)
     check_acting(acting)
     if cfg.stop: raise ValueError(f'Ask.stop={cfg.stop}: a file has a fixed number of steps; set it to 0')
+    if cfg.stored: raise ValueError('Ask.stored=True: a file holds no posteriors of the data; leave it out')
     if run.model.arch.M>1:
         raise ValueError(f'Arch.M={run.model.arch.M}: only models that see one step, M=1, can be exported')
     if to=='onnx': _needs('onnx','onnxscript','onnxruntime')

@@ -40,6 +40,7 @@ class Ask:
     stop:float=0.         # early stop on common random numbers; 0: none
     width:float|None=None # hold q's sd at this value, a narrower answer; None: learn it
     starts:int=16         # best trajectories whose posteriors `best` starts from; 0: all start at μ=0
+    stored:bool=False     # `prior` draws from posteriors of the data, not from N(0,I)
     own:dict[str,Any]=field(default_factory=dict) # settings of a question's own, by name
 
     def __post_init__(self)->None:
@@ -133,7 +134,7 @@ def expected_return(model:GAC, s0:Tensor, q:Posterior, noise:Tensor, goal:Any, c
     return model.head(model.plan(s0, q.at(noise)))/model.head.lsd.exp()-cfg.lam*q.kl()
 
 # %% ../nbs/07_query.ipynb #qrec0002
-register('prior', Question('what would the data do?', colour='0.45'))
+register('prior', Question('what would the data do?', ('stored',), colour='0.45'))
 register('target', Question('what leads to this return?', ('target','width','steps'), log_posterior,
     lambda n,y,cfg,gen: targets('target',n,y,cfg,gen), 'C1', short='average'))
 register('improve', Question('what leads to a little more than a good episode?',
@@ -213,7 +214,8 @@ def ask(
     seed = int(gen.initial_seed())
     goal = _aim(question, goal, n, y, cfg, seed)
     if QUESTIONS[question].objective is None:
-        return Posterior.prior(R, arch.K, arch.E, s0.device), dict(target=None, steps=torch.zeros(R))
+        drawn = _drawn(R, y, cfg, gen, seen) if cfg.stored else Posterior.prior(R, arch.K, arch.E, s0.device)
+        return drawn, dict(target=None, steps=torch.zeros(R))
     if goal is not None: goal = goal.to(s0.device).repeat(answers)
     q0 = start(model, s0, question, goal, cfg, gen, seen, answers)
     value = objective(model, s0, question, goal, cfg)
@@ -240,6 +242,13 @@ def _check_asked(question, goal, n, y, cfg): # -> goal (n,) or None
 def _aim(question, goal, n, y, cfg, seed): # -> returns to aim for (n,) or None
     goal, drawn = _check_asked(question, goal, n, y, cfg), question_of(question, cfg).goal
     return drawn(n, y, cfg, generator(seed+1)) if drawn and goal is None else goal
+
+# %% ../nbs/07_query.ipynb #c29f44c7
+def _drawn(R, y, cfg, gen, seen): # -> a stored Posterior for each of R
+    if seen is None: raise ValueError('Ask.stored=True: there are no posteriors of the data to draw from')
+    y = seen[0] if y is None else y.to(seen[0].device)
+    one = torch.randint(len(y), (R,), generator=gen, device=gen.device).to(y.device)
+    return _nearest(y[one], seen)
 
 # %% ../nbs/07_query.ipynb #0ea22b26
 def _good_answers(question, value, q, gen, n): # n answers for each state -> those that stand, or an error
@@ -272,10 +281,13 @@ def _near(reached, n): # objectives of n answers for each state -> (R,) those ne
     ok, j = x>=x.max(0).values-_NEAR, torch.arange(n, device=x.device)[:,None]
     hit = ok & (ok.cumsum(0)-1==j.remainder(ok.sum(0))[:,None]) # (which, of those, state): in turn
     return (hit.int().argmax(1)*x.shape[1]+torch.arange(x.shape[1], device=x.device)).flatten()
+def _nearest(goal, seen): # (R,) returns -> a Posterior of R
+    y,q = seen
+    return q[(goal[:,None]-y[None]).abs().argmin(1)]
 def _first(model, s0, goal, cfg, seen): # -> a Posterior of N; or of those that compete, True
     if seen is None: return unmet(len(s0), model.arch, s0.device), False
     y,q = seen
-    if goal is not None: return q[(goal[:,None]-y[None]).abs().argmin(1)], False
+    if goal is not None: return _nearest(goal, seen), False
     return q[y.argsort(descending=True)[:cfg.starts]], True
 
 # %% ../nbs/07_query.ipynb #actings0

@@ -4,7 +4,7 @@ pytest.importorskip('ipywidgets')
 from gac.explorer import Explorer, Scene, checkpoints, controls, set_range
 from gac.query import QUESTIONS
 
-OPEN = dict(prior=set(), target={'target','width','acting'}, improve={'quantile','delta_y','width','acting'}, best={'lam','width','acting'})
+OPEN = dict(prior={'stored'}, target={'target','width','acting'}, improve={'quantile','delta_y','width','acting'}, best={'lam','width','acting'})
 
 @pytest.fixture(scope='module')
 def panel(): return Explorer(film=False)
@@ -30,7 +30,7 @@ def test_only_what_the_question_looks_at_can_be_moved(panel, question):
     assert not any(panel.controls[k].disabled for k in ('model','question','seed'))
 
 @pytest.mark.parametrize('question,name,value', [('best','lam',.1), ('best','width',.25), ('target','target',2000.), ('target','width',.5),
-    ('improve','delta_y',300.), ('improve','quantile',.9), ('improve','acting','mu')])
+    ('improve','delta_y',300.), ('improve','quantile',.9), ('improve','acting','mu'), ('prior','stored',True)])
 def test_a_control_changes_its_question(panel, asked, question, name, value):
     panel.question.value = question
     before = panel.answer['q'], panel.answer['policy'].eps

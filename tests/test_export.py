@@ -73,7 +73,7 @@ def test_a_file_that_differs_gets_no_name(run, tmp_path, monkeypatch):
 def test_refusals_come_before_the_work(run, lane, tmp_path):
     long = gac.train(lane, **TINY, M=2)
     for r,kw,said in [(run,dict(to='tflite'),'choose torchscript or onnx'), (run,dict(question='odd'),'unknown question'),
-                      (run,dict(acting='odd'),"choose one of mu"), (run,dict(cfg=Ask(stop=.1)),'fixed number of steps'), (long,{},'M=2'),
+                      (run,dict(acting='odd'),"choose one of mu"), (run,dict(cfg=Ask(stop=.1)),'fixed number of steps'), (run,dict(question='prior',cfg=Ask(stored=True)),'holds no posteriors'), (long,{},'M=2'),
                       (run,dict(env='Hopper-v5'),'S=11, A=3, but')]:
         with pytest.raises(ValueError, match=said): export(r, tmp_path/'x.pt', **kw)
     with pytest.raises(ValueError, match='ends in .onnx'): export(run, tmp_path/'x.pt', to='onnx')

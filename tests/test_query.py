@@ -261,6 +261,30 @@ def test_evaluate_rolls_out_what_its_seeds_say(run):
     tau = rollout(ID, pol, 3, seed=40)
     assert np.allclose(a.achieved, tau.y, atol=.006) and a.length.tolist()==tau.n.tolist()
 
+def test_a_stored_prior_draws_the_returns_on_record(run):
+    y, q = seen_by(run)
+    gen, s0 = torch.Generator().manual_seed(5), torch.zeros(4000,3)
+    got,info = ask(run.model, s0, 'prior', run.y, Ask(stored=True), gen, (y,q))
+    which = (got.mu[:,None]==q.mu[None]).flatten(2).all(2)
+    assert (which.sum(1)==1).all() and info['target'] is None and (info['steps']==0).all() and torch.equal(got.lsd, q.lsd[which.int().argmax(1)])
+    share = which.float().mean(0)
+    assert (share-1/len(y)).abs().max()<5*(1/len(y)/4000)**.5
+
+def test_a_stored_prior_of_few_posteriors_keeps_the_shares_of_returns(run):
+    y, q = seen_by(run)
+    few = y.argsort()[[0,-1]] # the worst and the best are left
+    got,_ = ask(run.model, torch.zeros(2000,3), 'prior', run.y, Ask(stored=True), torch.Generator().manual_seed(5), (y[few],q[few]))
+    top = (run.y-y[few][1]).abs()<(run.y-y[few][0]).abs()
+    assert abs(float((got.mu==q.mu[few[1]]).flatten(1).all(1).float().mean())-float(top.float().mean()))<.06
+
+def test_a_stored_prior_says_what_it_lacks(run):
+    with pytest.raises(ValueError, match='no posteriors of the data to draw from'): ask(run.model, torch.zeros(1,3), 'prior', run.y, Ask(stored=True))
+    with pytest.raises(ValueError, match="Ask.stored='yes': must be True or False"): Ask(stored='yes')
+    with pytest.raises(ValueError, match="stored=True: 'best' does not look at it"): ask_of('best', dict(stored=True))
+    a,b,c = (evaluate(run, ID, 'prior', 3, cfg=Ask(stored=k)) for k in (False,True,True))
+    pd.testing.assert_frame_equal(b, c)
+    assert (a.kl==0).all() and (b.kl>0).all() and (b.acting=='sample').all()
+
 def test_prior_is_always_sampled(run): assert (evaluate(run, ID, 'prior', 2, acting='mu').acting=='sample').all()
 
 def test_evaluate_after_a_checkpoint(run, tmp_path):
