@@ -149,6 +149,7 @@ TOLD = dict( # what a pointer on a control is told
     seed='environment seed of the initial state',
     acting='; '.join(f'{k}: {v}' for k,v in ACTINGS.items()))
 
+# %% ../nbs/07e_explorer.ipynb #xpl007b
 def slider(
     kind:type, # class of ipywidgets
     name:str,  # key of `TOLD`

@@ -214,8 +214,7 @@ def ask(
     seed = int(gen.initial_seed())
     goal = _aim(question, goal, n, y, cfg, seed)
     if QUESTIONS[question].objective is None:
-        drawn = _drawn(R, y, cfg, gen, seen) if cfg.stored else Posterior.prior(R, arch.K, arch.E, s0.device)
-        return drawn, dict(target=None, steps=torch.zeros(R))
+        return _prior(R, arch, y, cfg, gen, seen), dict(target=None, steps=torch.zeros(R))
     if goal is not None: goal = goal.to(s0.device).repeat(answers)
     q0 = start(model, s0, question, goal, cfg, gen, seen, answers)
     value = objective(model, s0, question, goal, cfg)
@@ -243,19 +242,16 @@ def _aim(question, goal, n, y, cfg, seed): # -> returns to aim for (n,) or None
     goal, drawn = _check_asked(question, goal, n, y, cfg), question_of(question, cfg).goal
     return drawn(n, y, cfg, generator(seed+1)) if drawn and goal is None else goal
 
-# %% ../nbs/07_query.ipynb #c29f44c7
-def _drawn(R, y, cfg, gen, seen): # -> a stored Posterior for each of R
-    if seen is None: raise ValueError('Ask.stored=True: there are no posteriors of the data to draw from')
-    y = seen[0] if y is None else y.to(seen[0].device)
-    one = torch.randint(len(y), (R,), generator=gen, device=gen.device).to(y.device)
-    return _nearest(y[one], seen)
-
 # %% ../nbs/07_query.ipynb #0ea22b26
 def _good_answers(question, value, q, gen, n): # n answers for each state -> those that stand, or an error
     with torch.no_grad(): reached = value(q, torch.zeros_like(q.mu), torch.arange(len(q)))
     if not reached.isfinite().all():
         raise ValueError(f'{question!r}: its objective is {reached.sum():g} at the plans found: lower lr')
     return q if n==1 else q[_near(_reached(value, q, gen), n)]
+def _prior(R, arch, y, cfg, gen, seen): # -> a Posterior of R: N(0,I), or stored ones
+    if not cfg.stored: return Posterior.prior(R, arch.K, arch.E, gen.device)
+    if seen is None or y is None: raise ValueError('Ask.stored=True: no posteriors of the data to draw from')
+    return _nearest(y[torch.randint(len(y), (R,), generator=gen, device=gen.device).to(y.device)], seen)
 def _steady(value, q, seed): # the same noise at every test
     shape, device = q.mu.shape, q.mu.device
     kept = torch.randn(shape, generator=generator(seed, device), device=device)
@@ -281,9 +277,7 @@ def _near(reached, n): # objectives of n answers for each state -> (R,) those ne
     ok, j = x>=x.max(0).values-_NEAR, torch.arange(n, device=x.device)[:,None]
     hit = ok & (ok.cumsum(0)-1==j.remainder(ok.sum(0))[:,None]) # (which, of those, state): in turn
     return (hit.int().argmax(1)*x.shape[1]+torch.arange(x.shape[1], device=x.device)).flatten()
-def _nearest(goal, seen): # (R,) returns -> a Posterior of R
-    y,q = seen
-    return q[(goal[:,None]-y[None]).abs().argmin(1)]
+def _nearest(goal, seen): return seen[1][(goal[:,None]-seen[0][None]).abs().argmin(1)] # -> a Posterior of R
 def _first(model, s0, goal, cfg, seen): # -> a Posterior of N; or of those that compete, True
     if seen is None: return unmet(len(s0), model.arch, s0.device), False
     y,q = seen
