@@ -48,9 +48,9 @@ def compare(
 
 def _asked_once(planner): # a planner that is asked once: the initial states are the same for every acting
     told = {}
-    def plan(s0, answers=1):
-        if answers not in told: told[answers] = planner(s0, answers)
-        return told[answers]
+    def plan(s0, answers=1, stored=False):
+        if (answers,stored) not in told: told[answers,stored] = planner(s0, answers, stored)
+        return told[answers,stored]
     return plan
 
 # %% ../nbs/07c_compare.ipynb #f6ce73a2

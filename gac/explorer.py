@@ -23,7 +23,7 @@ from .fetch import cache, fetch, local_data, manifest
 from .film import film as make_film
 from .members import ready
 from .plans import flat_map
-from .query import ACTINGS, PLANS, QUESTIONS, READS, Ask, PlanPolicy, acting_of, ask, bounds, seen_by
+from .query import ACTINGS, QUESTIONS, READS, Ask, PlanPolicy, acting_of, ask, bounds, seen_by
 from .rows import PALETTE
 from .run import load_run
 
@@ -75,13 +75,14 @@ class Scene:
 
     def answer(self, question:str, cfg:Ask=Ask(), acting:str|None=None, seed:int=0)->dict[str,Any]:
         "Ask from the initial state of environment seed `seed`."
-        begun, s0, model, gen = time.perf_counter(), self.s0(seed), self.run.model, generator(seed)
+        begun, s0, model = time.perf_counter(), self.s0(seed), self.run.model
         how, cfg = acting_of(model.arch, question, acting), replace(cfg, steps=self.steps)
-        each = PLANS if how=='answers' else 1
-        q,info = ask(model, s0, question, self.run.y, cfg, gen, self.seen, answers=each)
-        pol = PlanPolicy(model, lambda s, answers=1: (q,info), how, seed, *bounds(self.env))
+        def plan(s, answers=1, stored=False):
+            asked = replace(cfg, stored=cfg.stored or stored)
+            return ask(model, s, question, self.run.y, asked, generator(seed), self.seen, answers=answers)
+        pol = PlanPolicy(model, plan, how, seed, *bounds(self.env))
         pol.reset(s0)
-        goal = info['target']
+        q, goal = pol.q, pol.info['target']
         told = dict(goal=None if goal is None else float(goal[0]), predicted=float(pol.predicted[0]),
                     kl=float(pol.kl[0]), means=self.means(s0, q, seed))
         at = self.map(pol.eps).mean(0).detach().numpy()

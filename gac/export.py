@@ -11,6 +11,7 @@ import io, json, logging, warnings
 from collections.abc import Callable
 from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 import numpy as np
 import torch
@@ -24,8 +25,9 @@ from .elbo import _B1, _B2, _moved, _rate, _within
 from .envs import check_spaces
 from .files import extra_missing
 from .model import GAC, Arch
-from .query import (PLANS, QUESTIONS, Ask, PlanPolicy, _DRAWS, _aim, _first, _fixed, _near, acting_of,
-                       asker, bounds, check_acting, question_of, seen_by)
+from .acting import _SEVERAL
+from .query import (PLANS, QUESTIONS, Ask, Mixture, PlanPolicy, _DRAWS, _aim, _first, _fixed, _near,
+                       acting_of, aside, asker, bounds, check_acting, crowd_of, question_of, seen_by)
 from .run import Run
 from .worlds import World, env_from
 
@@ -48,11 +50,14 @@ def ascent(
     goal:Tensor|None, # (R,) returns to aim for; None: none
     cfg:Ask,          # settings
     R:int,            # rows that climb together
+    crowd:Mixture|None=None, # what a KL is measured to, as of `query.aside`
 )->GraphModule:       # `inputs` -> φ, m, v
     "One step of `elbo.ascend`, for good."
     raised = question_of(question, cfg).objective
     def step(s0, phi, m, v, noise, rate, c1, c2):
-        def value(x): return raised(model, s0, Posterior(x[:,0],x[:,1]), noise, goal, cfg).sum()
+        def value(x):
+            q = aside(Posterior(x[:,0],x[:,1]), noise, crowd)
+            return raised(model, s0, q, noise, goal, cfg).sum()
         move, m, v = _moved(torch.func.grad(value)(phi), m, v, c1, c2)
         mu, lsd = (phi+rate*move).unbind(1)
         return torch.stack([mu,_within(lsd,_fixed(cfg))],1), m, v
@@ -102,12 +107,13 @@ def beginning(
     answers:int=1, # how many
 )->tuple[Tensor|None,Posterior,bool]: # goal (1,) or None; Posterior of one, or of several; do these compete?
     "Where a search begins that is to be written down."
-    blank, seen = torch.zeros(1, run.model.arch.S), None
-    if cfg.starts and len(run.store): seen = seen_by(run)
+    blank = torch.zeros(1, run.model.arch.S)
     goal = _aim(question, None, 1, run.y, cfg, seed)
-    first, compete = _first(run.model, blank, goal, cfg, seen)
+    first, compete = _first(run.model, blank, goal, cfg, _seen(run, cfg))
     if answers==1: return goal, first, compete
     return goal, first[torch.arange(answers).remainder(len(first))], False
+
+def _seen(run, cfg): return seen_by(run) if cfg.starts and len(run.store) else None
 
 # %% ../nbs/07f_export.ipynb #xp0056
 def drawn_noise(steps:int, like:Tensor, gen:torch.Generator)->Tensor: # how many, (…) -> (steps,…)
@@ -126,11 +132,11 @@ class PlanSearch(nn.Module):
         answers:int=1,# how many
     ):
         super().__init__()
-        self.model, self.question, self.cfg = run.model, question, cfg
+        self.model, self.question, self.cfg, self.crowd = run.model, question, cfg, crowd_of(cfg, _seen(run,cfg))
         goal, first, self.compete = beginning(run, question, cfg, seed, answers)
         if goal is not None: goal = goal.repeat(answers)
         arch, gen = run.model.arch, generator(seed)
-        def climbs(goal, R): return climb(ascent(run.model, question, goal, cfg, R), inputs(R, arch))
+        def climbs(goal, R): return climb(ascent(run.model,question,goal,cfg,R,self.crowd), inputs(R,arch))
         if cfg.width: first = Posterior(first.mu, _within(first.lsd, _fixed(cfg)))
         kept = dict(zip(('rate','c1','c2'), schedule(cfg)), first=torch.stack([first.mu,first.lsd], 1))
         if self.compete:
@@ -153,8 +159,8 @@ class PlanSearch(nn.Module):
 
     def reached(self, s0:Tensor, phi:Tensor)->Tensor: # -> (R,) the objective of each
         q, (n,R) = Posterior(phi[:,0],phi[:,1]), self.draws.shape[:2]
-        many = Posterior(q.mu.repeat(n,1,1), q.lsd.repeat(n,1,1))
         raised, noise = question_of(self.question, self.cfg).objective, self.draws.flatten(0,1)
+        many = aside(Posterior(q.mu.repeat(n,1,1), q.lsd.repeat(n,1,1)), noise, self.crowd)
         value = raised(self.model, s0.repeat(n*R,1), many, noise, None, self.cfg)
         return value.unflatten(0, (n,R)).mean(0)
 
@@ -172,21 +178,28 @@ class PlanAndAct(nn.Module):
     ):
         super().__init__()
         self.model, arch = run.model, run.model.arch
-        P = PLANS if acting in ('average','answers') else 1 # plans, as in `PlanPolicy`
+        P = PLANS if acting in _SEVERAL else 1 # plans, as in `PlanPolicy`
         noise = torch.randn(P, 1, arch.K, arch.E, generator=generator(seed))[:,0]
-        asks = QUESTIONS[question].objective is not None
-        climbs = P if acting=='answers' else 1
-        self.search = PlanSearch(run, question, cfg, seed, climb, climbs) if asks else None
+        self.search = self.near = None
+        if QUESTIONS[question].objective is not None: self._ask(run, question, climb, acting, cfg, seed, P)
         self.register_buffer('samples', noise*(acting!='mu'))
         self.register_buffer('blank', torch.zeros(P, 1, 1, arch.A))
         far = torch.full((arch.A,), torch.inf)
         self.register_buffer('low', -far if low is None else low)
         self.register_buffer('high', far if high is None else high)
 
+    def _ask(self, run, question, climb, acting, cfg, seed, P): # for P plans; `mixed`: half near the data's
+        n = P//2 if acting=='mixed' else 0
+        self.search = PlanSearch(run, question, cfg, seed, climb, P-n if acting in ('answers','mixed') else 1)
+        near = replace(cfg, stored=_seen(run, cfg) is not None)
+        if n: self.near = PlanSearch(run, question, near, seed, climb, n)
+
     def plan(self, s0:Tensor)->tuple[Tensor,Tensor]: # (1,S) initial state -> z (P,K,D), E[y|z] (1,)
         eps = self.samples
         if self.search:
-            mu, lsd = self.search(s0).unbind(1)
+            phi = self.search(s0)
+            if self.near: phi = torch.cat([phi,self.near(s0)])
+            mu, lsd = phi.unbind(1)
             eps = mu+lsd.exp()*self.samples
         z = self.model.plan(s0.expand(len(eps),-1), eps)
         return z, self.model.expected_return(z).mean(0, keepdim=True)
@@ -292,7 +305,8 @@ def _refuse(run, question, acting, cfg, to, path): # what has no file
     question_of(question, cfg)
     check_acting(acting)
     if cfg.stop: raise ValueError(f'Ask.stop={cfg.stop}: a file has a fixed number of steps; set it to 0')
-    if cfg.stored: raise ValueError('Ask.stored=True: a file holds no posteriors of the data; leave it out')
+    if cfg.stored and QUESTIONS[question].objective is None:
+        raise ValueError('Ask.stored=True: a file holds no posteriors to draw from; leave it out')
     if run.model.arch.M>1:
         raise ValueError(f'Arch.M={run.model.arch.M}: only models that see one step, M=1, can be exported')
     if to=='onnx': _needs('onnx','onnxscript','onnxruntime')

@@ -44,7 +44,7 @@ def test_onnx_is_the_policy(run, lane, tmp_path):
     assert predicted[0]==pytest.approx(file.plan(s0[0])[1], rel=1e-5)
     np.testing.assert_allclose(a[0], file.act(s0[0], z), rtol=1e-5, atol=1e-5)
 
-@pytest.mark.parametrize('question,acting,put', [('prior',None,{}), ('target','mu',dict(width=.1)), ('best','average',{}), ('target','answers',{})])
+@pytest.mark.parametrize('question,acting,put', [('prior',None,{}), ('target','mu',dict(width=.1)), ('best','average',{}), ('target','answers',{}), ('best','mixed',{}), ('best','mu',dict(stored=True))])
 def test_every_question_and_acting(run, lane, tmp_path, question, acting, put):
     put = FEW|put if question!='prior' else {}
     file = export(run, tmp_path/'x.pt', question, acting=acting, cfg=Ask(**put), seed=3)
@@ -73,7 +73,7 @@ def test_a_file_that_differs_gets_no_name(run, tmp_path, monkeypatch):
 def test_refusals_come_before_the_work(run, lane, tmp_path):
     long = gac.train(lane, **TINY, M=2)
     for r,kw,said in [(run,dict(to='tflite'),'choose torchscript or onnx'), (run,dict(question='odd'),'unknown question'),
-                      (run,dict(acting='odd'),"choose one of mu"), (run,dict(cfg=Ask(stop=.1)),'fixed number of steps'), (run,dict(question='prior',cfg=Ask(stored=True)),'holds no posteriors'), (long,{},'M=2'),
+                      (run,dict(acting='odd'),"choose one of mu"), (run,dict(cfg=Ask(stop=.1)),'fixed number of steps'), (run,dict(question='prior',cfg=Ask(stored=True)),'holds no posteriors to draw from'), (long,{},'M=2'),
                       (run,dict(env='Hopper-v5'),'S=11, A=3, but')]:
         with pytest.raises(ValueError, match=said): export(r, tmp_path/'x.pt', **kw)
     with pytest.raises(ValueError, match='ends in .onnx'): export(run, tmp_path/'x.pt', to='onnx')
