@@ -132,7 +132,8 @@ class PlanSearch(nn.Module):
         answers:int=1,# how many
     ):
         super().__init__()
-        self.model, self.question, self.cfg, self.crowd = run.model, question, cfg, crowd_of(cfg, _seen(run,cfg))
+        self.model, self.question, self.cfg = run.model, question, cfg
+        self.crowd = crowd_of(cfg, _seen(run, cfg))
         goal, first, self.compete = beginning(run, question, cfg, seed, answers)
         if goal is not None: goal = goal.repeat(answers)
         arch, gen = run.model.arch, generator(seed)
@@ -141,8 +142,7 @@ class PlanSearch(nn.Module):
         kept = dict(zip(('rate','c1','c2'), schedule(cfg)), first=torch.stack([first.mu,first.lsd], 1))
         if self.compete:
             self.all = climbs(None, len(first))
-            kept['noise_all'] = drawn_noise(cfg.steps, first.mu, gen)
-            kept['draws'] = drawn_noise(_DRAWS, first.mu, gen)
+            kept |= {k:drawn_noise(n, first.mu, gen) for k,n in (('noise_all',cfg.steps), ('draws',_DRAWS))}
         self.several, self.one = answers>1 and goal is None, climbs(goal, answers)
         kept['noise'] = drawn_noise(cfg.steps, first.mu[:answers], gen)
         if self.several: kept['draws'] = drawn_noise(_DRAWS, first.mu, gen)
