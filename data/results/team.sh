@@ -1,4 +1,4 @@
-# Five trainings of `gac train` on each shipped set, each of two members side by side, 100 episodes of the table each; what is there
+# Ten trainings of `gac train` on each shipped set, each of two members side by side, 100 episodes of the table each; what is there
 # is not made again. A member of recipe.sh is the first of its seed; its mate's folder lies inside.
 # Rows of 'GAC, two neighbours' in team-neighbours.csv are of pairs of recipe.sh's ten, seeds 0 and 1, 2 and 3, …, after 250 batches;
 # BATCHES=400: of the same after 400 (team-400.csv), which `BATCHES=400 recipe.sh` trains.
@@ -21,7 +21,7 @@ def spent(): # CPU seconds of all members
 def made(name, d, first):
     had = pd.read_csv(to/name) if (to/name).exists() else pd.DataFrame(columns=same)
     return ((had.dataset==f'gac/{d}/medium-replay-mini-v0')&(had.train_seed==first)&had.method.str.startswith('GAC')).any()
-for s in range(0 if tag else 5):
+for s in range(0 if tag else 10):
     for d in ('hopper','walker2d'):
         name, out = f'gac/{d}/medium-replay-mini-v0', Path(f'runs/team-{d}-{s}')
         if made('team.csv', d, s): continue
