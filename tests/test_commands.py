@@ -87,7 +87,7 @@ def test_settings_of_ones_own_question(capsys, shelf, tmp_path, monkeypatch):
     for bad,says in (('d=1',['--ask d=1',"'sure' has no setting 'd'",'steps, lr, stop, starts, c']), ('c=x',["--ask c=x: 'x' is not a float"]), ('c=nan',['must be finite'])):
         refused(capsys, shelf, ['evaluate',shelf/'run',*mine,'--ask',bad], says)
     quiet('evaluate', shelf/'run', '--question','prior', '--ask','stored=True','--episodes',1,'--out',tmp_path/'p')
-    refused(capsys, shelf, ['evaluate',shelf/'run','--ask','stored=True'], ["'best' has no setting 'stored'"])
+    refused(capsys, shelf, ['evaluate',shelf/'run','--question','prior','--ask','lam=2'], ["'prior' has no setting 'lam'", 'stored'])
     refused(capsys, shelf, ['evaluate',shelf/'run','--lam','2','--ask','lam=1'], ['say the same'])
 
 def test_evaluate_where_nothing_is(capsys, shelf):

@@ -280,7 +280,7 @@ def test_a_stored_prior_of_few_posteriors_keeps_the_shares_of_returns(run):
 def test_a_stored_prior_says_what_it_lacks(run):
     with pytest.raises(ValueError, match='no posteriors of the data to draw from'): ask(run.model, torch.zeros(1,3), 'prior', run.y, Ask(stored=True))
     with pytest.raises(ValueError, match="Ask.stored='yes': must be True or False"): Ask(stored='yes')
-    with pytest.raises(ValueError, match="stored=True: 'best' does not look at it"): ask_of('best', dict(stored=True))
+    with pytest.raises(ValueError, match="lam=2.0: 'prior' does not look at it; it looks at stored"): ask_of('prior', dict(lam=2.))
     a,b,c = (evaluate(run, ID, 'prior', 3, cfg=Ask(stored=k)) for k in (False,True,True))
     pd.testing.assert_frame_equal(b, c)
     assert (a.kl==0).all() and (b.kl>0).all() and (b.acting=='sample').all()
@@ -333,10 +333,10 @@ def test_a_new_question_is_one_record(cautious, run):
 def test_settings_of_its_own(cautious, run):
     "Keywords of its functions: c moves the answer, its default does not, a name or value that is wrong is refused with the list."
     asked = lambda **kw: ask(run.model, torch.zeros(2,run.model.arch.S), cautious, cfg=ask_of(cautious, dict(steps=5)|kw), gen=generator(0))[0].lsd
-    assert may_set(cautious)==dict(lam=float, steps=int, lr=float, stop=float, starts=int, c=float)
-    assert may_set('target')==dict(target=float, width=float, steps=int, lr=float, stop=float, starts=int)
+    assert may_set(cautious)==dict(lam=float, steps=int, lr=float, stop=float, starts=int, stored=bool, c=float)
+    assert may_set('target')==dict(target=float, width=float, steps=int, lr=float, stop=float, starts=int, stored=bool)
     assert torch.equal(asked(), asked(c=2.)) and not torch.equal(asked(), asked(c=40.))
-    with pytest.raises(ValueError, match='it looks at c, lam, lr, starts, steps, stop'): ask_of(cautious, dict(d=1.))
+    with pytest.raises(ValueError, match='it looks at c, lam, lr, starts, steps, stop, stored'): ask_of(cautious, dict(d=1.))
     with pytest.raises(ValueError, match="'best' has no such setting of its own; it has none"): ask(run.model, torch.zeros(1,run.model.arch.S), 'best', cfg=Ask(own=dict(c=1.)))
     with pytest.raises(ValueError, match='Ask.c=nan: must be finite'): ask_of(cautious, dict(c=float('nan')))
     with pytest.raises(ValueError, match=r"its own \['lam'\]: Ask has such fields"): register('x', Question('?', objective=lambda a,b,c,d,e,f,lam=1.: 0))
