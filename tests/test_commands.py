@@ -84,7 +84,7 @@ def test_settings_of_ones_own_question(capsys, shelf, tmp_path, monkeypatch):
     mine = ['--import','sure_q','--question','sure']; sys.modules.pop('sure_q', None)
     quiet('evaluate', shelf/'run', *mine, '--ask','c=3.5','--ask','steps=2','--episodes',1,'--out',tmp_path/'e')
     quiet('ask', shelf/'run', *mine, '--ask','c=3.5','--ask','steps=2','--state','0,0,0')
-    for bad,says in (('d=1',['--ask d=1',"'sure' has no setting 'd'",'steps, lr, stop, starts, c']), ('c=x',["--ask c=x: 'x' is not a float"]), ('c=nan',['must be finite'])):
+    for bad,says in (('d=1',['--ask d=1',"'sure' has no setting 'd'",'steps, lr, stop, starts, stored, c']), ('c=x',["--ask c=x: 'x' is not a float"]), ('c=nan',['must be finite'])):
         refused(capsys, shelf, ['evaluate',shelf/'run',*mine,'--ask',bad], says)
     quiet('evaluate', shelf/'run', '--question','prior', '--ask','stored=True','--episodes',1,'--out',tmp_path/'p')
     refused(capsys, shelf, ['evaluate',shelf/'run','--question','prior','--ask','lam=2'], ["'prior' has no setting 'lam'", 'stored'])
