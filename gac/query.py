@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['QUESTIONS', 'READS', 'ACTING', 'Ask', 'Question', 'register', 'targets', 'log_posterior', 'expected_return',
            'may_set', 'question_of', 'ask_of', 'Mixture', 'Aside', 'aside', 'crowd_of', 'objective', 'ask', 'start',
-           'seen_by', 'asker', 'acting_of', 'evaluate']
+           'seen_by', 'asker', 'acting_of', 'evaluate', 'ACTINGS', 'PLANS', 'PlanPolicy', 'check_acting']
 
 # %% ../nbs/07_query.ipynb #03d9d4b6
 import math, time, warnings
@@ -25,6 +25,7 @@ from .model import GAC, Arch
 from .workers import play
 from .run import Run
 from .schema import bare, check_argument, check_fields, check_name, check_takes, is_a, keywords
+_all_ = ['ACTINGS','PLANS','PlanPolicy','check_acting'] # of gac.acting
 
 # %% ../nbs/07_query.ipynb #6139bd6c
 @dataclass(frozen=True)
