@@ -56,11 +56,12 @@ class _Plans:
 class _Drawn(_Plans):
     "The plans that are acted upon."
     def _asked(self, s0): # -> answers, one after the other, info
-        if self.acting=='mixed':
+        if self.acting=='mixed' and getattr(self.planner, 'near', True):
             n = self.plans//2 # near the plans of the data
             (a,info), (b,_) = self.planner(s0, answers=self.plans-n), self.planner(s0, answers=n, stored=True)
             return Posterior(torch.cat([a.mu,b.mu]), torch.cat([a.lsd,b.lsd])), info
-        return self.planner(s0, answers=self.plans) if self.acting=='answers' else self.planner(s0)
+        many = self.acting in ('answers','mixed')
+        return self.planner(s0, answers=self.plans) if many else self.planner(s0)
 
     def _draw(self, s0): # ask, and settle what is acted upon: (plans·N,K,E), plan after plan
         with torch.enable_grad(): self.q,self.info = self._asked(s0)
@@ -75,7 +76,7 @@ class PlanPolicy(_Drawn):
     "Plan once from each episode's own s₀, then act by the generator's mean action."
     def __init__(self,
         model:GAC,          # a trained model
-        planner:Callable[...,tuple[Posterior,dict[str,Any]]], # s0 (N,S), `answers` for each, `stored`
+        planner:Callable[...,tuple[Posterior,dict[str,Any]]], # s0 (N,S), `answers` for each, `stored`; `near`
         acting:str='mu',    # one of `ACTINGS`
         seed:int=0,         # of the samples
         low:Tensor|None=None, high:Tensor|None=None, # action bounds: what is executed is what we remember

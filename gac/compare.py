@@ -9,6 +9,7 @@ __all__ = ['COLOURS', 'compare', 'with_clone', 'beside', 'picture', 'histogram',
 # %% ../nbs/07c_compare.ipynb #48088ce4
 import time
 from collections.abc import Mapping, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import Any
 import numpy as np
@@ -48,6 +49,7 @@ def compare(
 
 def _asked_once(planner): # a planner that is asked once: the initial states are the same for every acting
     told = {}
+    @wraps(planner)
     def plan(s0, answers=1, stored=False):
         if (answers,stored) not in told: told[answers,stored] = planner(s0, answers, stored)
         return told[answers,stored]

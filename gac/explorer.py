@@ -80,6 +80,7 @@ class Scene:
         def plan(s, answers=1, stored=False):
             asked = replace(cfg, stored=cfg.stored or stored)
             return ask(model, s, question, self.run.y, asked, generator(seed), self.seen, answers=answers)
+        plan.near = not cfg.stored
         pol = PlanPolicy(model, plan, how, seed, *bounds(self.env))
         pol.reset(s0)
         q, goal = pol.q, pol.info['target']

@@ -189,10 +189,9 @@ class PlanAndAct(nn.Module):
         self.register_buffer('high', far if high is None else high)
 
     def _ask(self, run, question, climb, acting, cfg, seed, P): # for P plans; `mixed`: half near the data's
-        n = P//2 if acting=='mixed' else 0
+        n = P//2 if acting=='mixed' and _seen(run, cfg) is not None and not cfg.stored else 0
         self.search = PlanSearch(run, question, cfg, seed, climb, P-n if acting in ('answers','mixed') else 1)
-        near = replace(cfg, stored=_seen(run, cfg) is not None)
-        if n: self.near = PlanSearch(run, question, near, seed, climb, n)
+        if n: self.near = PlanSearch(run, question, replace(cfg, stored=True), seed, climb, n)
 
     def plan(self, s0:Tensor)->tuple[Tensor,Tensor]: # (1,S) initial state -> z (P,K,D), E[y|z] (1,)
         eps = self.samples

@@ -141,7 +141,7 @@ register('improve', Question('what leads to a little more than a good episode?',
     ('quantile','delta_y','width','steps'), log_posterior,
     lambda n,y,cfg,gen: targets('improve',n,y,cfg,gen), 'C2'))
 register('best', Question('what has the highest expected return?', ('lam','width','steps'), expected_return,
-    colour='C0', short='answers'))
+    colour='C0', short='mixed'))
 READS = _Each('uses')    # fields of `Ask` each question looks at
 ACTING = _Each('acting') # how each is acted upon unless told otherwise
 
@@ -343,9 +343,10 @@ def seen_by(run:Run)->tuple[Tensor,Posterior]: # y (R,), R posteriors: those tha
 def asker(run:Run, question:str, cfg:Ask=Ask(), seed:int=0, goal:Tensor|None=None)->Callable[...,Any]:
     "A question as a planner for `PlanPolicy`."
     seen = seen_by(run) if cfg.starts and len(run.store) else None
-    def plan(s0, answers=1, stored=False): # `stored`: as `Ask.stored`, if there are posteriors
-        asked = replace(cfg, stored=cfg.stored or stored and seen is not None)
+    def plan(s0, answers=1, stored=False): # `stored`: as `Ask.stored`
+        asked = replace(cfg, stored=cfg.stored or stored)
         return ask(run.model, s0, question, run.y, asked, generator(seed, s0.device), seen, goal, answers)
+    plan.near = seen is not None and not cfg.stored # is `stored` another answer?
     return plan
 
 # %% ../nbs/07_query.ipynb #actof000

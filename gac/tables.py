@@ -84,12 +84,12 @@ _OWN = {'gac/hopper/medium-replay-mini-v0':('GAC',(0,1,2)),
     'halfcheetah-medium-replay':('GAC, 1 token, elite',(0,1,2))} # settings of 07c_compare, seeds met
 
 # %% ../nbs/12_tables.ipynb #tab-srcsb
-_WAYS = 'answers', 'average' # of the recipe; the first that a question was acted upon in
+_WAYS = 'mixed', 'answers', 'average' # of the recipe; the first that a question was acted upon in
 _WHOLE = {'hopper-medium-replay':(0,), 'walker2d-medium-replay':(0,1,2)} # met: how long to train, the sd
 _WHOLE |= {d:() for d in 'halfcheetah-medium-replay hopper-medium walker2d-medium halfcheetah-medium'.split()}
-SOURCES = (Source('team', 'GAC', 'GAC, team of 2', met=(0,1,2,3,4)),
+SOURCES = (Source('team', 'GAC', 'GAC, team of 2', acting=_WAYS, met=(0,1,2,3,4)),
     Source('recipe', 'GAC', 'GAC, recipe', acting=_WAYS, met=(0,1,2,4,5,6,7)),
-    *(Source('recipe-whole', 'GAC', 'GAC, team of 2', d, met=met) for d,met in _WHOLE.items()),
+    *(Source('recipe-whole', 'GAC', 'GAC, team of 2', d, _WAYS, met) for d,met in _WHOLE.items()),
     Source('rivals'),
     *(Source('questions', 'GAC', m, d, ('sample',), met) for d,(m,met) in _OWN.items()),
     Source('cloning'), Source('lpt-ablation', 'LPT', 'LPT')) # offline; the first that has a thing stands

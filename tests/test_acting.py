@@ -50,11 +50,21 @@ def test_mixed_is_four_answers_of_either_kind(run):
     each = [ask(run.model, s0, 'best', run.y, Ask(steps=5, stored=k), generator(2), seen_by(run), answers=4)[0] for k in (False,True)]
     assert pol.q.mu.equal(torch.cat([q.mu for q in each])) and not each[0].mu.equal(each[1].mu)
 
-def test_mixed_without_posteriors_is_near_the_prior(run):
-    s0 = torch.zeros(2, run.model.arch.S)
-    plan = asker(run, 'best', Ask(steps=5, starts=0), 2) # no starts: nothing of the data
-    assert plan(s0, 2, stored=True)[0].mu.equal(plan(s0, 2)[0].mu)
-    r = evaluate(run, ID, 'best', 2, acting='mixed', cfg=Ask(steps=5))
+@pytest.mark.parametrize('cfg,stored', [(Ask(steps=5, starts=0),False), (Ask(steps=5, stored=True),True)])
+def test_mixed_is_eight_of_one_kind_where_there_is_no_other(run, cfg, stored):
+    "No starts: nothing of the data; stored: all of them are near it."
+    s0 = torch.randn(2, run.model.arch.S, generator=generator(0))
+    got = []
+    for how in ('mixed','answers'):
+        pol = PlanPolicy(run.model, asker(run, 'best', cfg, 2), how, 2)
+        pol.reset(s0)
+        got.append(pol.eps)
+    assert got[0].equal(got[1]) and len({tuple(e.flatten().tolist()) for e in got[0][::2]})>4
+    assert asker(run, 'best', Ask(starts=4)).near and not asker(run, 'best', cfg).near
+
+@pytest.mark.parametrize('cfg', [Ask(steps=5), Ask(steps=5, starts=0), Ask(steps=5, stored=True)])
+def test_acting_by_mixed(run, cfg):
+    r = evaluate(run, ID, 'best', 2, acting='mixed', cfg=cfg)
     assert (r.acting=='mixed').all() and r.achieved.notna().all()
 
 # ---- the KL to the plans of the data

@@ -20,7 +20,7 @@ def asked(panel, monkeypatch):
 def usable(panel): return {k for k,c in panel.controls.items() if not c.disabled}-{'model','question','seed'}
 
 def test_a_new_panel_asks_the_recipe_for_best_and_acts_as_evaluate_does(panel):
-    assert (panel.model.value,panel.answer['question'],panel.acting.value,panel.answer['policy'].acting)==('hopper','best','answers','answers')
+    assert (panel.model.value,panel.answer['question'],panel.acting.value,panel.answer['policy'].acting)==('hopper','best','mixed','mixed')
     assert usable(panel)==OPEN['best']
 
 @pytest.mark.parametrize('question', tuple(QUESTIONS))

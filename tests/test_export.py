@@ -28,7 +28,7 @@ def agrees(file, live, tau, tol=1e-5): # Exported, gac.Policy, trajectories to s
 def file(run, tmp_path_factory): return export(run, tmp_path_factory.mktemp('export')/'x.pt', 'best', cfg=Ask(**FEW))
 
 def test_file_is_the_policy(file, run, lane):
-    assert file.about['acting']=='answers' and file.about['question']=='best'
+    assert file.about['acting']=='mixed' and file.about['question']=='best'
     agrees(file, gac.policy(run, 'best', **FEW), lane)
     here, there = (file.plan(lane[i].s[0])[1] for i in (0,1))
     assert here!=there

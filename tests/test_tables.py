@@ -52,10 +52,10 @@ def test_the_first_source_stands(tmp_path):
 def test_preferred_acting(tmp_path):
     rows = kept(tmp_path, recipe=[gac(v, acting=a).assign(method='GAC, recipe') for v,a in ((80,'average'),(60,'sample'))])
     assert set(gather(rows).acting)=={'average'}
-    more = [gac(v, acting=a).assign(method='GAC, recipe') for v,a in ((80,'average'),(60,'sample'),(70,'answers'))]
+    more = [gac(v, acting=a).assign(method='GAC, recipe') for v,a in ((80,'average'),(60,'sample'),(70,'answers'),(65,'mixed'))]
     told = gac(50, question='improve', acting='sample').assign(method='GAC, recipe')
     chosen = gather(kept(tmp_path, recipe=[*more,told]))
-    assert {*zip(chosen.question, chosen.acting)}=={('best','answers'),('improve','sample')}
+    assert {*zip(chosen.question, chosen.acting)}=={('best','mixed'),('improve','sample')}
 
 def test_online(tmp_path):
     rows = [made('ODT', 40, stage=0), made('ODT', 50, stage=3), made('PPO', 10)]
