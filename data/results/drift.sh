@@ -32,7 +32,7 @@ for s in range(3):
     run = load_members(out) if (out/'checkpoint').is_dir() else new_members(tau, arch, cfg, dataset=name, env=env)
     fit_members(run, tau, out, every=100, progress=False)
     for j,one in enumerate((load_run(out), load_run(out/'member-2'))):
-        got = rollout(env, policy_of([one], 'best', env, 5000), 50, 5000)
+        got = rollout(env, policy_of([one], 'best', env, 5000, 'answers'), 50, 5000)
         rows += profile(got, train_seed=str(member_seed(s,j)), normalised=float(normalised(got.y.double().mean(), env)))
 table = pd.DataFrame(rows).round(3)
 told = table.train_seed!='data' # the episode was recorded, not played

@@ -74,7 +74,7 @@ jobs += [('hopper-medium-replay',500,pair(0),'all')]
 jobs += [(d,250,pair(s,s+1),'all') for d in both for s in (0,2)]+[(d,125,pair(0,1),'all') for d in both]
 for name,n,seeds,acted in jobs:
     runs = [trained(name, n, s) for s in seeds]
-    how = policy_of(runs, 'best', runs[0].meta['env'], 5000)
+    how = policy_of(runs, 'best', runs[0].meta['env'], 5000, 'answers')
     policy = Rehearsed(getattr(how,'policies',[how]), acted)
     rows = evaluate(runs[0], runs[0].meta['env'], 'best', 60, 5000, policy=policy)
     one = dict(dataset=name, batches=n, members=len(seeds), seeds='+'.join(map(str,seeds)), acted=acted, episodes=60, env_seed=5000)

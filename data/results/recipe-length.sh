@@ -19,6 +19,6 @@ for name in ('hopper-medium-replay','walker2d-medium-replay'):
             cfg, arch = recipe(tau.s.shape[1], tau.a.shape[1], iterations=n, seed=s)
             run = load_run(out) if (out/'checkpoint').is_dir() else new_run(tau, arch, cfg, dataset=name, env=env)
             fit(run, tau, out, every=100, progress=False)
-            rows = evaluate(run, env, 'best', seed=5000)
+            rows = evaluate(run, env, 'best', seed=5000, acting='answers')
             save_rows(rows.assign(method=f'{n} batches'), to, same=('dataset','method','train_seed','env_seed'), then='env_seed')
 PY

@@ -1,5 +1,6 @@
 # `gac train FILE` by its defaults, two trainings side by side, seed by seed, and 100 episodes of the table each; FILES names the
 # folder of whole files. ONLY: names, SEEDS: numbers, to make some of the rows. ONE_SD=1: as before, one sd of actions for all states.
+# `best` acts by `mixed`, and once more by `answers`, which was the default before.
 # walker2d-mixture: 390 episodes of the replay file and 110 of the medium file, drawn once; no setting was measured on it before.
 # Committed: seeds 0 to 3 of the replay files, of HalfCheetah's 0 and 1; 0 and 1 of the medium files,
 # of HalfCheetah's 0; 0 of the mixture.
@@ -47,9 +48,10 @@ for s in map(int, os.environ.get('SEEDS','0 1 2 3 4').split()):
         whole, start = run.i==0, spent()
         fit_members(run, tau, out, every=100, progress=False)
         took = spent()-start
-        rows = evaluate_runs([run], run.meta['env'])
+        ways = ('answers',) if tag else ('mixed','answers')
+        rows = pd.concat([evaluate_runs([run], run.meta['env'], acting=a) for a in ways])
         save_rows(rows, to/f'recipe-whole{tag}.csv', same=same, then='env_seed')
-        one = dict(dataset=name, method=rows.method[0], train_seed=s, batches=run.i)
+        one = dict(dataset=name, method=rows.method.iloc[0], train_seed=s, batches=run.i)
         one |= dict(cpu_seconds=round(took,1) if whole else None, device='cpu', threads=1, versions=versions())
         one |= dict(fingerprint=fingerprint(tau))
         save_rows(pd.DataFrame([one]), to/f'recipe-whole{tag}-runs.csv', same=('dataset','method','train_seed'), then='batches')

@@ -15,7 +15,7 @@ set_threads(1)
 n = os.environ.get('BATCHES')
 tag, length = (f'-{n}', dict(iterations=int(n))) if n else ('', {})
 to, same = data_root()/'results', ('dataset','method','question','acting','train_seed','env_seed')
-asked = ('best','answers'), ('best','sample'), ('target','average'), ('target','sample')
+asked = ('best','mixed'), ('best','answers'), ('best','sample'), ('target','average'), ('target','sample')
 asked += ('improve','sample'), ('prior','sample')
 file = to/f'recipe{tag}.csv'
 for s in range(10):

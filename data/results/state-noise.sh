@@ -27,7 +27,7 @@ for name in names:
             fit_members(run, tau, out, every=100, progress=False)
             rows = []
             for who,asked in (('first',load_run(out)), ('second',load_run(out/'member-2')), ('both',run)):
-                r = evaluate_runs([asked], env, 'best', 50, 5000)
+                r = evaluate_runs([asked], env, 'best', 50, 5000, 'answers')
                 one = dict(dataset=name, state_noise=sd, train_seed=s, members=who, episodes=50, env_seed=5000)
                 one |= dict(early=(r.length<200).mean(), worst=r.normalised.min())
                 one |= r[['normalised','predicted','achieved','kl']].mean().to_dict()

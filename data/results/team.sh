@@ -1,9 +1,10 @@
 # Ten trainings of `gac train` on each shipped set, each of two members side by side, 100 episodes of the table each; what is there
-# is not made again. A member of recipe.sh is the first of its seed; its mate's folder lies inside.
+# is not made again. `best` acts by `mixed`, and once more by `answers`, the default before. A member of recipe.sh is the first of its seed; its mate's folder lies inside.
 # Rows of 'GAC, two neighbours' in team-neighbours.csv are of pairs of recipe.sh's ten, seeds 0 and 1, 2 and 3, …, after 250 batches;
 # BATCHES=400: of the same after 400 (team-400.csv), which `BATCHES=400 recipe.sh` trains.
 python - <<'PY'
 import os, resource, time
+from itertools import product
 from pathlib import Path
 import pandas as pd
 from gac.core import data_root, set_threads, versions
@@ -18,33 +19,36 @@ to, same = data_root()/'results', ('dataset','method','question','acting','train
 def spent(): # CPU seconds of all members
     beside = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time()+beside.ru_utime+beside.ru_stime
-def made(name, d, first):
+def made(name, d, first, how='answers'):
     had = pd.read_csv(to/name) if (to/name).exists() else pd.DataFrame(columns=same)
-    return ((had.dataset==f'gac/{d}/medium-replay-mini-v0')&(had.train_seed==first)&had.method.str.startswith('GAC')).any()
+    had = had[had.method.str.startswith('GAC')&(had.acting==how)]
+    return ((had.dataset==f'gac/{d}/medium-replay-mini-v0')&(had.train_seed==first)).any()
 for s in range(0 if tag else 10):
     for d in ('hopper','walker2d'):
         name, out = f'gac/{d}/medium-replay-mini-v0', Path(f'runs/team-{d}-{s}')
-        if made('team.csv', d, s): continue
+        ways = [a for a in ('mixed','answers') if not made('team.csv', d, s, a)]
+        if not ways: continue
         tau = load(name)
         cfg, arch = recipe(tau.s.shape[1], tau.a.shape[1], steps=len(tau.a), seed=s)
         if (out/'checkpoint').is_dir(): run = load_members(out)
         else: run = new_members(tau, arch, cfg, dataset=name, env=env_of(name))
         whole, start = run.i==0, spent()
         fit_members(run, tau, out, every=100, progress=False)
-        rows = evaluate_runs([run], run.meta['env'])
-        one = dict(dataset=name, method=rows.method[0], train_seed=s, batches=run.i)
+        rows = pd.concat([evaluate_runs([run], run.meta['env'], acting=a) for a in ways])
+        one = dict(dataset=name, method=rows.method.iloc[0], train_seed=s, batches=run.i)
         one |= dict(cpu_seconds=round(spent()-start,1), device='cpu', threads=1, versions=versions())
         if whole: save_rows(pd.DataFrame([one]), to/'team-runs.csv', same=('dataset','method','train_seed'), then='batches')
         save_rows(rows, to/'team.csv', same=same, then='env_seed')
 rows = f'team{tag or "-neighbours"}.csv'
-for first in range(0, 10, 2): # runs of recipe.sh; of seed 0 a slim copy is shipped
+ways = ('answers',) if tag else ('mixed','answers')
+for first,how in product(range(0, 10, 2), ways): # runs of recipe.sh; of seed 0 a slim copy is shipped
     for d in ('hopper','walker2d'):
-        if made(rows, d, first): continue
+        if made(rows, d, first, how): continue
         places = [Path(f'runs/recipe{tag}-{d}-{s}') for s in (first,first+1)]
         if not first and not tag and not (places[0]/'checkpoint').is_dir(): places[0] = data_root()/'checkpoints'/d
         if not all((p/'checkpoint').is_dir() for p in places): continue
         runs = [load_run(p) for p in places]
-        made_rows = evaluate_runs(runs, runs[0].meta['env'])
+        made_rows = evaluate_runs(runs, runs[0].meta['env'], acting=how)
         if not tag: made_rows = made_rows.assign(method='GAC, two neighbours')
         save_rows(made_rows, to/rows, same=same, then='env_seed')
 name, out = 'gac/hopper/medium-replay-mini-v0', Path('runs/four-hopper-0')
@@ -53,13 +57,13 @@ if not tag and not (out/'checkpoint').is_dir(): # as `gac demo --members 4` has 
     cfg, arch = recipe(tau.s.shape[1], tau.a.shape[1], steps=len(tau.a), seed=0)
     run = new_members(tau, arch, cfg, 4, dataset=name, env=env_of(name))
     fit_members(run, tau, out, progress=False)
-    save_rows(evaluate_runs([run], run.meta['env']), to/'team.csv', same=same, then='env_seed')
+    for how in ways: save_rows(evaluate_runs([run], run.meta['env'], acting=how), to/'team.csv', same=same, then='env_seed')
 fours = [Path(f'runs/team-{d}-{s}') for d in ('hopper','walker2d') for s in (0,2) if not tag]
 for p in fours: # the members of two trainings, one after the other, act together
     after = p.with_name(f'{p.name[:-1]}{int(p.name[-1])+1}')
     if not (p/'checkpoint').is_dir() or not (after/'checkpoint').is_dir(): continue
     runs = [load_members(q) for q in (p,after)]
-    save_rows(evaluate_runs(runs, runs[0].meta['env']), to/rows, same=same, then='env_seed')
+    for how in ways: save_rows(evaluate_runs(runs, runs[0].meta['env'], acting=how), to/rows, same=same, then='env_seed')
 PY
 if [ -n "${BATCHES:-}" ]; then exit; fi
 # The same with Decision Transformers, whose policies `gac bench data/bench/shipped.csv --out runs/bench` leaves there.

@@ -34,7 +34,7 @@ for name in os.environ.get('ONLY',' '.join(pairs)).split():
     for how,kind in (('mean',Plain), ('in turn',InTurn), ('where they agree',Agreed)):
         team.Ensemble = kind
         Agreed.apart.clear()
-        r = team.evaluate_runs([run], run.meta['env'], 'best', 50, 5000)
+        r = team.evaluate_runs([run], run.meta['env'], 'best', 50, 5000, 'answers')
         apart = pd.Series(Agreed.apart or [float('nan')]*100)
         one = dict(dataset=run.meta['dataset'], state_noise=run.cfg.state_noise, train_seed=run.cfg.seed, together=how)
         one |= dict(episodes=50, env_seed=5000, early=(r.length<200).mean(), worst=r.normalised.min())
