@@ -56,7 +56,7 @@ class _Plans:
 class _Drawn(_Plans):
     "The plans that are acted upon."
     def _asked(self, s0): # -> answers, one after the other, info
-        if self.acting=='mixed' and getattr(self.planner, 'near', True):
+        if self.acting=='mixed' and getattr(self.planner, 'near', False):
             n = self.plans//2 # near the plans of the data
             (a,info), (b,_) = self.planner(s0, answers=self.plans-n), self.planner(s0, answers=n, stored=True)
             return Posterior(torch.cat([a.mu,b.mu]), torch.cat([a.lsd,b.lsd])), info
@@ -76,7 +76,7 @@ class PlanPolicy(_Drawn):
     "Plan once from each episode's own s₀, then act by the generator's mean action."
     def __init__(self,
         model:GAC,          # a trained model
-        planner:Callable[...,tuple[Posterior,dict[str,Any]]], # s0 (N,S), `answers` for each, `stored`; `near`
+        planner:Callable[...,tuple[Posterior,dict[str,Any]]], # s0 (N,S), `answers` for each; `stored`, if it has `near`
         acting:str='mu',    # one of `ACTINGS`
         seed:int=0,         # of the samples
         low:Tensor|None=None, high:Tensor|None=None, # action bounds: what is executed is what we remember

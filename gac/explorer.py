@@ -23,7 +23,7 @@ from .fetch import cache, fetch, local_data, manifest
 from .film import film as make_film
 from .members import ready
 from .plans import flat_map
-from .query import ACTINGS, QUESTIONS, READS, Ask, PlanPolicy, acting_of, ask, bounds, seen_by
+from .query import ACTINGS, QUESTIONS, READS, Ask, PlanPolicy, acting_of, asker, bounds, seen_by
 from .rows import PALETTE
 from .run import load_run
 
@@ -77,11 +77,7 @@ class Scene:
         "Ask from the initial state of environment seed `seed`."
         begun, s0, model = time.perf_counter(), self.s0(seed), self.run.model
         how, cfg = acting_of(model.arch, question, acting), replace(cfg, steps=self.steps)
-        def plan(s, answers=1, stored=False):
-            asked = replace(cfg, stored=cfg.stored or stored)
-            return ask(model, s, question, self.run.y, asked, generator(seed), self.seen, answers=answers)
-        plan.near = not cfg.stored
-        pol = PlanPolicy(model, plan, how, seed, *bounds(self.env))
+        pol = PlanPolicy(model, asker(self.run, question, cfg, seed), how, seed, *bounds(self.env))
         pol.reset(s0)
         q, goal = pol.q, pol.info['target']
         told = dict(goal=None if goal is None else float(goal[0]), predicted=float(pol.predicted[0]),
@@ -260,7 +256,8 @@ class Explorer:
         self.controls = c = controls(list(self.known))
         vars(self).update(self.controls|outputs())
         self.model.observe(lambda _: self.choose(), 'value')
-        for k in c.keys()-{'model'}: c[k].observe(lambda _: self.ask(), 'value')
+        self.question.observe(lambda _: self.quiet or self.turn(), 'value')
+        for k in c.keys()-{'model','question'}: c[k].observe(lambda _: self.ask(), 'value')
         self.go.on_click(lambda _: self.roll())
         self.box = arranged(self)
         self.choose()
@@ -275,6 +272,10 @@ class Explorer:
             return _stay(self, e)
         self.chosen, self.quiet = self.model.value, True
         set_range(self.controls, y)
+        self.turn()
+
+    def turn(self)->None: # another question: it has a way of acting of its own
+        self.quiet = True
         self.acting.value = acting_of(self.scene().run.model.arch, self.question.value)
         self.quiet = False
         self.ask()

@@ -109,11 +109,11 @@ def beginning(
     "Where a search begins that is to be written down."
     blank = torch.zeros(1, run.model.arch.S)
     goal = _aim(question, None, 1, run.y, cfg, seed)
-    first, compete = _first(run.model, blank, goal, cfg, _seen(run, cfg))
+    first, compete = _first(run.model, blank, goal, cfg, _seen(run))
     if answers==1: return goal, first, compete
     return goal, first[torch.arange(answers).remainder(len(first))], False
 
-def _seen(run, cfg): return seen_by(run) if cfg.starts and len(run.store) else None
+def _seen(run): return seen_by(run) if len(run.store) else None
 
 # %% ../nbs/07f_export.ipynb #xp0056
 def drawn_noise(steps:int, like:Tensor, gen:torch.Generator)->Tensor: # how many, (…) -> (steps,…)
@@ -133,7 +133,7 @@ class PlanSearch(nn.Module):
     ):
         super().__init__()
         self.model, self.question, self.cfg = run.model, question, cfg
-        self.crowd = crowd_of(cfg, _seen(run, cfg))
+        self.crowd = crowd_of(cfg, _seen(run))
         goal, first, self.compete = beginning(run, question, cfg, seed, answers)
         if goal is not None: goal = goal.repeat(answers)
         arch, gen = run.model.arch, generator(seed)
@@ -189,7 +189,7 @@ class PlanAndAct(nn.Module):
         self.register_buffer('high', far if high is None else high)
 
     def _ask(self, run, question, climb, acting, cfg, seed, P): # for P plans; `mixed`: half near the data's
-        n = P//2 if acting=='mixed' and _seen(run, cfg) is not None and not cfg.stored else 0
+        n = P//2 if acting=='mixed' and _seen(run) is not None and not cfg.stored else 0
         self.search = PlanSearch(run, question, cfg, seed, climb, P-n if acting in ('answers','mixed') else 1)
         if n: self.near = PlanSearch(run, question, replace(cfg, stored=True), seed, climb, n)
 

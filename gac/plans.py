@@ -61,12 +61,13 @@ def climb(
 )->Posterior:          # steps+1 posteriors, one for each step of the climb
     "The path of one `best` climb."
     gen, here, path = generator(seed), s0[None], []
-    q0 = start(run.model, here, 'best', None, cfg, gen, None if zero else seen_by(run))
-    value = objective(run.model, here, 'best', None, cfg)
-    def seen(q, noise, rows):
+    seen = seen_by(run)
+    q0 = start(run.model, here, 'best', None, cfg, gen, None if zero else seen)
+    value = objective(run.model, here, 'best', None, cfg, seen)
+    def kept(q, noise, rows):
         path.append(torch.stack([q.mu,q.lsd],1).detach().clone())
         return value(q, noise, rows)
-    end,_ = ascend(seen, q0, cfg.steps, cfg.lr, gen)
+    end,_ = ascend(kept, q0, cfg.steps, cfg.lr, gen)
     phi = torch.cat(path+[torch.stack([end.mu,end.lsd],1)])
     return Posterior(phi[:,0], phi[:,1])
 
@@ -91,12 +92,13 @@ class Replan(PlanPolicy):
     def __init__(self,
         model:GAC,            # a trained model
         planner:Callable[...,tuple], # s0 (N,S) -> Posterior, info
-        acting:str='sample',  # one of `ACTINGS`
+        acting:str='sample',  # on a 'sample' of the answer, or at its mean, 'mu'
         seed:int=0,           # of the samples
         low:Tensor|None=None, high:Tensor|None=None, # (A,) action bounds of the environment
         every:int=100,        # steps between two plans
     ):
         if every<1: raise ValueError(f'every={every}: re-plan after at least one step')
+        if acting not in ('sample','mu'): raise ValueError(f"acting={acting!r}: re-planned is one plan, a sample or mu")
         super().__init__(model, planner, acting, seed, low, high)
         self.every = every
 

@@ -40,7 +40,7 @@ class Ask:
     stop:float=0.         # early stop on common random numbers; 0: none
     width:float|None=None # hold q's sd at this value, a narrower answer; None: learn it
     starts:int=16         # best trajectories whose posteriors `best` starts from; 0: all start at μ=0
-    stored:bool=False     # the prior is the data's posteriors: drawn from, or what a KL is measured to
+    stored:bool=False     # the prior is the data's posteriors: drawn from; a KL is measured to the best 256
     own:dict[str,Any]=field(default_factory=dict) # settings of a question's own, by name
 
     def __post_init__(self)->None:
@@ -203,6 +203,7 @@ class Aside(Posterior):
     "q whose KL is measured to a mixture, by one draw of its noise."
     crowd:Mixture
     noise:Tensor # (N,K,E)
+    def __getitem__(self, i:Any)->'Aside': return Aside(self.mu[i], self.lsd[i], self.crowd, self.noise[i])
     def kl(self)->Tensor: # (N,) nats
         entropy = (self.lsd+.5*math.log(2*math.pi*math.e)).sum((1,2))
         return -entropy-self.crowd.log_prob(self.at(self.noise))
@@ -222,9 +223,10 @@ def crowd_of(
     cfg:Ask, # whose `stored` asks for it
     seen:tuple[Tensor,Posterior]|None, # as of `ask`
 )->Mixture|None: # as `aside` takes it
-    "The mixture of the posteriors of the best episodes; None: the prior."
+    "The mixture of the posteriors of the best episodes that the run has; None: the prior."
     if not cfg.stored: return None
-    if seen is None: raise ValueError('Ask.stored=True: no posteriors of the data to draw from')
+    if seen is None or not len(seen[0]):
+        raise ValueError('Ask.stored=True: no posteriors of the data to draw from')
     return Mixture.of(seen[1][seen[0].argsort(descending=True)[:_CROWD]])
 
 # %% ../nbs/07_query.ipynb #qrec0006
@@ -328,7 +330,7 @@ def _near(reached, n): # objectives of n answers for each state -> (R,) those ne
     return (hit.int().argmax(1)*x.shape[1]+torch.arange(x.shape[1], device=x.device)).flatten()
 def _nearest(goal, seen): return seen[1][(goal[:,None]-seen[0][None]).abs().argmin(1)] # -> a Posterior of R
 def _first(model, s0, goal, cfg, seen): # -> a Posterior of N; or of those that compete, True
-    if seen is None: return unmet(len(s0), model.arch, s0.device), False
+    if seen is None or not cfg.starts: return unmet(len(s0), model.arch, s0.device), False
     y,q = seen
     if goal is not None: return _nearest(goal, seen), False
     return q[y.argsort(descending=True)[:cfg.starts]], True
@@ -342,7 +344,7 @@ def seen_by(run:Run)->tuple[Tensor,Posterior]: # y (R,), R posteriors: those tha
 # %% ../nbs/07_query.ipynb #070a7122
 def asker(run:Run, question:str, cfg:Ask=Ask(), seed:int=0, goal:Tensor|None=None)->Callable[...,Any]:
     "A question as a planner for `PlanPolicy`."
-    seen = seen_by(run) if cfg.starts and len(run.store) else None
+    seen = seen_by(run) if len(run.store) else None
     def plan(s0, answers=1, stored=False): # `stored`: as `Ask.stored`
         asked = replace(cfg, stored=cfg.stored or stored)
         return ask(run.model, s0, question, run.y, asked, generator(seed, s0.device), seen, goal, answers)

@@ -1,10 +1,12 @@
 "Which plans are acted upon, for every way, and what a planner is asked for."
 import math
+from copy import copy
 import pytest
 import torch
 from gac.acting import ACTINGS, PLANS, PlanPolicy
 from gac.core import Posterior, generator
-from gac.query import Aside, Ask, Mixture, ask, asker, aside, crowd_of, evaluate, objective, seen_by
+from gac.elbo import PosteriorStore
+from gac.query import Aside, Ask, Mixture, ask, asker, aside, crowd_of, evaluate, objective, seen_by, start
 from gac.envs import point_mass_data
 from gac.model import Arch
 from gac.run import Fit, new_run
@@ -25,6 +27,7 @@ def policy(run, how, plans=PLANS, seed=3):
         asked.append((answers,stored))
         q = Posterior.prior(answers*len(s0), run.model.arch.K, run.model.arch.E)
         return Posterior(q.mu+10.*stored, q.lsd-5), dict(target=None)
+    planner.near = True
     pol = PlanPolicy(run.model, planner, how, seed, plans=plans)
     pol.reset(torch.zeros(4, run.model.arch.S))
     return pol, asked
@@ -50,22 +53,47 @@ def test_mixed_is_four_answers_of_either_kind(run):
     each = [ask(run.model, s0, 'best', run.y, Ask(steps=5, stored=k), generator(2), seen_by(run), answers=4)[0] for k in (False,True)]
     assert pol.q.mu.equal(torch.cat([q.mu for q in each])) and not each[0].mu.equal(each[1].mu)
 
-@pytest.mark.parametrize('cfg,stored', [(Ask(steps=5, starts=0),False), (Ask(steps=5, stored=True),True)])
-def test_mixed_is_eight_of_one_kind_where_there_is_no_other(run, cfg, stored):
-    "No starts: nothing of the data; stored: all of them are near it."
-    s0 = torch.randn(2, run.model.arch.S, generator=generator(0))
-    got = []
-    for how in ('mixed','answers'):
-        pol = PlanPolicy(run.model, asker(run, 'best', cfg, 2), how, 2)
-        pol.reset(s0)
-        got.append(pol.eps)
-    assert got[0].equal(got[1]) and len({tuple(e.flatten().tolist()) for e in got[0][::2]})>4
-    assert asker(run, 'best', Ask(starts=4)).near and not asker(run, 'best', cfg).near
+def kept(run, how, cfg): # plan noise that is acted upon
+    pol = PlanPolicy(run.model, asker(run, 'best', cfg, 2), how, 2)
+    pol.reset(torch.randn(2, run.model.arch.S, generator=generator(0)))
+    return pol.eps
 
-@pytest.mark.parametrize('cfg', [Ask(steps=5), Ask(steps=5, starts=0), Ask(steps=5, stored=True)])
-def test_acting_by_mixed(run, cfg):
-    r = evaluate(run, ID, 'best', 2, acting='mixed', cfg=cfg)
-    assert (r.acting=='mixed').all() and r.achieved.notna().all()
+def bare(run): # the same without posteriors
+    new = copy(run)
+    new.store = PosteriorStore(run.model.arch.K, run.model.arch.E)
+    return new
+
+def test_mixed_is_eight_of_one_kind_where_there_is_no_other(run):
+    "Nothing of the data, or all of them near it."
+    for r,cfg in ((bare(run),Ask(steps=5)), (run,Ask(steps=5, stored=True))):
+        eps = kept(r, 'mixed', cfg)
+        assert not asker(r, 'best', cfg).near and eps.equal(kept(r, 'answers', cfg))
+        assert len({tuple(e.flatten().tolist()) for e in eps[::2]})==8
+    rows = evaluate(bare(run), ID, 'best', 2, acting='mixed', cfg=Ask(steps=5))
+    assert rows.achieved.notna().all()
+
+def test_starts_are_not_the_prior(run):
+    "Without starts a climb begins as an unmet episode does; the plans of the data are there all the same."
+    cfg = Ask(steps=5, starts=0)
+    assert asker(run, 'best', cfg).near and not kept(run, 'mixed', cfg).equal(kept(run, 'answers', cfg))
+    s0 = torch.zeros(2, run.model.arch.S)
+    assert ask(run.model, s0, 'prior', run.y, Ask(starts=0, stored=True), generator(0), seen_by(run))[0].mu.abs().sum()>0
+    with pytest.raises(ValueError, match='no posteriors'): ask(run.model, s0, 'best', run.y, Ask(stored=True), seen=tuple(x[:0] for x in seen_by(run)))
+
+def test_a_planner_need_not_know_of_stored(run):
+    def planner(s0, answers=1): return Posterior.prior(answers*len(s0), run.model.arch.K, run.model.arch.E), dict(target=None)
+    rows = evaluate(run, ID, 'best', 2, acting='mixed', planner=planner)
+    assert rows.achieved.notna().all()
+
+def test_starts_compete_by_the_kl_that_is_asked_for(run):
+    "Of three starts one goes on. Two are alike and far from the prior: the data's plans are there, the prior is not."
+    K, E = run.model.arch.K, run.model.arch.E
+    mu = torch.tensor([6.,6.,0.])[:,None,None].expand(3,K,E)
+    seen = torch.zeros(3), Posterior(mu, torch.full((3,K,E),-1.))
+    def first(stored):
+        cfg = Ask(steps=1, lr=1e-9, stored=stored, lam=500.)
+        return start(run.model, torch.zeros(1,run.model.arch.S), 'best', None, cfg, generator(0), seen).mu[0]
+    assert torch.allclose(first(True), mu[0]) and torch.allclose(first(False), mu[2], atol=1e-6)
 
 # ---- the KL to the plans of the data
 

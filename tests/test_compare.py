@@ -1,9 +1,11 @@
 "Four questions side by side: each is asked once, and every row is kept."
 import math
+from copy import copy
 import numpy as np
 import pandas as pd
 import pytest
 from gac.compare import benchmark, compare, picture, run_summary, with_clone
+from gac.elbo import PosteriorStore
 from gac.envs import point_mass_data
 from gac.model import Arch
 from gac.query import QUESTIONS, Ask, evaluate
@@ -28,6 +30,18 @@ def test_compare_asks_everything(run, data, tmp_path):
     assert r.groupby(['question','acting'], sort=False).size().index.tolist()==[('prior','sample')]+[(q,a) for q in QUESTIONS if q!='prior' for a in ('sample','mu')]
     assert (r.groupby(['question','acting']).env_seed.apply(list).map(lambda x: x==[60,61])).all()
     ax = picture(r, run.y); assert len(ax.get_legend_handles_labels()[1])==5
+
+@pytest.mark.parametrize('kept', [True,False])
+def test_compare_acts_as_evaluate_does(run, kept):
+    "Each kind of answer is asked once; without posteriors there is one kind."
+    if not kept: run = replace_store(run)
+    both = compare(run, ID, 2, seed=60, cfg=FAST, actings=('mixed',)), evaluate(run, ID, 'best', 2, 60, 'mixed', FAST)
+    assert both[0][both[0].question=='best'].achieved.tolist()==both[1].achieved.tolist()
+
+def replace_store(run): # -> the same without posteriors
+    new = copy(run)
+    new.store = PosteriorStore(run.model.arch.K, run.model.arch.E)
+    return new
 
 def test_summary_of_a_run(run, data):
     s = run_summary(run, data, 'mine', some=10)

@@ -1,8 +1,9 @@
 "The explorer's panel, without a browser."
+from dataclasses import replace
 import pytest
 pytest.importorskip('ipywidgets')
 from gac.explorer import Explorer, Scene, checkpoints, controls, set_range
-from gac.query import QUESTIONS
+from gac.query import QUESTIONS, Ask, PlanPolicy, acting_of, asker
 
 OPEN = dict(prior={'stored'}, target={'target','width','acting'}, improve={'quantile','delta_y','width','acting'}, best={'lam','width','acting'})
 
@@ -38,6 +39,19 @@ def test_a_control_changes_its_question(panel, asked, question, name, value):
     cfg, acting = asked[-1][1:3]
     assert (acting if name=='acting' else getattr(cfg,name))==value
     assert not (before[0].mu.equal(panel.answer['q'].mu) and before[1].equal(panel.answer['policy'].eps))
+
+def test_another_question_is_acted_upon_in_its_own_way(panel):
+    panel.acting.value = 'mu'
+    for question in ('target','best'):
+        panel.question.value = question
+        assert panel.acting.value==acting_of(panel.scene().run.model.arch, question)==panel.answer['policy'].acting
+
+def test_a_scene_asks_as_the_package_does():
+    scene = Scene(checkpoints()['hopper'])
+    for cfg in (Ask(),Ask(stored=True)):
+        pol = PlanPolicy(scene.run.model, asker(scene.run, 'best', replace(cfg, steps=scene.steps), 3), 'mixed', 3)
+        pol.reset(scene.s0(3))
+        assert pol.eps.equal(scene.answer('best', cfg, seed=3)['policy'].eps)
 
 def test_the_prior_is_sampled_whatever_is_asked_for():
     scene = Scene(checkpoints()['demo'])

@@ -33,6 +33,11 @@ def test_file_is_the_policy(file, run, lane):
     here, there = (file.plan(lane[i].s[0])[1] for i in (0,1))
     assert here!=there
 
+def test_onnx_of_the_default_way(run, lane, tmp_path):
+    file = export(run, tmp_path/'x.onnx', 'best', 'onnx', cfg=Ask(**FEW))
+    assert file.about['acting']=='mixed'
+    agrees(file, gac.policy(run, 'best', **FEW), lane)
+
 def test_onnx_is_the_policy(run, lane, tmp_path):
     "And onnxruntime alone runs it, by the names of inputs and outputs."
     import onnxruntime

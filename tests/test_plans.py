@@ -44,6 +44,10 @@ def test_stored_targets_are_the_recorded_returns(run):
     recorded = {round(v,3) for v in run.y.tolist()}
     assert len(rows)==10 and all(round(v,3) in recorded for v in rows.target) and rows.target.is_monotonic_increasing
 
+def test_a_climb_may_be_told_stored(run):
+    near, far = (climb(run, torch.zeros(3), Ask(steps=8, stored=k)) for k in (True,False))
+    assert near.mu[0].equal(far.mu[0]) and not near.mu[-1].equal(far.mu[-1])
+
 def test_along_has_each_point(run):
     rows = along(run, ENV, climb(run, torch.zeros(3), Ask(steps=8)), points=3, each=2)
     assert rows.step.tolist()==[0,0,4,4,8,8]
@@ -58,6 +62,7 @@ def test_replanning_changes_what_is_done_after_it(run):
     once, again = (rollout(ENV, p, 4, seed=0) for p in (PlanPolicy(run.model, plan, 'sample'), Replan(run.model, plan, 'sample', every=5)))
     assert torch.equal(once.a[:5], again.a[:5]) and not (len(once.a)==len(again.a) and torch.equal(once.a, again.a))
     with pytest.raises(ValueError, match='every=0'): Replan(run.model, plan, every=0)
+    with pytest.raises(ValueError, match="acting='mixed': re-planned is one plan"): Replan(run.model, plan, 'mixed')
 
 def test_replanning_stays_in_one_process(run):
     with pytest.raises(ValueError, match='Replan plans on the way.*use workers=1'): play(ENV, Replan(run.model, asker(run, 'prior'), every=5), 4, workers=2)
