@@ -675,6 +675,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '', 'doc_host': '', 'git_url
                               'gac.explorer.Scene.s0': ('explorer.html#scene.s0', 'gac/explorer.py'),
                               'gac.explorer._here': ('explorer.html#_here', 'gac/explorer.py'),
                               'gac.explorer._line': ('explorer.html#_line', 'gac/explorer.py'),
+                              'gac.explorer._move': ('explorer.html#_move', 'gac/explorer.py'),
                               'gac.explorer._runs_in': ('explorer.html#_runs_in', 'gac/explorer.py'),
                               'gac.explorer._stay': ('explorer.html#_stay', 'gac/explorer.py'),
                               'gac.explorer._width': ('explorer.html#_width', 'gac/explorer.py'),

@@ -76,7 +76,7 @@ class PlanPolicy(_Drawn):
     "Plan once from each episode's own s₀, then act by the generator's mean action."
     def __init__(self,
         model:GAC,          # a trained model
-        planner:Callable[...,tuple[Posterior,dict[str,Any]]], # s0 (N,S), `answers` for each; `stored`, if it has `near`
+        planner:Callable[...,tuple[Posterior,dict[str,Any]]], # s0 (N,S), `answers` for each
         acting:str='mu',    # one of `ACTINGS`
         seed:int=0,         # of the samples
         low:Tensor|None=None, high:Tensor|None=None, # action bounds: what is executed is what we remember

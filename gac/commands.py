@@ -93,8 +93,7 @@ Device = Annotated[Optional[str], typer.Option(help="'cpu' or 'cuda'; none: cuda
 # %% ../nbs/13_commands.ipynb #cmdsp16
 QuestionName = Annotated[str, typer.Option(help='{questions}; or one that --import registers')]
 Acting = Annotated[Optional[str], typer.Option(
-    help="on a 'sample' of the answer, at its mean, 'mu', an 'average' of samples, of 'answers', or 'mixed'; "
-         "where plans are short, best is 'mixed', target 'average'")]
+    help="on a 'sample' of the answer, at its mean, 'mu', an 'average' of samples, of 'answers', or 'mixed'")]
 Folder = Annotated[Path, typer.Argument(help='run folder or shipped checkpoint')]
 Mates = Annotated[Optional[list[Path]], typer.Option('--with',
     help='another training that acts together with this one (repeatable)')]

@@ -226,10 +226,13 @@ def opened(e:'Explorer')->Scene: # of the model that is chosen
     e.scenes[name] = Scene(e.known[name])
     return e.scenes[name]
 
-def _stay(e, why): # panel, what went wrong: the model before stays
+def _move(e, name, value): # a control, and nothing is asked
     e.quiet = True
-    e.model.value = e.chosen
+    getattr(e, name).value = value
     e.quiet = False
+
+def _stay(e, why): # panel, what went wrong: the model before stays
+    _move(e, 'model', e.chosen)
     e.said.value = _line(html.escape(str(why)))
 
 # %% ../nbs/07e_explorer.ipynb #xpl0lay1
@@ -273,11 +276,8 @@ class Explorer:
         self.chosen, self.quiet = self.model.value, True
         set_range(self.controls, y)
         self.turn()
-
     def turn(self)->None: # another question: it has a way of acting of its own
-        self.quiet = True
-        self.acting.value = acting_of(self.scene().run.model.arch, self.question.value)
-        self.quiet = False
+        _move(self, 'acting', acting_of(self.scene().run.model.arch, self.question.value))
         self.ask()
 
     def ask(self)->None: # a control moved

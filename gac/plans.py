@@ -98,7 +98,8 @@ class Replan(PlanPolicy):
         every:int=100,        # steps between two plans
     ):
         if every<1: raise ValueError(f'every={every}: re-plan after at least one step')
-        if acting not in ('sample','mu'): raise ValueError(f"acting={acting!r}: re-planned is one plan, a sample or mu")
+        if acting not in ('sample','mu'):
+            raise ValueError(f"acting={acting!r}: re-planned is one plan, a sample or mu")
         super().__init__(model, planner, acting, seed, low, high)
         self.every = every
 

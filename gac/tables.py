@@ -85,8 +85,9 @@ _OWN = {'gac/hopper/medium-replay-mini-v0':('GAC',(0,1,2)),
 
 # %% ../nbs/12_tables.ipynb #tab-srcsb
 _WAYS = 'mixed', 'answers', 'average' # of the recipe; the first that a question was acted upon in
-_WHOLE = dict.fromkeys(['hopper-medium-replay','walker2d-medium-replay'], (0,1,2,3,4)) # met: the way of acting
-_WHOLE |= {'halfcheetah-medium-replay':(), 'halfcheetah-medium':(0,), 'hopper-medium':(0,1), 'walker2d-medium':(0,1)}
+_WHOLE = dict.fromkeys(['hopper-medium-replay','walker2d-medium-replay'], (0,1,2,3,4)) # met: how to act
+_WHOLE |= {'halfcheetah-medium-replay':(), 'halfcheetah-medium':(0,)}
+_WHOLE |= dict.fromkeys(['hopper-medium','walker2d-medium'], (0,1))
 SOURCES = (Source('team', 'GAC', 'GAC, team of 2', acting=_WAYS, met=tuple(range(10))),
     Source('recipe', 'GAC', 'GAC, recipe', acting=_WAYS, met=(0,1,2,4,5,6,7)),
     *(Source('recipe-whole', 'GAC', 'GAC, team of 2', d, _WAYS, met) for d,met in _WHOLE.items()),

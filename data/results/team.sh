@@ -64,6 +64,10 @@ for p in fours: # the members of two trainings, one after the other, act togethe
     if not (p/'checkpoint').is_dir() or not (after/'checkpoint').is_dir(): continue
     runs = [load_members(q) for q in (p,after)]
     for how in ways: save_rows(evaluate_runs(runs, runs[0].meta['env'], acting=how), to/rows, same=same, then='env_seed')
+for d in ('hopper','walker2d') if not tag else (): # the second members, each alone
+    for p in sorted(Path('runs').glob(f'team-{d}-[0-9]/member-2')):
+        r = evaluate_runs([load_run(p)], 'Hopper-v5' if d=='hopper' else 'Walker2d-v5').assign(method='GAC, mate')
+        save_rows(r, to/rows, same=same, then='env_seed')
 PY
 if [ -n "${BATCHES:-}" ]; then exit; fi
 # The same with Decision Transformers, whose policies `gac bench data/bench/shipped.csv --out runs/bench` leaves there.
