@@ -2,7 +2,7 @@
 # folder of whole files. ONLY: names, SEEDS: numbers, to make some of the rows. ONE_SD=1: as before, one sd of actions for all states.
 # `best` acts by `mixed`, and once more by `answers`, which was the default before.
 # walker2d-mixture: 390 episodes of the replay file and 110 of the medium file, drawn once; no setting was measured on it before.
-# Committed: seeds 0 to 4 of the replay files; of the medium files 0 and 1 of Hopper's, 0 to 3 of Walker2d's,
+# Committed: seeds 0 to 4 of the replay files; of the medium files 0 to 3 of Hopper's and Walker2d's,
 # 0 to 2 of HalfCheetah's; 0 of the mixture.
 # Rows of before, one training each, with one sd, state_sd=False: 'GAC, recipe' by `new_run`, `fit` and `evaluate` with iterations=250 in `recipe`; 'GAC, recipe, 1200
 # batches' with iterations=1200; 'GAC, recipe, open end' with minutes=25, where the end was the bound's to say; 'GAC, recipe, weighted bound'
