@@ -27,7 +27,7 @@ from .files import extra_missing
 from .model import GAC, Arch
 from .acting import _SEVERAL
 from .query import (PLANS, QUESTIONS, Ask, Mixture, PlanPolicy, _DRAWS, _aim, _first, _fixed, _near,
-                       acting_of, aside, asker, bounds, check_acting, crowd_of, question_of, seen_by)
+                       _seen, acting_of, aside, asker, bounds, check_acting, crowd_of, question_of)
 from .run import Run
 from .worlds import World, env_from
 
@@ -113,8 +113,6 @@ def beginning(
     if answers==1: return goal, first, compete
     return goal, first[torch.arange(answers).remainder(len(first))], False
 
-def _seen(run): return seen_by(run) if len(run.store) else None
-
 # %% ../nbs/07f_export.ipynb #xp0056
 def drawn_noise(steps:int, like:Tensor, gen:torch.Generator)->Tensor: # how many, (…) -> (steps,…)
     "The noise of a climb."
@@ -189,7 +187,7 @@ class PlanAndAct(nn.Module):
         self.register_buffer('high', far if high is None else high)
 
     def _ask(self, run, question, climb, acting, cfg, seed, P): # for P plans; `mixed`: half near the data's
-        n = P//2 if acting=='mixed' and _seen(run) is not None and not cfg.stored else 0
+        n = P//2 if acting=='mixed' and asker(run, question, cfg).near else 0
         self.search = PlanSearch(run, question, cfg, seed, climb, P-n if acting in ('answers','mixed') else 1)
         if n: self.near = PlanSearch(run, question, replace(cfg, stored=True), seed, climb, n)
 

@@ -340,11 +340,12 @@ def seen_by(run:Run)->tuple[Tensor,Posterior]: # y (R,), R posteriors: those tha
     "Returns and posteriors of the data, as starts for questions."
     have = torch.tensor([k in run.store.row for k in run.key.tolist()])
     return run.y[have], run.store.get(run.key[have])
+def _seen(run): return seen_by(run) if len(run.store) else None
 
 # %% ../nbs/07_query.ipynb #070a7122
 def asker(run:Run, question:str, cfg:Ask=Ask(), seed:int=0, goal:Tensor|None=None)->Callable[...,Any]:
     "A question as a planner for `PlanPolicy`."
-    seen = seen_by(run) if len(run.store) else None
+    seen = _seen(run)
     def plan(s0, answers=1, stored=False): # `stored`: as `Ask.stored`
         asked = replace(cfg, stored=cfg.stored or stored)
         return ask(run.model, s0, question, run.y, asked, generator(seed, s0.device), seen, goal, answers)

@@ -1,16 +1,15 @@
 "Which plans are acted upon, for every way, and what a planner is asked for."
 import math
-from copy import copy
 import pytest
 import torch
 from gac.acting import ACTINGS, PLANS, PlanPolicy
 from gac.core import Posterior, generator
-from gac.elbo import PosteriorStore
 from gac.query import Aside, Ask, Mixture, ask, asker, aside, crowd_of, evaluate, objective, seen_by, start
 from gac.envs import point_mass_data
 from gac.model import Arch
 from gac.run import Fit, new_run
 from gac.train import fit
+from toys.runs import bare
 
 ID = 'gac/PointMass-v0'
 
@@ -57,11 +56,6 @@ def kept(run, how, cfg): # plan noise that is acted upon
     pol = PlanPolicy(run.model, asker(run, 'best', cfg, 2), how, 2)
     pol.reset(torch.randn(2, run.model.arch.S, generator=generator(0)))
     return pol.eps
-
-def bare(run): # the same without posteriors
-    new = copy(run)
-    new.store = PosteriorStore(run.model.arch.K, run.model.arch.E)
-    return new
 
 def test_mixed_is_eight_of_one_kind_where_there_is_no_other(run):
     "Nothing of the data, or all of them near it."

@@ -1,17 +1,16 @@
 "Four questions side by side: each is asked once, and every row is kept."
 import math
-from copy import copy
 import numpy as np
 import pandas as pd
 import pytest
 from gac.compare import benchmark, compare, picture, run_summary, with_clone
-from gac.elbo import PosteriorStore
 from gac.envs import point_mass_data
 from gac.model import Arch
 from gac.query import QUESTIONS, Ask, evaluate
 from gac.rows import COLUMNS, table
 from gac.run import Fit, new_run
 from gac.train import fit
+from toys.runs import bare
 
 ID = 'gac/PointMass-v0'
 FAST = Ask(steps=6, starts=4)
@@ -34,14 +33,9 @@ def test_compare_asks_everything(run, data, tmp_path):
 @pytest.mark.parametrize('kept', [True,False])
 def test_compare_acts_as_evaluate_does(run, kept):
     "Each kind of answer is asked once; without posteriors there is one kind."
-    if not kept: run = replace_store(run)
+    if not kept: run = bare(run)
     both = compare(run, ID, 2, seed=60, cfg=FAST, actings=('mixed',)), evaluate(run, ID, 'best', 2, 60, 'mixed', FAST)
     assert both[0][both[0].question=='best'].achieved.tolist()==both[1].achieved.tolist()
-
-def replace_store(run): # -> the same without posteriors
-    new = copy(run)
-    new.store = PosteriorStore(run.model.arch.K, run.model.arch.E)
-    return new
 
 def test_summary_of_a_run(run, data):
     s = run_summary(run, data, 'mine', some=10)

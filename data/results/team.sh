@@ -1,5 +1,6 @@
 # Ten trainings of `gac train` on each shipped set, each of two members side by side, 100 episodes of the table each; what is there
-# is not made again. `best` acts by `mixed`, and once more by `answers`, the default before. A member of recipe.sh is the first of its seed; its mate's folder lies inside.
+# is not made again. `best` acts by `mixed`, and once more by `answers`, the default before.
+# A member of recipe.sh is the first of its seed; its mate's folder lies inside.
 # Rows of 'GAC, two neighbours' in team-neighbours.csv are of pairs of recipe.sh's ten, seeds 0 and 1, 2 and 3, …, after 250 batches;
 # BATCHES=400: of the same after 400 (team-400.csv), which `BATCHES=400 recipe.sh` trains.
 python - <<'PY'
@@ -66,7 +67,9 @@ for p in fours: # the members of two trainings, one after the other, act togethe
     for how in ways: save_rows(evaluate_runs(runs, runs[0].meta['env'], acting=how), to/rows, same=same, then='env_seed')
 for d in ('hopper','walker2d') if not tag else (): # the second members, each alone
     for p in sorted(Path('runs').glob(f'team-{d}-[0-9]/member-2')):
-        r = evaluate_runs([load_run(p)], 'Hopper-v5' if d=='hopper' else 'Walker2d-v5').assign(method='GAC, mate')
+        mate = load_run(p)
+        if made(rows, d, mate.cfg.seed, 'mixed'): continue
+        r = evaluate_runs([mate], mate.meta['env']).assign(method='GAC, mate')
         save_rows(r, to/rows, same=same, then='env_seed')
 PY
 if [ -n "${BATCHES:-}" ]; then exit; fi
